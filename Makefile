@@ -1,0 +1,36 @@
+# Two commands do all the set-up on a machine with Python 3.11 or newer, make and git:
+#   make demo    installs, fine-tunes the embedded backbone on the embedded digits, says where the results are
+#   make test    installs if need be, runs every test
+# An installed `uv` is used when there is one, else one is put into .venv first.
+
+PYTHON ?= python3
+BIN := .venv/bin
+UV = $(or $(shell command -v uv),$(BIN)/uv)
+READY := .venv/.ready
+
+.PHONY: demo test lint wheel clean
+
+demo: $(READY)
+	$(BIN)/ajuste-fino train
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The wheel, installed in an empty environment and run from another folder
+wheel: $(READY)
+	$(BIN)/python scripts/try_wheel.py
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; pass PYTHON=/path/to/one"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	command -v uv >/dev/null || test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
+	$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
+	touch $(READY)
+
+clean:
+	rm -rf .venv build dist

@@ -1,0 +1,23 @@
+"""Transfer learning for images: freeze a trained CNN, train a new head, prove that it stayed frozen.
+
+>>> from ajuste_fino import fine_tune, load            # doctest: +SKIP
+>>> clf = fine_tune("photos", backbone="resnet18")     # doctest: +SKIP
+>>> clf.predict("new.jpg").label                       # doctest: +SKIP
+"""
+
+from typing import Any
+
+__all__ = ["fine_tune", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """`fine_tune` and `load`, imported when they are asked for: importing the package does not import torch."""
+    if name == "fine_tune":
+        from ajuste_fino.api import fine_tune
+
+        return fine_tune
+    if name == "load":
+        from ajuste_fino.predict import load
+
+        return load
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,29 @@
+"""Fine-tuning from Python: the same run as `ajuste-fino train`, one call."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ajuste_fino.predict import Predictor, load
+from ajuste_fino.runs.configuration import compose, literal
+from ajuste_fino.runs.train import train
+
+
+def fine_tune(root: str | os.PathLike[str] | None = None, /, **keys: Any) -> Predictor:
+    """Train a head on a folder of images; the trained model, with the run's figures as `.metrics`.
+
+    Args:
+        root: the folder or CSV, as `data.root`; without it the embedded digits.
+        keys: any key of `ajuste-fino train`, those with a dot as `**{"head.hidden": 256}`: `backbone="resnet18"`,
+            `optimizer="adam"`, `epochs=20`, `out="runs/mine"`.
+
+    Raises:
+        UserError: for a mistake in the keys, the folder or the weights, before anything is written.
+    """
+    data = ["data=digits"] if root is None else ["data=folder", f"data.root={literal(os.fspath(root))}"]
+    cfg = compose("train", [*data, *(f"{key}={literal(value)}" for key, value in keys.items())])
+    out = Path(cfg.out)
+    metrics = train(cfg, out)
+    model = load(out, cfg.trainer.accelerator)
+    model.metrics = metrics
+    return model

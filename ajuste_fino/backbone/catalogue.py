@@ -1,0 +1,112 @@
+"""Which architectures there are: how each is built, and what its pretrained weights expect to see."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from ajuste_fino.backbone import weights
+from ajuste_fino.backbone.embedded import EmbeddedNet
+from ajuste_fino.errors import UserError, nearest
+
+EMBEDDED = Path(__file__).parents[1] / "weights" / "embedded.safetensors"
+# these two would be built with an initialisation that takes a minute and that weights overwrite
+ARGUMENTS = {name: {"transform_input": True, "init_weights": False} for name in ("googlenet", "inception_v3")}
+# the grid that did best on validation splits; every other network is read as the mean of its last map
+CUTS = {"embedded": ("features.block2", 4), "squeezenet1_1": (None, 2)}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network by name: `build()` gives it without weights, `pretrained()` gives them.
+
+    `preprocessing` has the fields of `data.transforms.Preprocessing`; `tap` and `pool` say where the network is cut
+    and how finely its map is read, when the configuration leaves it open (`tap` None: the last map).
+    """
+
+    name: str
+    build: Callable[[], nn.Module]
+    pretrained: Callable[[], dict[str, Tensor]]
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    tap: str | None = None
+    pool: int = 1
+
+    def at(self, size: int | None) -> "Architecture":
+        """The same for images of another side in px; the ratio of resize to crop is kept."""
+        if size is None:
+            return self
+        if not 8 <= size <= 4096:
+            raise UserError("data.image_size", "must lie between 8 and 4096 px", got=size, fix="224 suits most networks.")
+        ratio = self.preprocessing["resize"] / self.preprocessing["size"]
+        return replace(self, preprocessing={**self.preprocessing, "size": size, "resize": round(size * ratio)})
+
+
+def architecture(name: str, published: bool) -> Architecture:
+    """The architecture of that name; `published` asks for the preprocessing of the weights that `pretrained()` gives.
+
+    Without it, for weights from a file, it is that of the first weights torchvision published for the architecture.
+
+    Raises:
+        UserError: where no library has it.
+    """
+    tap, pool = CUTS.get(name, (None, 1))
+    if name == "embedded":
+        expects = {"size": 64, "resize": 64, "mean": (0.5,) * 3, "std": (0.25,) * 3, "squash": True}
+        return Architecture(name, EmbeddedNet, partial(weights.read, EMBEDDED), expects, tap, pool)
+    if name.startswith("timm/"):
+        return _timm(name)
+    return _torchvision(name, published, tap, pool)
+
+
+def _torchvision(name: str, published: bool, tap: str | None, pool: int) -> Architecture:
+    from torchvision import models
+
+    known = models.list_models(module=models)
+    if name not in known:
+        fix = f"{nearest(name, ['embedded', *known])} With the extra, timm/NAME works too."
+        raise UserError("backbone.name", "must be a classification model of torchvision, or embedded", got=name, fix=fix)
+    choices = models.get_model_weights(name)
+    chosen = choices.DEFAULT if published else next(iter(choices))
+    preset = chosen.transforms()
+    expects = {
+        "size": preset.crop_size[0],
+        "resize": preset.resize_size[0],
+        "mean": tuple(preset.mean),
+        "std": tuple(preset.std),
+        "interpolation": preset.interpolation.value,
+    }
+    build = partial(models.get_model, name, weights=None, **ARGUMENTS.get(name, {}))
+    return Architecture(
+        name,
+        build,
+        partial(weights.online, partial(chosen.get_state_dict, progress=True, check_hash=True), name),
+        expects,
+        tap,
+        pool,
+    )
+
+
+def _timm(name: str) -> Architecture:
+    try:
+        import timm
+    except ImportError as error:
+        fix = "Install it with: pip install 'ajuste-fino[timm]'."
+        raise UserError(f"backbone.name={name}", "needs the library timm", fix=fix) from error
+    short = name.removeprefix("timm/")
+    if not timm.is_model(short):
+        raise UserError("backbone.name", "must be a model of timm", got=name, fix=nearest(short, timm.list_models()))
+    build = partial(timm.create_model, short, pretrained=False)
+    config = timm.data.resolve_data_config({}, model=build())
+    size = config["input_size"][1]
+    expects = {
+        "size": size,
+        "resize": round(size / config["crop_pct"]),
+        "mean": tuple(config["mean"]),
+        "std": tuple(config["std"]),
+        "interpolation": config["interpolation"] if config["interpolation"] in ("bilinear", "bicubic") else "bilinear",
+    }
+    pretrained = partial(weights.online, lambda: timm.create_model(short, pretrained=True).state_dict(), name)
+    return Architecture(name, build, pretrained, expects)

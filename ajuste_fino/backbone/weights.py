@@ -1,0 +1,125 @@
+"""Weights: from torchvision's cache, from a file, or none; matched to a network by name, and said what did not match."""
+
+import hashlib
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ajuste_fino.errors import UserError, some
+from ajuste_fino.files import existing
+
+PREFIXES = ("module.", "backbone.", "model.")
+ENVELOPES = ("state_dict", "model", "model_state_dict")
+
+
+def digest(module: nn.Module) -> str:
+    """The SHA-256 of every parameter and buffer of a module: names, dtypes, shapes and bits."""
+    total = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        total.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return total.hexdigest()
+
+
+def read(value: str | Path) -> dict[str, Tensor]:
+    """The tensors of a `.pth` or `.safetensors` file by name, without the prefixes that wrappers add.
+
+    Raises:
+        UserError: where there is no such file, or it holds anything but tensors; no code in it is ever run.
+    """
+    if "://" in str(value):
+        raise UserError("backbone.weights", "must be a file on this machine", got=value, fix="Download it and pass its path.")
+    path = existing("backbone.weights", value)
+    try:
+        state = _load(path)
+    except (OSError, RuntimeError, SafetensorError, EOFError, KeyError, ValueError, _unpickling_error()) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        fix = "Pass a .safetensors file, or a .pth file of tensors alone (a state_dict)."
+        raise UserError(f"backbone.weights={path}", f"cannot be read as weights ({reason[:200]})", fix=fix) from error
+    return _strip(_unwrap(state, path))
+
+
+def _load(path: Path) -> object:
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Detected pickle protocol")  # it is refused or read all the same
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _unpickling_error() -> type[Exception]:
+    from pickle import UnpicklingError  # what torch.load raises where weights_only refuses; nothing is unpickled here
+
+    return UnpicklingError
+
+
+def _unwrap(state: object, path: Path) -> dict[str, Tensor]:
+    for key in ENVELOPES:
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    if not isinstance(state, dict) or not state or not all(isinstance(v, Tensor) for v in state.values()):
+        fix = "Save model.state_dict(), not the model or the whole checkpoint."
+        raise UserError(f"backbone.weights={path}", "must hold tensors by name", got=type(state).__name__, fix=fix)
+    return state
+
+
+def _strip(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    for prefix in (p for _ in PREFIXES for p in PREFIXES):  # they can be nested, in any order
+        if all(name.startswith(prefix) for name in state):
+            state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
+    return state
+
+
+def load_into(net: nn.Module, state: dict[str, Tensor], classifier: str, source: object) -> list[str]:
+    """Put weights into a network; its classifier may be missing, or have other classes, since the head is replaced.
+
+    Returns:
+        A sentence for each thing that did not match and does no harm.
+
+    Raises:
+        UserError: where anything but the classifier is missing or has another shape.
+    """
+    own = net.state_dict()
+    fits = {name: tensor for name, tensor in state.items() if name in own and own[name].shape == tensor.shape}
+    missing = [n for n in own if n not in fits and not n.endswith("num_batches_tracked")]
+    lacking = [_why(n, own, state) for n in missing if not _within(n, classifier)]
+    if lacking:
+        fix = f"Is it a file for another architecture? Not there:\n{some(lacking)}"
+        raise UserError(
+            f"backbone.weights={source}", "lack tensors of the network", got=f"{len(lacking)} of {len(own)}", fix=fix
+        )
+    net.load_state_dict(fits, strict=False)
+    left = [name for name in state if name not in own]
+    heads = [name for name in missing if _within(name, classifier)]
+    notes = [f"The weights lack the old classifier ({', '.join(heads)}), which is replaced anyway."] if heads else []
+    return notes + ([f"The weights hold {len(left)} tensors that the network lacks:\n{some(left)}"] if left else [])
+
+
+def _within(name: str, module: str) -> bool:
+    return name.startswith(f"{module}.")
+
+
+def _why(name: str, own: dict[str, Tensor], state: dict[str, Tensor]) -> str:
+    if name not in state:
+        return name
+    return f"{name}: shape {tuple(state[name].shape)} instead of {tuple(own[name].shape)}"
+
+
+def online(load: Callable[[], dict[str, Tensor]], name: str) -> dict[str, Tensor]:
+    """Published weights, from the library's cache or the network.
+
+    Raises:
+        UserError: where there is neither the file nor a network.
+    """
+    try:
+        return load()
+    except (OSError, RuntimeError) as error:  # URLError is an OSError; torch.hub tells of a wrong hash by RuntimeError
+        fix = "Pass backbone.weights=PATH to a file you have, backbone.weights=none, or backbone=embedded, which has its own."
+        raise UserError(
+            f"backbone={name}", f"needs weights that are not on this machine and cannot be fetched ({error})", fix=fix
+        ) from error

@@ -1,0 +1,96 @@
+"""What a user keeps: backbone, head, labels and preprocessing in two files and their hashes; never a pickle."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load, save
+from torch import Tensor
+
+from ajuste_fino.backbone import Backbone, Cut, rebuild
+from ajuste_fino.data.transforms import Preprocessing
+from ajuste_fino.errors import UserError
+from ajuste_fino.files import atomic, existing, sha256, write_text
+from ajuste_fino.head import Head, HeadShape
+
+FORMAT = 1
+TENSORS, FACTS, SUMS = "model.safetensors", "bundle.json", "SHA256SUMS"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained model with all that its predictions depend on."""
+
+    backbone: Backbone
+    head: Head
+    labels: list[str]
+    preprocessing: Preprocessing
+    precision: str
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "labels": self.labels,
+            "preprocessing": asdict(self.preprocessing),
+            "precision": self.precision,
+            "backbone": asdict(self.backbone.spec),
+            "head": asdict(self.head.shape),
+        }
+
+    def tensors(self) -> dict[str, Tensor]:
+        parts = {"backbone": self.backbone.net, "head": self.head}
+        return {
+            f"{part}.{name}": t.detach().cpu().contiguous() for part, m in parts.items() for name, t in m.state_dict().items()
+        }
+
+
+def write(bundle: Bundle, folder: Path) -> None:
+    """Write `model.safetensors`, `bundle.json` and `SHA256SUMS` (as `sha256sum --check` reads it), the last one last."""
+    with atomic(folder / TENSORS) as temporary:
+        temporary.write_bytes(save(bundle.tensors()))
+    write_text(folder / FACTS, json.dumps(bundle.facts(), indent=2, ensure_ascii=False) + "\n")
+    write_text(folder / SUMS, "".join(f"{sha256(folder / name)}  {name}\n" for name in (TENSORS, FACTS)))
+
+
+def read(value: str | Path) -> Bundle:
+    """The bundle in a run folder, or a bundle's own folder.
+
+    Raises:
+        UserError: where there is none, or one of its files is not as it was written.
+    """
+    folder = _folder(existing("run", value))
+    _verify(folder)
+    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    if facts["format"] != FORMAT:
+        raise UserError(f"run={folder}", f"must have format {FORMAT}", got=facts["format"], fix="Update ajuste_fino.")
+    return _assemble(facts, load((folder / TENSORS).read_bytes()))
+
+
+def _folder(path: Path) -> Path:
+    for folder in (path, path / "bundle"):
+        if (folder / SUMS).is_file():
+            return folder
+    fix = f"A whole one holds {TENSORS}, {FACTS} and {SUMS}; a run that was stopped has none."
+    raise UserError("run", "must be a run folder or a bundle", got=path, fix=fix)
+
+
+def _verify(folder: Path) -> None:
+    for line in (folder / SUMS).read_text().splitlines():
+        expected, _, name = line.partition("  ")
+        if name not in (TENSORS, FACTS) or not (folder / name).is_file() or sha256(folder / name) != expected:
+            raise UserError(
+                f"{folder / name}", f"is not as it was written ({SUMS})", fix="Copy the bundle again or train again."
+            )
+
+
+def _assemble(facts: Mapping[str, Any], tensors: dict[str, Tensor]) -> Bundle:
+    def part(name: str) -> dict[str, Tensor]:
+        return {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
+
+    preprocessing = Preprocessing(**facts["preprocessing"])
+    head = Head(HeadShape(**facts["head"]))
+    head.load_state_dict(part("head"), strict=True)
+    backbone = rebuild(Cut(**facts["backbone"]), facts["preprocessing"], part("backbone"))
+    return Bundle(backbone, head.eval(), facts["labels"], preprocessing, facts["precision"])

@@ -1,0 +1,1 @@
+"""What Lightning is asked to do around the steps."""

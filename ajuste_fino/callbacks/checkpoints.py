@@ -1,0 +1,37 @@
+"""Checkpoints that are whole or absent, and hold nothing but tensors and plain values."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+
+from ajuste_fino.files import atomic
+
+MONITOR, MODE = "val/loss", "min"
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes beside the target, flushes to disk and renames: a kill leaves the old file or the new one.
+
+    Lightning writes to the system's temporary folder and moves; where that is another file system a kill leaves a part.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+        with atomic(Path(path)) as temporary:
+            torch.save(checkpoint, temporary)
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        return torch.load(path, map_location=map_location, weights_only=True)
+
+
+def keep(folder: Path, patience: int) -> list[Callback]:
+    """`best.ckpt` of the lowest validation loss, `last.ckpt`; training stops after `patience` epochs without a better one."""
+    return [
+        ModelCheckpoint(folder, "best", monitor=MONITOR, mode=MODE, save_top_k=1, enable_version_counter=False),
+        ModelCheckpoint(folder, "last", save_top_k=1, enable_version_counter=False),
+        EarlyStopping(MONITOR, mode=MODE, patience=patience),
+    ]

@@ -1,0 +1,145 @@
+"""`ajuste-fino VERB [key=value …]`: the verb is found, Hydra composes its keys, its run function does the work.
+
+Hydra is imported when a verb runs and torch when its function does, so that `--help` answers at once.
+"""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ajuste_fino.errors import AjusteFinoError, UserError, nearest
+
+VERBS = {
+    "train": "freeze a trained CNN, train a new head on a folder of images",
+    "evaluate": "judge a trained model on its test split or on other pictures",
+    "predict": "name what is on pictures",
+    "list": "show the backbones, optimizers, data sets and other names there are",
+}
+
+HELP = """ajuste-fino VERB [key=value …]
+
+Verbs:
+{verbs}
+
+Examples:
+  ajuste-fino train                                     the embedded digits, to see it work
+  ajuste-fino train data=folder data.root=photos        your own folder, one sub-folder a class
+  ajuste-fino train -m optimizer=sgd,momentum,adam      several runs, one table
+  ajuste-fino evaluate run=runs/…                       its test split again
+  ajuste-fino predict run=runs/… images=new.jpg         one picture, a folder, or a list
+
+ajuste-fino VERB --help shows every key of a verb. AJUSTE_FINO_DEBUG=1 shows where an error came from."""
+
+
+def main() -> None:
+    """The command; exits with 0 when all was done, 2 for the user's mistake, 1 for a failure, 130 and 143 when stopped."""
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra's errors come here instead of being printed by Hydra
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        _dispatch(sys.argv[1:])
+        code = 0
+    except KeyboardInterrupt:
+        code = _say("Stopped. The features computed so far are kept, so the same command goes on from them.", 130)
+    except Failed as failed:
+        code = _say(*_told(failed.error))
+    except Exception as error:
+        code = _say(*_told(error))
+    sys.exit(code)
+
+
+class Failed(BaseException):
+    """A verb's exception on its way through Hydra, which would print its own words over any Exception it sees."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    if isinstance(error, AjusteFinoError):
+        return str(error), error.exit_code
+    if isinstance(error, OSError):
+        return f"{error.filename or 'A file'}: {error.strerror or error}. Nothing half-written was left.", 1
+    return f"{type(error).__name__}: {error} (AJUSTE_FINO_DEBUG=1 shows where)", 1
+
+
+def _terminate(_number: int, _frame: object) -> None:
+    raise SystemExit(143)
+
+
+def _say(message: str, code: int) -> int:
+    if os.environ.get("AJUSTE_FINO_DEBUG"):
+        traceback.print_exc()
+    print(f"ajuste-fino: {message}", file=sys.stderr)
+    return code
+
+
+def _dispatch(arguments: list[str]) -> None:
+    verb, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
+    if verb in ("--help", "-h", "help"):
+        print(HELP.format(verbs="\n".join(f"  {name:9} {what}" for name, what in VERBS.items())))
+    elif verb not in VERBS:
+        raise UserError("The verb", "is unknown", got=verb, fix=nearest(verb, list(VERBS)))
+    elif verb == "list":
+        from ajuste_fino.runs.listing import show
+
+        show(VERBS)
+    else:
+        _hydra(verb, rest)
+
+
+def _hydra(verb: str, arguments: list[str]) -> None:
+    import hydra
+    from hydra.errors import HydraException
+
+    from ajuste_fino.runs.configuration import explain, folder, quoted, refuse_additions
+
+    refuse_additions(verb, arguments)
+    sys.argv = [f"ajuste-fino {verb}", *map(quoted, arguments)]
+    try:
+        hydra.main(version_base="1.3", config_path=str(folder()), config_name=verb)(_task(verb))()
+    except HydraException as error:
+        raise explain(error, verb, [one for one in arguments if "=" in one]) from error
+
+
+def _task(verb: str) -> Callable[[Any], Any]:
+    def task(cfg: Any) -> Any:
+        from hydra.core.hydra_config import HydraConfig
+
+        out = Path(HydraConfig.get().runtime.output_dir)
+        try:
+            return _function(verb)(cfg, out)
+        except Exception as error:
+            raise Failed(error) from error
+        finally:
+            _remove_empty(out)
+
+    return task
+
+
+def _function(verb: str) -> Callable[[Any, Path], Any]:
+    if verb == "train":
+        from ajuste_fino.runs.train import train
+
+        return train
+    if verb == "evaluate":
+        from ajuste_fino.runs.evaluate import evaluate
+
+        return evaluate
+    from ajuste_fino.runs.predict import predict
+
+    return lambda cfg, _out: predict(cfg)
+
+
+def _remove_empty(folder: Path) -> None:
+    """Hydra makes the run folder before the run; a mistake that stopped it should leave nothing."""
+    if folder.is_dir() and not any(folder.iterdir()) and folder != Path.cwd():
+        folder.rmdir()
+
+
+if __name__ == "__main__":
+    main()

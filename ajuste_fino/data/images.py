@@ -1,0 +1,95 @@
+"""The one way a file becomes a picture: `load_image`, used by training, prediction and export alike."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm")
+MAX_PIXELS = 100_000_000
+DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+
+
+class BadImage(Exception):
+    """A file that is no usable picture; the message says why."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(str(path), reason)
+        self.path, self.reason = str(path), reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+def load_image(source: str | Path | Image.Image) -> Image.Image:
+    """A file, or a picture already open, as an upright 8-bit RGB picture.
+
+    The rules, the same everywhere:
+
+    - only JPEG, PNG, GIF, BMP, TIFF, WebP and PPM are opened, whatever the file's name says; of an animation the first
+      frame; at most 100 million pixels, judged by the header before anything is decoded;
+    - the EXIF orientation is applied, so that up is up;
+    - alpha and palette transparency are laid on white;
+    - 16 bits a channel, and integers of 32, are read as 0 … 65535 and divided by 257;
+    - floating point is read as 0 … 1 where no value is larger, else as 0 … 255, else as 0 … 65535; it must be finite;
+    - CMYK, YCbCr, Lab and HSV become RGB by Pillow's conversion; colour profiles are not applied.
+
+    Raises:
+        BadImage: for whatever cannot be decoded whole under these rules.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of odd metadata; the pixels decide here
+            if isinstance(source, Image.Image):
+                return to_rgb(source)
+            return _open(Path(source))
+    except BadImage:
+        raise
+    except Exception as error:  # a damaged file can make a decoder raise anything at all
+        reason = str(error) or type(error).__name__
+        raise BadImage(source, reason.replace(f" {str(source)!r}", "")) from error
+
+
+def _open(path: Path) -> Image.Image:
+    if not path.is_file():
+        raise BadImage(path, "not a regular file")
+    if path.stat().st_size == 0:
+        raise BadImage(path, "an empty file")
+    with path.open("rb") as file:
+        try:
+            image = Image.open(file, formats=FORMATS)
+        except Image.UnidentifiedImageError as error:
+            raise BadImage(path, f"its content is none of {', '.join(FORMATS)}") from error
+        with image:
+            return to_rgb(image)
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """The rules of `load_image` that concern pixels."""
+    if image.width * image.height > MAX_PIXELS:
+        raise BadImage("image", f"{image.width} × {image.height} pixels are more than {MAX_PIXELS:,}")
+    image.load()
+    image = ImageOps.exif_transpose(image)
+    if image.mode in DEEP:
+        return _from_array(np.asarray(image).astype(np.float32) / 257)
+    if image.mode == "F":
+        return _from_float(np.asarray(image))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _from_float(values: np.ndarray) -> Image.Image:
+    if not np.isfinite(values).all():
+        raise BadImage("image", "it holds values that are not finite")
+    top = float(values.max())
+    full = 1 if top <= 1 else 255 if top <= 255 else 65535
+    return _from_array(values / full * 255)
+
+
+def _from_array(grey: np.ndarray) -> Image.Image:
+    return Image.fromarray(grey.clip(0, 255).round().astype(np.uint8)).convert("RGB")

@@ -1,0 +1,22 @@
+"""The LightningDataModule: a training and a validation set, whatever they hold, in an order that can be told again."""
+
+from typing import Any
+
+import lightning.pytorch as pl
+from torch.utils.data import DataLoader, Dataset
+
+from ajuste_fino.data.loading import Order, loader
+
+
+class DataModule(pl.LightningDataModule):
+    """Batches of `train` (in a new order every epoch) and `val`; both give x, y for a list of positions."""
+
+    def __init__(self, train: tuple[Dataset[Any], Order], val: tuple[Dataset[Any], Order], workers: int) -> None:
+        super().__init__()
+        self.train, self.val, self.workers = train, val, workers
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        return loader(*self.train, self.workers)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        return loader(*self.val, self.workers)

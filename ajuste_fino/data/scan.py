@@ -1,0 +1,162 @@
+"""Which pictures a folder or a CSV holds, under which label and in which split; nothing is opened here."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ajuste_fino.data.images import SUFFIXES
+from ajuste_fino.errors import UserError, some
+from ajuste_fino.files import read_csv
+
+SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+CLUTTER = {"__MACOSX", "Thumbs.db", "desktop.ini"}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture: its file, the file's name relative to the root, its label, its split ("" until one is assigned)."""
+
+    path: Path
+    file: str
+    label: str
+    split: str = ""
+    sha256: str = ""
+
+
+@dataclass
+class Found:
+    """What a scan saw: samples, all classes (empty ones too), files that are no pictures by name, what was passed over."""
+
+    samples: list[Sample] = field(default_factory=list)
+    classes: set[str] = field(default_factory=set)
+    strangers: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+
+
+def natural(name: str) -> list[tuple[int, int | str]]:
+    """A sort key under which 2 comes before 10."""
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", name) if part]
+
+
+def scan(root: Path) -> Found:
+    """`root/class/*`, `root/{train,val|valid|validation,test}/class/*`, or a CSV of file,label[,split].
+
+    Raises:
+        UserError: where the layout is none of these, or a CSV names a file that is missing or gives a picture two labels.
+    """
+    found = _scan_csv(root) if root.is_file() else _scan_folder(root)
+    if not found.samples:
+        raise UserError("data.root", "must hold pictures as root/class/picture", got=root, fix=_what_is_there(root, found))
+    return found
+
+
+def _what_is_there(root: Path, found: Found) -> str:
+    if found.classes:
+        return f"Its {len(found.classes)} folders hold no file that ends in {', '.join(SUFFIXES)}."
+    return "It holds no folders; make one a class." if root.is_dir() else "The CSV has no rows."
+
+
+def _scan_folder(root: Path) -> Found:
+    found = Found()
+    folders = list(_folders(root, found))
+    splits = [folder for folder in folders if folder.name.lower() in SPLITS]
+    if any(SPLITS[folder.name.lower()] == "train" for folder in splits):
+        _refuse_mixture(root, folders, splits)
+        for folder in splits:
+            _scan_classes(root, folder, SPLITS[folder.name.lower()], found)
+        return found
+    for folder in folders:
+        if any(SPLITS.get(inner.name.lower()) == "train" and inner.is_dir() for inner in folder.iterdir()):
+            raise UserError("data.root", "lies above the splits", got=root, fix=f"Pass data.root={folder}.")
+    _scan_classes(root, root, "", found)
+    return found
+
+
+def _refuse_mixture(root: Path, folders: list[Path], splits: list[Path]) -> None:
+    others = [folder.name for folder in folders if folder not in splits]
+    if others:
+        fix = "Move these folders away, or into the splits: " + ", ".join(others[:10])
+        raise UserError("data.root", "holds splits and other folders side by side", got=root, fix=fix)
+    names = [SPLITS[folder.name.lower()] for folder in splits]
+    if len(set(names)) < len(names):
+        fix = "Keep one folder for each of train, val and test."
+        raise UserError("data.root", "has two folders for one split", got=[folder.name for folder in splits], fix=fix)
+
+
+def _folders(root: Path, found: Found) -> Iterator[Path]:
+    for entry in sorted(root.iterdir(), key=lambda entry: natural(entry.name)):
+        if entry.name.startswith(".") or entry.name in CLUTTER:
+            found.ignored.append(entry.name)
+        elif entry.is_dir():
+            yield entry
+        else:
+            found.ignored.append(f"{entry.name} (lies in no class folder)")
+
+
+def _scan_classes(root: Path, base: Path, split: str, found: Found) -> None:
+    for folder in _folders(base, found):
+        found.classes.add(folder.name)
+        for path in _files(folder, found):
+            file = path.relative_to(root).as_posix()
+            if path.suffix.lower() in SUFFIXES:
+                found.samples.append(Sample(path, file, folder.name, split))
+            else:
+                found.strangers.append(file)
+
+
+def _files(folder: Path, found: Found) -> Iterator[Path]:
+    """Every file below a class folder; links to folders are not followed, so that no loop is possible."""
+    for parent, folders, names in os.walk(folder):
+        for name in sorted([*folders, *names], key=natural):
+            path = Path(parent, name)
+            if name.startswith(".") or name in CLUTTER or (name in folders and path.is_symlink()):
+                found.ignored.append(str(path.relative_to(folder.parent)))
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in CLUTTER)
+        for name in sorted(names, key=natural):
+            if not name.startswith(".") and name not in CLUTTER:
+                yield Path(parent, name)
+
+
+def _scan_csv(table: Path) -> Found:
+    rows = read_csv(table)
+    if rows and not {"file", "label"} <= rows[0].keys():
+        fix = "Name the columns file,label or file,label,split."
+        raise UserError(str(table), "needs the columns file and label", got=", ".join(rows[0]), fix=fix)
+    found = Found(classes={row["label"] for row in rows})
+    labels: dict[str, str] = {}
+    for number, row in enumerate(rows, start=2):
+        if not row["file"] or not row["label"] or labels.setdefault(row["file"], row["label"]) != row["label"]:
+            fix = f"Line {number} has no file, no label or a second label for its file; one label a picture is the rule."
+            raise UserError(str(table), "must give every file one label", fix=fix)
+        split = _split_named(row.get("split", ""), table, number)
+        found.samples.append(Sample(table.parent / row["file"], row["file"], row["label"], split))
+    _refuse_lists(table, found.classes)
+    _refuse_missing(table, found.samples)
+    return found
+
+
+def _refuse_lists(table: Path, labels: set[str]) -> None:
+    """A label like `cat|dog` beside `cat` or `cat|bird` is a list of labels."""
+    for mark in "|;,":
+        lists = [label.split(mark) for label in labels if mark in label]
+        parts = [part.strip() for parts in lists for part in parts]
+        if lists and (len(set(parts)) < len(parts) or labels & set(parts)):
+            got = mark.join(lists[0])
+            fix = f"Pictures of several classes at once are not supported; write the label without '{mark}' if it is one."
+            raise UserError(str(table), "must give every file one label", got=got, fix=fix)
+
+
+def _split_named(name: str, table: Path, number: int) -> str:
+    if name and name.lower() not in SPLITS:
+        raise UserError(f"{table} line {number}", "has an unknown split", got=name, fix="Use train, val or test.")
+    return SPLITS.get(name.lower(), "")
+
+
+def _refuse_missing(table: Path, samples: list[Sample]) -> None:
+    missing = [sample.file for sample in samples if not sample.path.exists()]
+    if missing:
+        hint = f"Paths are relative to the CSV; to give a run's split back, pass data.root=FOLDER data.split={table}."
+        fix = f"{hint} Missing:\n{some(missing)}"
+        raise UserError(str(table), "names files that do not exist", got=len(missing), fix=fix)

@@ -1,0 +1,71 @@
+"""Who is trained on, who is chosen by, who is tested on."""
+
+import hashlib
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+from ajuste_fino.data.scan import Sample
+from ajuste_fino.errors import UserError, some
+from ajuste_fino.files import read_csv, write_csv
+
+
+def assign(samples: list[Sample], val: float, test: float, seed: int) -> list[Sample]:
+    """Give each sample a split, class by class; splits that are there stay.
+
+    Without any split, `val` and `test` are taken out of each class; with a train split but none for validation, `val` is
+    taken out of train. Copies of one picture go to one side. A picture's place depends on its content and the seed
+    alone, so names, order and machine do not matter.
+    """
+    if not (0 < val < 1 and 0 <= test < 1 and val + test < 1):
+        fix = "Pass for example data.val=0.2 data.test=0.2."
+        raise UserError("data.val and data.test", "must be fractions with a sum below 1", got=f"{val}, {test}", fix=fix)
+    present = {sample.split for sample in samples}
+    if "val" in present:
+        return _refuse_unassigned(samples)
+    fixed = [sample for sample in samples if sample.split == "test"]
+    free = [sample for sample in samples if sample.split != "test"]
+    return fixed + _stratified(free, val, 0.0 if fixed or "train" in present else test, seed)
+
+
+def _refuse_unassigned(samples: list[Sample]) -> list[Sample]:
+    bare = [sample.file for sample in samples if not sample.split]
+    if bare:
+        raise UserError("split", "must be given for every picture or for none", fix=f"Without one:\n{some(bare)}")
+    return samples
+
+
+def _stratified(samples: list[Sample], val: float, test: float, seed: int) -> list[Sample]:
+    by_label: dict[str, set[str]] = defaultdict(set)
+    for sample in samples:
+        by_label[sample.label].add(sample.sha256)
+    side = {}
+    for contents in by_label.values():
+        order = sorted(contents, key=lambda content: hashlib.sha256(f"{seed} {content}".encode()).digest())
+        tests, vals = _shares(len(order), test, val)
+        for place, content in enumerate(order):
+            side[content] = "test" if place < tests else "val" if place < tests + vals else "train"
+    return [replace(sample, split=side[sample.sha256]) for sample in samples]
+
+
+def _shares(count: int, test: float, val: float) -> tuple[int, int]:
+    """How many of `count` go to test and to validation: at least one each while train keeps at least one."""
+    tests = min(max(round(count * test), 1), count - 1) if test else 0
+    vals = min(max(round(count * val), 1), count - 1 - tests)
+    return tests, vals
+
+
+def give_back(samples: list[Sample], table: Path) -> tuple[list[Sample], list[str]]:
+    """The samples in the splits of a `split.csv`, and the files it does not know, which are left out."""
+    rows = {row["file"]: row for row in read_csv(table) if row.get("file")}
+    known = {sample.file for sample in samples}
+    missing = [file for file in rows if file not in known]
+    if missing:
+        fix = f"Bring them back or drop them from the file:\n{some(missing)}"
+        raise UserError(f"data.split={table}", "names pictures that data.root lacks", got=len(missing), fix=fix)
+    kept = [replace(s, split=rows[s.file].get("split", "")) for s in samples if s.file in rows]
+    return kept, sorted(known - rows.keys())
+
+
+def write_split(path: Path, samples: list[Sample]) -> None:
+    write_csv(path, ("file", "label", "split", "sha256"), ((s.file, s.label, s.split, s.sha256) for s in samples))

@@ -1,0 +1,71 @@
+"""From a picture to the numbers a network reads: the one resize, the augmentation, the normalisation."""
+
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import InterpolationMode, v2
+from torchvision.transforms.v2 import functional as F
+
+INTERPOLATION = {"bilinear": InterpolationMode.BILINEAR, "bicubic": InterpolationMode.BICUBIC}
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What a set of weights expects to see.
+
+    `resize` is the shorter side in px, from which the middle `size` × `size` is cut; with `squash` the whole picture is
+    resized to `size` × `size` instead, its shape be what it may. `mean` and `std` are per channel, on the scale 0 … 1.
+    """
+
+    size: int
+    resize: int
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    interpolation: str = "bilinear"
+    squash: bool = False
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """RGB picture → (3, size, size) uint8."""
+        pixels = F.pil_to_tensor(image)
+        if self.squash:
+            return self.resized(pixels, [self.size, self.size])
+        return F.center_crop(self.resized(pixels, [self.resize]), [self.size])
+
+    def resized(self, pixels: Tensor, size: list[int]) -> Tensor:
+        """The one resize: antialiased, on uint8."""
+        return F.resize(pixels, size, interpolation=INTERPOLATION[self.interpolation], antialias=True)
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """(N, 3, H, W) uint8, on any device → float32 as the network expects it."""
+        mean, std = (torch.tensor(v, device=pixels.device)[:, None, None] * 255 for v in (self.mean, self.std))
+        return (pixels - mean) / std
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How a picture may be varied without changing its class.
+
+    `scale` is the smallest part of the area that is kept, `flip` the probability of a left-right flip, `color` the
+    strength of changes of brightness, contrast and saturation.
+    """
+
+    scale: float = 0.6
+    flip: float = 0.5
+    color: float = 0.2
+
+    def __call__(self, image: Image.Image, size: int, seed: int) -> Tensor:
+        """RGB picture → (3, size, size) uint8; the same seed gives the same picture."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self._transform(size)(F.pil_to_tensor(image))
+
+    def _transform(self, size: int) -> v2.Compose:
+        return v2.Compose(
+            [
+                v2.RandomResizedCrop(size, scale=(self.scale, 1), antialias=True),
+                v2.RandomHorizontalFlip(self.flip),
+                v2.ColorJitter(self.color, self.color, self.color),
+            ]
+        )

@@ -1,0 +1,40 @@
+"""What can go wrong, and with which exit code. The command line prints the message of these and no traceback."""
+
+from difflib import get_close_matches
+
+
+class AjusteFinoError(Exception):
+    """A run that could not do its whole job: exit code 1."""
+
+    exit_code = 1
+
+
+class UserError(AjusteFinoError):
+    """A mistake the user can mend: exit code 2.
+
+    The message has one grammar, so that no part is forgotten: the thing, the rule it breaks, the value that was given,
+    and the way out.
+
+    >>> print(UserError("features.pool", "must be 1, 2 or 4", got=3, fix="Pass features.pool=4."))
+    features.pool must be 1, 2 or 4; got 3. Pass features.pool=4.
+    """
+
+    exit_code = 2
+
+    def __init__(self, thing: str, rule: str, *, fix: str, got: object = None) -> None:
+        given = "" if got is None else f"; got {got!r}" if isinstance(got, int | float) else f"; got {got}"
+        super().__init__(f"{thing} {rule}{given}. {fix}")
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """A sentence with the closest of the known names, or with all of them when none is close."""
+    close = get_close_matches(word, known, n=1, cutoff=0.6)
+    if close:
+        return f"Did you mean {close[0]}?"
+    return f"Known: {', '.join(sorted(known))}."
+
+
+def some(items: list[str], most: int = 10) -> str:
+    """The first items, a line each, and how many more there are."""
+    rest = [f"  … and {len(items) - most} more"] if len(items) > most else []
+    return "\n".join([f"  {item}" for item in items[:most]] + rest)

@@ -1,0 +1,104 @@
+"""Files that are whole or absent, hashes of content, and where the cache lies."""
+
+import csv
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ajuste_fino.errors import UserError
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`; when the block ends well it is flushed to disk and takes the name of `path`.
+
+    It lies in the same folder because a rename is atomic only within one file system. After a failure the old file is
+    as it was and the temporary one is gone.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path: Path, text: str) -> None:
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: object) -> None:
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A CSV in UTF-8 whose texts no spreadsheet runs as a formula: those that would start one get a leading apostrophe."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer)
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow([f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell for cell in row])
+    write_text(path, buffer.getvalue())
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV by column name, with the apostrophes of `write_csv` taken off again."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file, restkey="", restval=""))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(str(path), f"cannot be read as a CSV in UTF-8 ({error})", fix="Check the file.") from error
+    return [{key: _plain(cell) for key, cell in row.items() if isinstance(cell, str)} for row in rows]
+
+
+def _plain(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(value: Mapping[str, object]) -> str:
+    """The SHA-256 of a JSON-like mapping, the same whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def cache_folder() -> Path:
+    """`$XDG_CACHE_HOME/ajuste_fino`, or `~/.cache/ajuste_fino` where that is not set."""
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else Path.home() / ".cache") / "ajuste_fino"
+
+
+def existing(key: str, value: str | os.PathLike[str]) -> Path:
+    """The absolute path a key gives, which must exist."""
+    path = Path(value).expanduser().absolute()
+    if not path.exists():
+        near = path.parent
+        while not near.exists():
+            near = near.parent
+        raise UserError(key, "must be an existing path", got=value, fix=f"The part of it that exists is {near}.")
+    return path

@@ -1,0 +1,46 @@
+"""Frozen means frozen: `eval()` held, no gradients, and a hash of every parameter and buffer to prove it."""
+
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from ajuste_fino.backbone import Backbone
+from ajuste_fino.backbone.weights import digest
+from ajuste_fino.errors import AjusteFinoError
+
+
+class Frozen(nn.Module):
+    """A module that no call of `train()` wakes: its BatchNorm statistics stay, its dropout is off, no gradient is kept.
+
+    Whoever trains a model calls `model.train()`, which reaches every part of it; setting `requires_grad` alone leaves
+    BatchNorm's running averages moving with each batch.
+    """
+
+    def __init__(self, module: Backbone) -> None:
+        super().__init__()
+        self.module = module
+        module.requires_grad_(False).eval()
+        self.before = digest(module)
+
+    def train(self, mode: bool = True) -> Self:
+        return super().train(False)
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        return self.module(x)
+
+    def prove(self) -> str:
+        """The SHA-256 of all parameters and buffers, the same as when it was frozen.
+
+        Raises:
+            AjusteFinoError: when a single bit of them changed.
+        """
+        after = digest(self.module)
+        if after != self.before:
+            hashes = f"SHA-256 {self.before[:16]}… before, {after[:16]}… after"
+            raise AjusteFinoError(
+                f"The frozen backbone changed during the run: {hashes}. "
+                "The run is not to be trusted; some code wrote into the backbone's parameters or buffers."
+            )
+        return after

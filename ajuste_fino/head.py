@@ -1,0 +1,69 @@
+"""The new fully connected head: standardise → dropout → linear [→ relu → dropout → linear]."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ajuste_fino.errors import UserError
+
+
+class Standardise(nn.Module):
+    """(N, D) → (N, D) with zero mean and unit variance over the training set; the statistics are buffers.
+
+    A feature that hardly varies keeps its scale (`std` 1), as in scikit-learn's StandardScaler, so that noise is not blown up.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(num_features))
+        self.register_buffer("std", torch.ones(num_features))
+
+    def set(self, mean: Tensor, std: Tensor) -> None:
+        self.mean.copy_(mean)
+        self.std.copy_(torch.where(std > 1e-6, std, torch.ones_like(std)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.std
+
+
+@dataclass(frozen=True)
+class HeadShape:
+    """What a head is made of. The rates are probabilities of dropping a unit, as torch's; the lecture's are of keeping it."""
+
+    num_features: int
+    num_classes: int
+    dropout: float = 0.5
+    hidden: int = 0
+    hidden_dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name, rate in (("head.dropout", self.dropout), ("head.hidden_dropout", self.hidden_dropout)):
+            if not 0 <= rate < 1:
+                raise UserError(name, "must be at least 0 and below 1", got=rate, fix=f"Pass {name}=0.5.")
+        if self.hidden < 0:
+            raise UserError("head.hidden", "must be 0 or more units", got=self.hidden, fix="Pass head.hidden=0 for none.")
+
+
+class Head(nn.Module):
+    """(N, num_features) → (N, num_classes) logits.
+
+    Source: the lecture's recipe; Goodfellow, Bengio and Courville, *Deep Learning*, 2016, section 7.12 for dropout.
+    """
+
+    def __init__(self, shape: HeadShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.standardise = Standardise(shape.num_features)
+        width = shape.num_features
+        layers: list[nn.Module] = [nn.Dropout(shape.dropout)]
+        if shape.hidden:
+            layers += [nn.Linear(width, shape.hidden), nn.ReLU(), nn.Dropout(shape.hidden_dropout)]
+            width = shape.hidden
+        self.layers = nn.Sequential(*layers, nn.Linear(width, shape.num_classes))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(self.standardise(x))

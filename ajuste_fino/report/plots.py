@@ -1,0 +1,69 @@
+"""Learning curves and confusion matrix, as PNG."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")  # no window, on any machine
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from ajuste_fino.files import atomic, read_csv
+
+BLUE, ORANGE = "#0072b2", "#d55e00"  # Okabe and Ito's palette, told apart by every eye
+
+
+def save(figure: Figure, path: Path) -> None:
+    with atomic(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
+    plt.close(figure)
+
+
+def _column(rows: list[dict[str, str]], name: str) -> tuple[list[int], list[float]]:
+    pairs = [(int(row["epoch"]) + 1, float(row[name])) for row in rows if row.get(name)]
+    return [epoch for epoch, _ in pairs], [value for _, value in pairs]
+
+
+def learning_curves(table: Path, path: Path, best_epoch: int) -> None:
+    """Loss and accuracy by epoch, of a run's `metrics.csv`; `best_epoch` counts from 1."""
+    rows = read_csv(table)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    left.plot(*_column(rows, "train/loss"), ".-", color=BLUE, label="train, with dropout")
+    left.plot(*_column(rows, "val/loss"), ".-", color=ORANGE, label="validation")
+    right.plot(*_column(rows, "val/accuracy"), ".-", color=ORANGE, label="validation")
+    left.set_ylabel("cross-entropy (nats)")
+    right.set_ylabel("accuracy")
+    for axes in (left, right):
+        axes.axvline(best_epoch, color="0.6", linestyle=":", label=f"kept: epoch {best_epoch}")
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        axes.legend()
+    save(figure, path)
+
+
+def confusion(predicted: Sequence[int], true: Sequence[int], labels: Sequence[str], path: Path) -> None:
+    """Rows are the true classes, columns the predicted; the shade is the share of the row, the number the count."""
+    count = [[0] * len(labels) for _ in labels]
+    for p, t in zip(predicted, true, strict=True):
+        count[t][p] += 1
+    shares = [[n / max(sum(row), 1) for n in row] for row in count]
+    side = min(max(4.5, 1.8 + 0.5 * len(labels)), 24)
+    figure, axes = plt.subplots(figsize=(side, side), layout="constrained")
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    if len(labels) <= 40:
+        for t, row in enumerate(count):
+            for p, n in enumerate(row):
+                if n:
+                    axes.text(
+                        p, t, str(n), ha="center", va="center", fontsize=9, color="white" if shares[t][p] > 0.5 else "black"
+                    )
+    names = [label if len(label) <= 20 else f"{label[:19]}…" for label in labels]
+    axes.set_xticks(range(len(labels)), names, rotation=90)
+    axes.set_yticks(range(len(labels)), names)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    axes.set_title(f"{sum(count[n][n] for n in range(len(labels)))} of {len(true)} right")
+    save(figure, path)

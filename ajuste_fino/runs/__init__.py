@@ -1,0 +1,1 @@
+"""One plain function a verb; these files alone read the configuration."""

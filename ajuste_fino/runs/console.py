@@ -1,0 +1,50 @@
+"""What a person sees while something runs, and the log that keeps it."""
+
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+log = logging.getLogger("ajuste_fino")
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def progress(items: Iterable, total: int, what: str) -> Iterator:
+    """Shows how far it is and how long it still takes; Ctrl-C stops it."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("left"))
+    with Progress(*columns, console=console, transient=True) as bars:
+        yield from bars.track(items, total=total, description=what)
+
+
+def start_log(path: Path | None = None) -> None:
+    """Messages go to the screen and, where a path is given, from now on into a run's `log.txt`; an earlier one is closed."""
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    for handler in log.handlers[:]:
+        log.removeHandler(handler)
+        handler.close()
+    log.addHandler(_Screen())
+    if path:
+        file = logging.FileHandler(path, encoding="utf-8")
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        log.addHandler(file)
+
+
+class _Screen(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        style = "yellow" if record.levelno >= logging.WARNING else None
+        console.print(record.getMessage(), style=style, markup=False)
+
+
+def workers(wanted: int | None) -> int:
+    """Decoding processes: as asked, else one for each core this process may use."""
+    return (
+        wanted
+        if wanted is not None
+        else len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count() or 1
+    )

@@ -1,0 +1,72 @@
+"""`evaluate`: a trained model judged on its own test split, or on other pictures."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from ajuste_fino.data.prepare import Source, Table, prepare, unsplit
+from ajuste_fino.errors import UserError
+from ajuste_fino.files import existing, write_json
+from ajuste_fino.predict import Predictor, load
+from ajuste_fino.runs.configuration import needed
+from ajuste_fino.runs.console import log, progress, start_log, workers
+from ajuste_fino.runs.train import empty, judge
+
+
+def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
+    """Write `predictions_test.csv`, `metrics.json` and the confusion matrix into `out`; return the figures.
+
+    Raises:
+        UserError: where there is no such run or folder, or the folder has classes that the model does not know.
+    """
+    started = time.perf_counter()
+    needed(cfg)
+    empty(out)
+    start_log()
+    predictor = load(cfg.run, cfg.trainer.accelerator)
+    table = _known(_table(cfg), predictor)
+    out.mkdir(parents=True, exist_ok=True)
+    start_log(out / "log.txt")
+    chances, bad = predictor.probabilities([s.path for s in table.samples], workers=workers(cfg.workers), progress=progress)
+    if bad:
+        raise UserError(
+            str(next(iter(bad.values()))), "changed since it was checked", fix="Start again when nothing writes there."
+        )
+    figures = judge(table, chances, out / "predictions_test.csv", out / "plots")
+    figures |= {"images/skipped": len(table.skipped), "time/total_s": round(time.perf_counter() - started, 2)}
+    write_json(out / "metrics.json", figures)
+    log.info(
+        f"Accuracy {figures['test/accuracy']:.4f}, macro F1 {figures['test/macro_f1']:.4f} on {len(table.samples)} pictures"
+    )
+    log.info(f"Results: {out.absolute()}")
+    start_log()
+    return figures
+
+
+def _table(cfg: DictConfig) -> Table:
+    """The pictures to judge by: those of `data.root`, or the test split the run set aside."""
+    options = {"on_bad_image": cfg.data.on_bad_image, "max_skipped": cfg.data.max_skipped}
+    if cfg.data.root is not None:
+        return unsplit(Source(existing("data.root", cfg.data.root), **options), workers(cfg.workers), progress)
+    run = existing("run", cfg.run)
+    if not (run / "config.yaml").is_file():
+        raise UserError(
+            f"run={run}", "is a bundle and has no test split of its own", fix="Pass data.root=FOLDER with pictures to judge by."
+        )
+    kept = OmegaConf.load(run / "config.yaml")
+    source = Source(existing("data.root", kept.data.root), run / "split.csv", **options)
+    table = prepare(source, kept.seed, workers(cfg.workers), progress)
+    if not table.of("test"):
+        raise UserError(f"run={run}", "set no test split aside", fix="Pass data.root=FOLDER with pictures to judge by.")
+    return Table(table.of("test"), table.labels, table.skipped, table.warnings)
+
+
+def _known(table: Table, predictor: Predictor) -> Table:
+    """The table with the labels of the model, in its order."""
+    unknown = sorted({sample.label for sample in table.samples} - set(predictor.labels))
+    if unknown:
+        fix = f"It knows {', '.join(predictor.labels)}."
+        raise UserError("data.root", "has classes that the model does not know", got=", ".join(unknown), fix=fix)
+    return Table(table.samples, predictor.labels, table.skipped, table.warnings)

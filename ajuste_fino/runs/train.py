@@ -1,0 +1,174 @@
+"""`train`: conf → data → backbone → features → head → classifier → bundle → report, top to bottom."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from ajuste_fino import bundle
+from ajuste_fino.classifier import Classifier, probabilities
+from ajuste_fino.data.loading import Order
+from ajuste_fino.data.module import DataModule
+from ajuste_fino.data.prepare import Table, prepare
+from ajuste_fino.data.split import write_split
+from ajuste_fino.data.transforms import Augmentation, Preprocessing
+from ajuste_fino.errors import UserError
+from ajuste_fino.features import Cached, Extractor, Live, Work, resolve_precision, statistics
+from ajuste_fino.files import read_csv, write_json, write_text
+from ajuste_fino.freezing import Frozen
+from ajuste_fino.head import Head, HeadShape
+from ajuste_fino.predict import device
+from ajuste_fino.report.plots import confusion, learning_curves
+from ajuste_fino.runs import parts
+from ajuste_fino.runs.configuration import counts, needed
+from ajuste_fino.runs.console import log, progress, start_log, workers
+from ajuste_fino.runs.fit import fit
+from ajuste_fino.scores import read_predictions, score, write_predictions
+
+Figures = dict[str, Any]
+
+
+def train(cfg: DictConfig, out: Path) -> Figures:
+    """Train a head on a frozen backbone, write the run folder `out`, return its figures (those of `metrics.json`).
+
+    Raises:
+        UserError: for a mistake in the configuration, the folder or the weights, before anything is written.
+        AjusteFinoError: where the loss is not finite, or the frozen backbone changed.
+    """
+    clock = Clock()
+    _validate(cfg, out)
+    start_log()
+    optimizer, schedule = parts.learning(cfg)
+    work = Work(device(cfg.trainer.accelerator), cfg.features.batch_size, workers(cfg.workers), progress)
+    precision = resolve_precision(cfg.features.precision, work.device)
+    table = prepare(parts.source(cfg.data), cfg.seed, work.workers, progress)
+    torch.manual_seed(cfg.seed)
+    backbone = parts.backbone(cfg)
+    frozen = Frozen(backbone)
+    extractor = Extractor(frozen, Preprocessing(**backbone.preprocessing), precision)
+    features = _features(cfg, extractor, work)
+    torch.manual_seed(cfg.seed)  # whatever the backbone drew before, the head starts from the seed
+    head = Head(HeadShape(backbone.num_features, len(table.labels), **cfg.head))
+    _open(out, cfg, table)
+
+    clock.start("extract")
+    module = _module(cfg, table, features)
+    head.standardise.set(*statistics(features.plain(table.of("train"))))
+    test = list(features.plain(table.of("test"))) if isinstance(features, Live) else features.plain(table.of("test"))
+    clock.start("fit")
+    classifier = Classifier(head, len(table.labels), optimizer, schedule, features.body)
+    epoch = fit(cfg, out, classifier, module)
+    clock.stop()
+
+    figures = {
+        "frozen/sha256": frozen.prove(),
+        "frozen/unchanged": True,
+        "frozen/parameters": sum(p.numel() for p in backbone.parameters()),
+    }
+    figures |= _validation(out, epoch)
+    figures |= judge(table, probabilities(head, test), out / "predictions_test.csv", out / "plots") if table.of("test") else {}
+    bundle.write(bundle.Bundle(backbone, head, table.labels, extractor.preprocessing, extractor.precision), out / "bundle")
+    learning_curves(out / "metrics.csv", out / "plots" / "learning_curves.png", epoch)
+    return _close(out, figures | features.figures() | clock.figures() | {"images/skipped": len(table.skipped)})
+
+
+class Clock:
+    """Seconds by part, and in all."""
+
+    def __init__(self) -> None:
+        self.begun, self.parts, self.now = time.perf_counter(), dict[str, float](), ""
+
+    def start(self, part: str) -> None:
+        self.stop()
+        self.now, self.since = part, time.perf_counter()
+
+    def stop(self) -> None:
+        if self.now:
+            self.parts[self.now] = time.perf_counter() - self.since
+        self.now = ""
+
+    def figures(self) -> Figures:
+        total = time.perf_counter() - self.begun
+        return {f"time/{part}_s": round(s, 2) for part, s in {**self.parts, "total": total}.items()}
+
+
+def _validate(cfg: DictConfig, out: Path) -> None:
+    needed(cfg)
+    counts(cfg, "epochs", "patience", "batch_size", "features.batch_size", "features.views")
+    if cfg.features.mode not in ("cached", "live"):
+        raise UserError("features.mode", "must be cached or live", got=cfg.features.mode, fix="cached is faster.")
+    if (cfg.trainer.devices, cfg.trainer.num_nodes) != (1, 1):
+        given = f"{cfg.trainer.devices} and {cfg.trainer.num_nodes}"
+        raise UserError(
+            "trainer.devices and trainer.num_nodes", "must be 1", got=given, fix="A head on cached features needs no more."
+        )
+    HeadShape(1, 2, **cfg.head)
+    Augmentation(**cfg.data.augment)
+    empty(out)
+
+
+def empty(out: Path) -> None:
+    """Refuse to write among the files of another run."""
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise UserError(
+            "out", "must be a new or an empty folder", got=out, fix="Pass another, or leave it out for one named by the time."
+        )
+
+
+def _features(cfg: DictConfig, extractor: Extractor, work: Work) -> Cached | Live:
+    live = Live(extractor, Augmentation(**cfg.data.augment), work)
+    return Cached(live) if cfg.features.mode == "cached" else live
+
+
+def _module(cfg: DictConfig, table: Table, features: Cached | Live) -> DataModule:
+    train, val = table.of("train"), table.of("val")
+    return DataModule(
+        (
+            features.training(train, table.targets(train), cfg.features.views),
+            Order(len(train), cfg.batch_size, cfg.seed, cfg.features.views),
+        ),
+        (features.training(val, table.targets(val), 1), Order(len(val), 256)),
+        workers(cfg.workers) if cfg.features.mode == "live" else 0,
+    )
+
+
+def _open(out: Path, cfg: DictConfig, table: Table) -> None:
+    """The run folder, from here on: its configuration, its log, its split."""
+    out.mkdir(parents=True, exist_ok=True)
+    start_log(out / "log.txt")
+    write_text(out / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
+    write_split(out / "split.csv", table.samples)
+    for warning in table.warnings:
+        log.warning(warning)
+    sizes = ", ".join(f"{len(table.of(split))} {split}" for split in ("train", "val", "test"))
+    log.info(f"{len(table.samples)} pictures of {len(table.labels)} classes: {sizes}")
+
+
+def _validation(out: Path, epoch: int) -> Figures:
+    """The figures of the epoch that was kept, from the log of all."""
+    row = next(r for r in read_csv(out / "metrics.csv") if r["epoch"] == str(epoch - 1) and r.get("val/loss"))
+    return {"epoch": epoch, **{name: float(value) for name, value in row.items() if name.startswith("val/")}}
+
+
+def judge(table: Table, chances: Tensor, predictions: Path, plots: Path) -> Figures:
+    """Write the table of predictions, an image a row; the figures and the confusion matrix come from what was written."""
+    samples = table.of("test")
+    write_predictions(predictions, [s.file for s in samples], [s.label for s in samples], chances, table.labels)
+    predicted, true = read_predictions(predictions, table.labels)
+    confusion(predicted.tolist(), true.tolist(), table.labels, plots / "confusion.png")
+    return {f"test/{name}": value for name, value in score(predictions, table.labels).items()}
+
+
+def _close(out: Path, figures: Figures) -> Figures:
+    write_json(out / "metrics.json", figures)
+    what = f"{figures['frozen/parameters']:,} parameters and all buffers"
+    log.info(f"The frozen backbone is unchanged: SHA-256 {figures['frozen/sha256']} of {what}")
+    log.info(f"Epoch {figures['epoch']} is kept: validation accuracy {figures['val/accuracy']:.4f}")
+    if "test/accuracy" in figures:
+        log.info(f"Test accuracy {figures['test/accuracy']:.4f}, macro F1 {figures['test/macro_f1']:.4f}")
+    log.info(f"{figures['time/total_s']:.1f} s. Results: {out.absolute()}")
+    start_log()
+    return figures

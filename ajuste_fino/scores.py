@@ -1,0 +1,51 @@
+"""The table of predictions, an image a row, and the figures computed from it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torchmetrics import MetricCollection
+from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, MulticlassPrecision, MulticlassRecall
+
+from ajuste_fino.files import read_csv, write_csv
+
+
+def metrics(num_classes: int) -> MetricCollection:
+    """Accuracy over images and F1 averaged over classes, of logits (N, C) and targets (N,)."""
+    return MetricCollection(
+        {
+            "accuracy": MulticlassAccuracy(num_classes, average="micro"),
+            "macro_f1": MulticlassF1Score(num_classes, average="macro"),
+        }
+    )
+
+
+def write_predictions(
+    path: Path, files: Sequence[str], targets: Sequence[str], probabilities: Tensor, labels: Sequence[str]
+) -> None:
+    """file, label, predicted, probability, then the probability of each class as `p:CLASS`, to six decimals."""
+    top, best = probabilities.max(1)
+    rows = zip(files, targets, best.tolist(), top.tolist(), probabilities.tolist(), strict=True)
+    header = ("file", "label", "predicted", "probability", *(f"p:{label}" for label in labels))
+    write_csv(
+        path, header, ([file, label, labels[n], f"{p:.6f}", *(f"{q:.6f}" for q in all_p)] for file, label, n, p, all_p in rows)
+    )
+
+
+def read_predictions(path: Path, labels: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """The numbers of the predicted and the true labels, (N,) each, of a table that `write_predictions` wrote."""
+    number = {label: n for n, label in enumerate(labels)}
+    rows = read_csv(path)
+    return torch.tensor([number[r["predicted"]] for r in rows]), torch.tensor([number[r["label"]] for r in rows])
+
+
+def score(path: Path, labels: Sequence[str]) -> dict[str, float]:
+    """Accuracy, macro F1, and each class's precision, recall and F1, from a table of predictions."""
+    predicted, true = read_predictions(path, labels)
+    figures = {name: float(value) for name, value in metrics(len(labels))(predicted, true).items()}
+    kinds = {"precision": MulticlassPrecision, "recall": MulticlassRecall, "f1": MulticlassF1Score}
+    for name, kind in kinds.items():
+        values = kind(len(labels), average="none")(predicted, true).tolist()
+        figures |= {f"{name}/{label}": value for label, value in zip(labels, values, strict=True)}
+    return figures

@@ -1,0 +1,64 @@
+import torch
+
+from ajuste_fino.data.loading import Labelled, Order, Pictures, loader
+from ajuste_fino.data.transforms import Augmentation, Preprocessing
+from tests.conftest import draw
+
+PLAIN = Preprocessing(32, 36)
+
+
+def transform(image, index, view):
+    return PLAIN(image) + 0 * index + view
+
+
+def test_the_order_is_a_function_of_seed_and_epoch():
+    def positions(seed, epoch, views=1):
+        order = Order(10, 3, seed, views)
+        order.set_epoch(epoch)
+        return [n for batch in order for n in batch]
+
+    assert positions(0, 0) == positions(0, 0)
+    assert sorted(positions(0, 1)) == list(range(10))
+    assert len({tuple(positions(s, e)) for s in (0, 1) for e in (0, 1)}) == 4
+    assert sorted(n % 10 for n in positions(0, 0, views=4)) == list(range(10))
+    assert {n // 10 for e in range(9) for n in positions(0, e, views=4)} == {0, 1, 2, 3}
+    assert list(Order(5, 2)) == [[0, 1], [2, 3], [4]]
+
+
+def test_what_cannot_be_decoded_comes_back_by_its_position(tmp_path):
+    (tmp_path / "bad.png").write_text("no")
+    pictures = Pictures([draw(0, 0), tmp_path / "bad.png", draw(1, 1)], transform)
+    batch = pictures[[0, 1, 2, 5]]
+    assert batch.pixels.shape == (3, 3, 32, 32)
+    assert batch.positions == [0, 2, 5]
+    assert [position for position, _ in batch.bad] == [1]
+    assert torch.equal(batch.pixels[2], batch.pixels[1] + 1)  # view 1 of picture 2
+    assert len(pictures[[1]].pixels) == 0
+
+
+def test_workers_give_the_same_batches(tmp_path):
+    pictures = Pictures([draw(n % 3, n) for n in range(10)], transform)
+    many = list(loader(Labelled(pictures, range(10)), Order(10, 4, 0), 2))
+    here = list(loader(Labelled(pictures, range(10)), Order(10, 4, 0), 0))
+    assert all(torch.equal(a, c) and torch.equal(b, d) for (a, b), (c, d) in zip(many, here, strict=True))
+
+
+def test_preprocessing_keeps_the_middle_and_squash_keeps_all():
+    wide = draw(0, 0, 40).resize((80, 40))
+    assert PLAIN(wide).shape == (3, 32, 32)
+    assert Preprocessing(32, 32, squash=True)(wide).shape == (3, 32, 32)
+    assert not torch.equal(PLAIN(wide), Preprocessing(32, 36, squash=True)(wide))
+
+
+def test_normalise():
+    pixels = torch.full((1, 3, 2, 2), 255, dtype=torch.uint8)
+    assert torch.allclose(Preprocessing(2, 2, (0.5,) * 3, (0.25,) * 3).normalise(pixels), torch.full((1, 3, 2, 2), 2.0))
+
+
+def test_an_augmentation_is_a_function_of_its_seed_and_leaves_torchs_generator_alone():
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    first, second, again = (Augmentation()(draw(0, 0), 32, seed) for seed in (1, 2, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, second)
+    assert torch.equal(torch.get_rng_state(), before)

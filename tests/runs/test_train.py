@@ -1,0 +1,174 @@
+import csv
+import json
+import math
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from ajuste_fino.files import read_csv
+from ajuste_fino.runs.configuration import options
+from tests.conftest import FAST
+
+FILES = {
+    "config.yaml",
+    "metrics.json",
+    "metrics.csv",
+    "split.csv",
+    "predictions_test.csv",
+    "log.txt",
+    "checkpoints/best.ckpt",
+    "checkpoints/last.ckpt",
+    "bundle/bundle.json",
+    "bundle/model.safetensors",
+    "bundle/SHA256SUMS",
+    "plots/learning_curves.png",
+    "plots/confusion.png",
+}
+
+
+def figures(folder):
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def test_a_run_folder_holds_what_is_promised_and_no_more(run):
+    out, model = run
+    assert {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()} == FILES
+    assert model.metrics == figures(out)
+
+
+def test_the_figures_promised(run):
+    found = figures(run[0])
+    promised = {"test/accuracy", "val/accuracy", "test/macro_f1", "time/extract_s", "time/fit_s", "time/total_s"}
+    promised |= {"frozen/parameters", "frozen/unchanged", "cache/hit", "images/skipped", "test/f1/10"}
+    assert promised <= found.keys()
+    assert found["frozen/unchanged"] is True
+    rows = read_csv(run[0] / "predictions_test.csv")
+    right = sum(row["label"] == row["predicted"] for row in rows) / len(rows)
+    assert found["test/accuracy"] == pytest.approx(right)
+
+
+def test_it_learns(photos, cli, tmp_path):
+    code, _, _ = cli("train", "data=folder", f"data.root={photos}", f"out={tmp_path / 'run'}", *FAST, "epochs=20")
+    assert code == 0
+    assert figures(tmp_path / "run")["test/accuracy"] == 1.0
+
+
+def test_the_checkpoint_holds_no_backbone_and_opens_with_weights_only(run):
+    kept = torch.load(run[0] / "checkpoints" / "best.ckpt", weights_only=True)
+    assert set(kept["state_dict"]) == {
+        "head.standardise.mean",
+        "head.standardise.std",
+        "head.layers.1.weight",
+        "head.layers.1.bias",
+    }
+
+
+def trained(cli, photos, out, *keys):
+    code, _, err = cli("train", "data=folder", f"data.root={photos}", f"out={out}", *FAST, *keys)
+    assert code == 0, err
+    return (out / "predictions_test.csv").read_text()
+
+
+def test_cached_again_and_live_are_the_same_run(cli, photos, tmp_path, own_cache):
+    first = trained(cli, photos, tmp_path / "a")
+    assert trained(cli, photos, tmp_path / "b") == first
+    assert (figures(tmp_path / "a")["cache/hit"], figures(tmp_path / "b")["cache/hit"]) == (False, True)
+    live = trained(cli, photos, tmp_path / "c", "features.mode=live")
+    assert numbers(live) == pytest.approx(numbers(first), abs=1e-5)
+    assert trained(cli, photos, tmp_path / "d", "seed=1") != first
+
+
+def numbers(text):
+    return [float(cell) for row in csv.reader(text.splitlines()[1:]) for cell in row[3:]]
+
+
+def test_views_train_the_same_cached_and_live(cli, photos, tmp_path):
+    cached = trained(cli, photos, tmp_path / "a", "features.views=3")
+    live = trained(cli, photos, tmp_path / "b", "features.views=3", "features.mode=live")
+    assert numbers(live) == pytest.approx(numbers(cached), abs=1e-5)
+    assert cached != trained(cli, photos, tmp_path / "c")
+
+
+@pytest.mark.parametrize("schedule", options("schedule"))
+def test_every_schedule(cli, photos, tmp_path, schedule):
+    trained(cli, photos, tmp_path / "run", f"schedule={schedule}", "head=lecture")
+    assert OmegaConf.load(tmp_path / "run" / "config.yaml").head.dropout == 0.2
+
+
+def test_every_optimizer_in_one_multirun_and_one_table(cli, photos, tmp_path):
+    names = options("optimizer")
+    assert names == ["adagrad", "adam", "adamw", "momentum", "nesterov", "rmsprop", "sgd"]
+    code, out, err = cli(
+        "train", "-m", "data=folder", f"data.root={photos}", f"out={tmp_path / 'm'}", *FAST, f"optimizer={','.join(names)}"
+    )
+    assert code == 0, err
+    rows = read_csv(tmp_path / "m" / "multirun.csv")
+    assert [row["overrides"] for row in rows] == [f"optimizer={name}" for name in names]
+    for n, row in enumerate(rows):
+        assert float(row["test/accuracy"]) == pytest.approx(figures(tmp_path / "m" / str(n))["test/accuracy"], abs=1e-4)
+    assert out.count("optimizer=") == len(names)
+
+
+def test_evaluate_reproduces_the_run_and_judges_other_pictures(run, cli, tmp_path):
+    code, _, err = cli("evaluate", f"run={run[0]}", f"out={tmp_path / 'own'}", "workers=0")
+    assert code == 0, err
+    own, kept = figures(tmp_path / "own"), figures(run[0])
+    assert {k: v for k, v in own.items() if k[:5] == "test/"} == {k: v for k, v in kept.items() if k[:5] == "test/"}
+    code, _, _ = cli(
+        "evaluate", f"run={run[0] / 'bundle'}", f"data.root={run[0].parent / 'photos'}", f"out={tmp_path / 'all'}", "workers=0"
+    )
+    assert code == 0
+    assert len((tmp_path / "all" / "predictions_test.csv").read_text().splitlines()) == 37
+
+
+def test_evaluate_matches_labels_by_name_and_refuses_unknown_ones(run, cli, photos, tmp_path):
+    import shutil
+
+    def judged(name):
+        assert cli("evaluate", f"run={run[0]}", f"data.root={photos}", f"out={tmp_path / name}", "workers=0")[0] == 0
+        return {row["file"]: (row["label"], row["predicted"]) for row in read_csv(tmp_path / name / "predictions_test.csv")}
+
+    whole = judged("whole")
+    shutil.rmtree(photos / "1")
+    assert judged("part") == {file: labels for file, labels in whole.items() if labels[0] != "1"}
+    (photos / "2").rename(photos / "zebra")
+    code, _, err = cli("evaluate", f"run={run[0]}", f"data.root={photos}", f"out={tmp_path / 'x'}", "workers=0")
+    assert (code, "got zebra" in err, (tmp_path / "x").exists()) == (2, True, False)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(cli, photos, tmp_path):
+    code, _, err = cli(
+        "train",
+        "data=folder",
+        f"data.root={photos}",
+        f"out={tmp_path / 'run'}",
+        *FAST,
+        "optimizer=sgd",
+        "optimizer.lr=1e38",
+        "batch_size=4",
+    )
+    assert code == 1
+    assert "The loss is" in err
+    assert "optimizer.lr" in err
+    assert not (tmp_path / "run" / "bundle").exists()
+
+
+def test_a_backbone_that_moves_fails_the_run(cli, photos, tmp_path, monkeypatch):
+    from ajuste_fino.classifier import Classifier
+
+    def meddle(self):
+        next(self.body.frozen.parameters()).data.add_(1e-6)
+
+    monkeypatch.setattr(Classifier, "on_train_epoch_end", meddle)
+    code, _, err = cli("train", "data=folder", f"data.root={photos}", f"out={tmp_path / 'run'}", *FAST, "features.mode=live")
+    assert code == 1
+    assert "changed during the run" in err
+    assert not (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_the_best_epoch_is_kept(run):
+    rows = [row for row in read_csv(run[0] / "metrics.csv") if row["val/loss"]]
+    losses = [float(row["val/loss"]) for row in rows]
+    assert figures(run[0])["epoch"] == 1 + losses.index(min(losses))
+    assert not any(math.isnan(loss) for loss in losses)

@@ -1,0 +1,77 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from ajuste_fino import bundle
+from ajuste_fino.backbone.weights import digest
+from ajuste_fino.errors import UserError
+
+
+@pytest.fixture
+def copy(run, tmp_path):
+    shutil.copytree(run[0] / "bundle", tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+def test_a_run_folder_and_its_bundle_are_the_same_model(run, copy):
+    a, b = bundle.read(run[0]), bundle.read(copy)
+    assert a.labels == b.labels == ["1", "2", "10"]
+    assert digest(a.backbone) == digest(b.backbone)
+    assert digest(a.head) == digest(b.head)
+
+
+def test_it_holds_no_pickle_and_says_what_it_needs(copy):
+    assert sorted(path.name for path in copy.iterdir()) == ["SHA256SUMS", "bundle.json", "model.safetensors"]
+    facts = json.loads((copy / "bundle.json").read_text())
+    assert set(facts) == {"format", "labels", "preprocessing", "precision", "backbone", "head"}
+
+
+def test_written_again_it_is_the_same_file(copy, tmp_path):
+    bundle.write(bundle.read(copy), tmp_path / "again")
+    for name in ("model.safetensors", "bundle.json", "SHA256SUMS"):
+        assert (tmp_path / "again" / name).read_bytes() == (copy / name).read_bytes()
+
+
+def test_every_flipped_bit_is_seen(copy):
+    rng = np.random.default_rng(0)
+    for n in range(60):
+        path = copy / ("model.safetensors", "bundle.json")[n % 2]
+        good = path.read_bytes()
+        bad = bytearray(good)
+        bad[rng.integers(len(bad))] ^= 1 << rng.integers(8)
+        path.write_bytes(bad)
+        with pytest.raises(UserError, match=f"{path.name} is not as it was written"):
+            bundle.read(copy)
+        path.write_bytes(good)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "bundle.json", "SHA256SUMS"])
+def test_a_part_that_is_missing_is_told(copy, name):
+    (copy / name).unlink()
+    with pytest.raises(UserError, match="run|is not as it was written"):
+        bundle.read(copy)
+
+
+def test_sums_cannot_point_elsewhere(copy):
+    (copy / "SHA256SUMS").write_text("0" * 64 + "  ../../etc/passwd\n")
+    with pytest.raises(UserError, match="is not as it was written"):
+        bundle.read(copy)
+
+
+def test_the_backbone_in_it_is_the_one_that_was_loaded(tmp_path, photos):
+    """Tensor for tensor, BatchNorm's buffers included."""
+    from torchvision.models import mobilenet_v3_small
+
+    from ajuste_fino import fine_tune
+
+    torch.manual_seed(3)
+    state = {k: v for k, v in mobilenet_v3_small().state_dict().items() if k.startswith("features.")}
+    torch.save(state, tmp_path / "w.pth")
+    keys = {"backbone.name": "mobilenet_v3_small", "backbone.weights": str(tmp_path / "w.pth"), "data.image_size": 64}
+    fine_tune(photos, out=str(tmp_path / "run"), epochs=1, workers=0, **keys)
+    kept = bundle.read(tmp_path / "run").backbone.net.state_dict()
+    assert kept.keys() == state.keys()
+    assert all(torch.equal(kept[name], tensor) for name, tensor in state.items())

@@ -1,0 +1,58 @@
+import os
+
+import pytest
+
+from ajuste_fino.errors import UserError, nearest
+from ajuste_fino.files import atomic, cache_folder, existing, fingerprint, read_csv, sha256, write_csv, write_text
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    write_text(tmp_path / "a.txt", "old")
+    with pytest.raises(RuntimeError), atomic(tmp_path / "a.txt") as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_csv_cells_that_look_like_formulas_are_escaped_and_come_back(tmp_path):
+    rows = [["=cmd|x", "a,b"], ["-1", 'q"uote'], ["+é", "line\nbreak"], ["@x", "'=kept"]]
+    write_csv(tmp_path / "t.csv", ("file", "label"), rows)
+    assert "\n'=cmd" in (tmp_path / "t.csv").read_text()
+    assert [list(row.values()) for row in read_csv(tmp_path / "t.csv")][:3] == rows[:3]
+
+
+def test_a_binary_file_is_no_csv(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="cannot be read as a CSV"):
+        read_csv(tmp_path / "t.csv")
+
+
+def test_fingerprint_depends_on_values_not_on_order():
+    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1}) != fingerprint({"a": 1, "b": 3})
+
+
+def test_sha256_of_a_known_file(tmp_path):
+    (tmp_path / "abc").write_text("abc")
+    assert sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_the_cache_follows_the_variable(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "ajuste_fino"
+
+
+def test_a_missing_path_is_told_with_the_part_that_exists(tmp_path):
+    with pytest.raises(UserError, match=f"data.root must be an existing path.*exists is {tmp_path}"):
+        existing("data.root", tmp_path / "no" / "such")
+
+
+@pytest.mark.parametrize(("word", "answer"), [("optimzer", "Did you mean optimizer?"), ("zzz", "Known: data, optimizer.")])
+def test_nearest(word, answer):
+    assert nearest(word, ["optimizer", "data"]) == answer
+
+
+def test_the_grammar_of_an_error():
+    error = UserError("features.pool", "must be 1, 2 or 4", got=3, fix="Pass features.pool=4.")
+    assert str(error) == "features.pool must be 1, 2 or 4; got 3. Pass features.pool=4."
+    assert error.exit_code == 2
