@@ -12,7 +12,7 @@ import numpy as np
 from ajuste_fino.files import atomic, sha256
 
 KEY = 80  # characters
-SHARD_BYTES = 32 * 2**20
+SHARD_BYTES = 8 * 2**20  # held in memory until a shard is written
 
 
 class Rows:
