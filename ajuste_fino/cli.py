@@ -38,7 +38,8 @@ ajuste-fino VERB --help shows every key of a verb. AJUSTE_FINO_DEBUG=1 shows whe
 def main() -> None:
     """The command; exits with 0 when all was done, 2 for the user's mistake, 1 for a failure, 130 and 143 when stopped."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra's errors come here instead of being printed by Hydra
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave_at_once)
     try:
         _dispatch(sys.argv[1:])
         code = 0
@@ -67,8 +68,16 @@ def _told(error: Exception) -> tuple[str, int]:
     return f"{type(error).__name__}: {error} (AJUSTE_FINO_DEBUG=1 shows where)", 1
 
 
-def _terminate(_number: int, _frame: object) -> None:
-    raise SystemExit(143)
+def _leave_at_once(number: int, _frame: object) -> None:
+    """While libraries are imported there is nothing to save, and some of them break when an exception interrupts them."""
+    os._exit(128 + number)
+
+
+def _leave_in_order(number: int, _frame: object) -> None:
+    """Once a verb runs: files are finished or removed on the way out."""
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(128 + number)
 
 
 def _say(message: str, code: int) -> int:
@@ -99,7 +108,8 @@ def _hydra(verb: str, arguments: list[str]) -> None:
     from ajuste_fino.runs.configuration import explain, folder, quoted, refuse_additions
 
     refuse_additions(verb, arguments)
-    sys.argv = [f"ajuste-fino {verb}", *map(quoted, arguments)]
+    several = bool({"-m", "--multirun"} & set(arguments))
+    sys.argv = [f"ajuste-fino {verb}", *(quoted(one, several) for one in arguments)]
     try:
         hydra.main(version_base="1.3", config_path=str(folder()), config_name=verb)(_task(verb))()
     except HydraException as error:
@@ -110,13 +120,20 @@ def _task(verb: str) -> Callable[[Any], Any]:
     def task(cfg: Any) -> Any:
         from hydra.core.hydra_config import HydraConfig
 
-        out = Path(HydraConfig.get().runtime.output_dir)
+        from hydra.types import RunMode
+
+        several = HydraConfig.get().mode == RunMode.MULTIRUN
+        out = Path(HydraConfig.get().runtime.output_dir if several else cfg.out)
         try:
-            return _function(verb)(cfg, out)
+            function = _function(verb)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, _leave_in_order)
+            return function(cfg, out)
         except Exception as error:
             raise Failed(error) from error
         finally:
-            _remove_empty(out)
+            if several:
+                _remove_empty(out)
 
     return task
 
@@ -136,8 +153,8 @@ def _function(verb: str) -> Callable[[Any, Path], Any]:
 
 
 def _remove_empty(folder: Path) -> None:
-    """Hydra makes the run folder before the run; a mistake that stopped it should leave nothing."""
-    if folder.is_dir() and not any(folder.iterdir()) and folder != Path.cwd():
+    """Hydra makes the folder of each of several runs itself; a mistake that stopped one should leave nothing."""
+    if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
 
 

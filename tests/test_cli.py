@@ -42,7 +42,7 @@ def test_a_mistake_is_one_message_and_leaves_nothing(cli, tmp_path, monkeypatch,
     assert code == 2
     assert message in err
     assert "Traceback" not in err
-    assert [name for name in os.listdir(tmp_path) if name != "runs" or os.listdir(tmp_path / "runs")] == []
+    assert os.listdir(tmp_path) == []
 
 
 def test_an_old_run_is_not_written_over(cli, run, photos):

@@ -1,5 +1,6 @@
 """Checkpoints that are whole or absent, and hold nothing but tensors and plain values."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+        buffer = io.BytesIO()  # written by Python, a full disk is told as what it is
+        torch.save(checkpoint, buffer)
         with atomic(Path(path)) as temporary:
-            torch.save(checkpoint, temporary)
+            temporary.write_bytes(buffer.getbuffer())
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = None

@@ -42,11 +42,16 @@ def compose(verb: str, overrides: Sequence[str]) -> DictConfig:
         raise explain(error, verb, overrides) from error
 
 
-def quoted(override: str) -> str:
-    """`data.root=a folder, with = signs` → the same with its value in quotes, which Hydra's grammar asks for."""
+def quoted(override: str, several: bool = False) -> str:
+    """`data.root=a folder, with = signs` → the same with its value in quotes, which Hydra's grammar asks for.
+
+    With `several` runs a comma separates paths, unless a path of that very name exists.
+    """
     key, sign, value = override.partition("=")
     if not sign or key not in PATHS or not value or value[0] in "'\"[" or value == "null":
         return override
+    if several and "," in value and not Path(value).exists():
+        return f"{key}={','.join(literal(one) for one in value.split(','))}"
     return f"{key}={literal(value)}"
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import CSVLogger
 from omegaconf import DictConfig
 
 from ajuste_fino.callbacks.checkpoints import AtomicCheckpointIO, keep
 from ajuste_fino.callbacks.guard import NonFinite
+from ajuste_fino.callbacks.progress import Bar
+from ajuste_fino.runs.console import console
 
 
 def fit(cfg: DictConfig, out: Path, classifier: pl.LightningModule, module: pl.LightningDataModule) -> int:
@@ -25,9 +26,10 @@ def fit(cfg: DictConfig, out: Path, classifier: pl.LightningModule, module: pl.L
         num_nodes=cfg.trainer.num_nodes,
         strategy=cfg.trainer.strategy,
         logger=CSVLogger(out, name="", version=""),
-        callbacks=[*keep(out / "checkpoints", cfg.patience), NonFinite(), RichProgressBar()],
+        callbacks=[*keep(out / "checkpoints", cfg.patience), NonFinite(), Bar(console)],
         plugins=[AtomicCheckpointIO()],
         enable_model_summary=False,
+        enable_progress_bar=False,
         num_sanity_val_steps=0,
         log_every_n_steps=1,  # figures are logged by epoch; a larger number only brings a warning
     )
@@ -46,7 +48,7 @@ def _run(trainer: pl.Trainer, classifier: pl.LightningModule, module: pl.Lightni
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own use of a name torch has renamed
         try:
             trainer.fit(classifier, module)
-        except SystemExit as stop:  # Lightning's answer to Ctrl-C
-            if trainer.interrupted:
+        except SystemExit as stop:
+            if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning turns Ctrl-C into exit code 1
                 raise KeyboardInterrupt from stop
             raise

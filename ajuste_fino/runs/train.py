@@ -130,7 +130,7 @@ def _module(cfg: DictConfig, table: Table, features: Cached | Live) -> DataModul
             features.training(train, table.targets(train), cfg.features.views),
             Order(len(train), cfg.batch_size, cfg.seed, cfg.features.views),
         ),
-        (features.training(val, table.targets(val), 1), Order(len(val), 256)),
+        (features.training(val, table.targets(val), 1), Order(len(val), cfg.features.batch_size)),
         workers(cfg.workers) if cfg.features.mode == "live" else 0,
     )
 

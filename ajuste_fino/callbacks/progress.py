@@ -1,0 +1,34 @@
+"""One bar for the whole training: the epoch, the last validation's figures, the time left at most."""
+
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import Callback
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class Bar(Callback):
+    """Counts steps over all epochs; early stopping can only make it shorter. Ctrl-C stops it."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), TextColumn("left at most"))
+        self.progress = Progress(*columns, console=console, transient=True)
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.progress.start()
+        self.task = self.progress.add_task("Training", total=(trainer.max_epochs or 0) * int(trainer.num_training_batches))
+
+    def on_train_batch_end(self, *_: Any, **__: Any) -> None:
+        self.progress.advance(self.task)
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        figures = ", ".join(f"{name[4:]} {trainer.callback_metrics[name]:.3f}" for name in ("val/loss", "val/accuracy"))
+        what = f"Training, epoch {trainer.current_epoch + 1} of {trainer.max_epochs}, validation {figures}"
+        self.progress.update(self.task, description=what)
+
+    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.progress.stop()
+
+    def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
+        self.progress.stop()
