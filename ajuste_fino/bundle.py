@@ -12,7 +12,7 @@ from torch import Tensor
 from ajuste_fino.backbone import Backbone, Cut, rebuild
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.errors import UserError
-from ajuste_fino.files import atomic, existing, sha256, write_text
+from ajuste_fino.files import atomic, existing, sha256, write_json, write_text
 from ajuste_fino.head import Head, HeadShape
 
 FORMAT = 1
@@ -50,7 +50,7 @@ def write(bundle: Bundle, folder: Path) -> None:
     """Write `model.safetensors`, `bundle.json` and `SHA256SUMS` (as `sha256sum --check` reads it), the last one last."""
     with atomic(folder / TENSORS) as temporary:
         temporary.write_bytes(save(bundle.tensors()))
-    write_text(folder / FACTS, json.dumps(bundle.facts(), indent=2, ensure_ascii=False) + "\n")
+    write_json(folder / FACTS, bundle.facts())
     write_text(folder / SUMS, "".join(f"{sha256(folder / name)}  {name}\n" for name in (TENSORS, FACTS)))
 
 
@@ -77,9 +77,10 @@ def _folder(path: Path) -> Path:
 
 
 def _verify(folder: Path) -> None:
-    for line in (folder / SUMS).read_text().splitlines():
-        expected, _, name = line.partition("  ")
-        if name not in (TENSORS, FACTS) or not (folder / name).is_file() or sha256(folder / name) != expected:
+    lines = (folder / SUMS).read_text().splitlines()
+    sums = {name: expected for expected, _, name in (line.partition("  ") for line in lines)}
+    for name in (TENSORS, FACTS):
+        if not (folder / name).is_file() or sha256(folder / name) != sums.get(name):
             raise UserError(
                 f"{folder / name}", f"is not as it was written ({SUMS})", fix="Copy the bundle again or train again."
             )

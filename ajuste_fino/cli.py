@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ajuste_fino.errors import AjusteFinoError, UserError, nearest
+from ajuste_fino.errors import AjusteFinoError, Failed, UserError, nearest
 
 VERBS = {
     "train": "freeze a trained CNN, train a new head on a folder of images",
@@ -44,7 +44,7 @@ def main() -> None:
         _dispatch(sys.argv[1:])
         code = 0
     except KeyboardInterrupt:
-        code = _say("Stopped. The features computed so far are kept, so the same command goes on from them.", 130)
+        code = _say("Stopped. The features computed so far are kept; the next run goes on from them.", 130)
     except Failed as failed:
         code = _say(*_told(failed.error))
     except Exception as error:
@@ -52,20 +52,13 @@ def main() -> None:
     sys.exit(code)
 
 
-class Failed(BaseException):
-    """A verb's exception on its way through Hydra, which would print its own words over any Exception it sees."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
 def _told(error: Exception) -> tuple[str, int]:
     if isinstance(error, AjusteFinoError):
         return str(error), error.exit_code
     if isinstance(error, OSError):
-        return f"{error.filename or 'A file'}: {error.strerror or error}. Nothing half-written was left.", 1
-    return f"{type(error).__name__}: {error} (AJUSTE_FINO_DEBUG=1 shows where)", 1
+        return f"{error.filename or 'A file'}: {error.strerror or error}", 1
+    reason = str(error).strip().splitlines()[-1:] if "DataLoader worker" in str(error) else [f"{type(error).__name__}: {error}"]
+    return f"{''.join(reason)} (AJUSTE_FINO_DEBUG=1 shows where)", 1
 
 
 def _leave_at_once(number: int, _frame: object) -> None:
@@ -119,11 +112,10 @@ def _hydra(verb: str, arguments: list[str]) -> None:
 def _task(verb: str) -> Callable[[Any], Any]:
     def task(cfg: Any) -> Any:
         from hydra.core.hydra_config import HydraConfig
-
         from hydra.types import RunMode
 
         several = HydraConfig.get().mode == RunMode.MULTIRUN
-        out = Path(HydraConfig.get().runtime.output_dir if several else cfg.out)
+        out = Path(HydraConfig.get().runtime.output_dir if several else cfg.out).expanduser()
         try:
             function = _function(verb)
             for number in (signal.SIGINT, signal.SIGTERM):

@@ -26,6 +26,14 @@ class UserError(AjusteFinoError):
         super().__init__(f"{thing} {rule}{given}. {fix}")
 
 
+class Failed(BaseException):
+    """An exception on its way through a library that would swallow or reword any Exception it sees."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 def nearest(word: str, known: list[str]) -> str:
     """A sentence with the closest of the known names, or with all of them when none is close."""
     close = get_close_matches(word, known, n=1, cutoff=0.6)

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from ajuste_fino.data.loading import Batch, Labelled, Order, Pictures, loader
 from ajuste_fino.data.scan import Sample
 from ajuste_fino.data.transforms import Augmentation, Preprocessing
-from ajuste_fino.errors import UserError
+from ajuste_fino.errors import UserError, some
 from ajuste_fino.files import cache_folder, fingerprint
 from ajuste_fino.freezing import Frozen
 from ajuste_fino.store import Rows, Store
@@ -102,14 +102,18 @@ class Live:
     def figures(self) -> dict[str, object]:
         return {"cache/hit": False}
 
+    def warnings(self) -> list[str]:
+        return []
+
     def pictures(self, samples: Sequence[Sample]) -> Pictures:
         """The pictures of samples, in all their views."""
-        views = Views(self.extractor.preprocessing, self.augmentation, [sample.sha256 for sample in samples])
-        return Pictures([sample.path for sample in samples], views)
+        contents = [sample.sha256 for sample in samples]
+        views = Views(self.extractor.preprocessing, self.augmentation, contents)
+        return Pictures([sample.path for sample in samples], views, contents)
 
     def compute(self, samples: Sequence[Sample], order: Order) -> Iterator[tuple[Tensor, Batch]]:
         """Features of the positions that `order` gives, with progress."""
-        batches = loader(self.pictures(samples), order, self.work.workers)
+        batches = loader(self.pictures(samples), order, self.work.workers, pin=self.work.device.type == "cuda")
         for features, batch in self.work.progress(
             stream(self.extractor, batches, self.work.device), len(order), "Extracting features"
         ):
@@ -146,6 +150,13 @@ class Cached:
     def figures(self) -> dict[str, object]:
         """`cache/hit` is true where not one picture had to go through the backbone."""
         return {"cache/hit": self.misses == 0, "cache/misses": self.misses}
+
+    def warnings(self) -> list[str]:
+        """What the user should know of the state of the cache."""
+        damaged = [path.name for path in self.store.damaged]
+        return (
+            [f"Damaged files in the feature cache, which are left out and computed again:\n{some(damaged)}"] if damaged else []
+        )
 
     def rows(self, samples: Sequence[Sample], views: int = 1) -> Rows:
         """(views · N, D): view v of sample n is row v · N + n. What is not on disk yet is computed and put there.

@@ -30,6 +30,9 @@ def atomic(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
+    except OSError as error:
+        error.filename = str(path)  # a full disk names no file, or the temporary one
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -98,7 +101,7 @@ def existing(key: str, value: str | os.PathLike[str]) -> Path:
     path = Path(value).expanduser().absolute()
     if not path.exists():
         near = path.parent
-        while not near.exists():
+        while not near.exists() and near != near.parent:
             near = near.parent
         raise UserError(key, "must be an existing path", got=value, fix=f"The part of it that exists is {near}.")
     return path

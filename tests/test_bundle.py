@@ -51,12 +51,13 @@ def test_every_flipped_bit_is_seen(copy):
 @pytest.mark.parametrize("name", ["model.safetensors", "bundle.json", "SHA256SUMS"])
 def test_a_part_that_is_missing_is_told(copy, name):
     (copy / name).unlink()
-    with pytest.raises(UserError, match="run|is not as it was written"):
+    with pytest.raises(UserError, match=f"must be a run folder or a bundle|{name} is not as it was written"):
         bundle.read(copy)
 
 
-def test_sums_cannot_point_elsewhere(copy):
-    (copy / "SHA256SUMS").write_text("0" * 64 + "  ../../etc/passwd\n")
+@pytest.mark.parametrize("text", ["", "0" * 64 + "  ../../etc/passwd\n"])
+def test_sums_that_say_nothing_of_the_files_are_refused(copy, text):
+    (copy / "SHA256SUMS").write_text(text)
     with pytest.raises(UserError, match="is not as it was written"):
         bundle.read(copy)
 

@@ -13,8 +13,15 @@ WRONG = [
     (["train", "optimizer=adma"], "Did you mean adam"),
     (["train", "optimizer.lrr=1"], "Did you mean optimizer.lr?"),
     (["train", "+epoch=3"], "Did you mean epochs?"),
-    (["train", "epochs=many"], "epochs must be whole numbers"),
-    (["train", "epochs=0", "batch_size=-1"], "epochs, batch_size must be whole numbers"),
+    (["train", "optimizer.momentum=0.9"], "optimizer=momentum|nesterov has it"),
+    (["train", "epochs=many"], "epochs (a whole number of at least 1; got many)"),
+    (["train", "epochs=0", "seed=abc", "data.val=x", "workers=-1"], "workers (a whole number from 0 to 64; got -1)"),
+    (["train", "data.image_size=64.5"], "data.image_size (a whole number from 8 to 4096; got 64.5)"),
+    (["train", "head.hidden=2.5"], "head.hidden (a whole number"),
+    (["train", "schedule=step", "schedule.step_size=0"], "are not accepted"),
+    (["train", "trainer.strategy=foo"], "must be 1, 1 and auto"),
+    (["train", "backbone.weights=none", "features.tap=99"], "must name a block"),
+    (["train", "data=folder", "data.root=[2024]"], "data.root must be an existing path"),
     (["train", "data=folder"], "data.root must be given"),
     (["train", "data=folder", "data.root=/no/such"], "data.root must be an existing path"),
     (["train", "backbone=resnet19"], "Did you mean resnet1"),
@@ -22,9 +29,9 @@ WRONG = [
     (["train", "backbone.weights=/no/file.pth"], "backbone.weights must be an existing path"),
     (["train", "features.mode=frozen"], "must be cached or live"),
     (["train", "features.precision=fp8"], "must be auto, fp32 or bf16"),
-    (["train", "head.dropout=1.5"], "head.dropout must be at least 0"),
+    (["train", "head.dropout=1.5"], "head.dropout (a number from 0 to 0.999; got 1.5)"),
     (["train", "optimizer.lr=-1"], "are not accepted"),
-    (["train", "trainer.devices=2"], "must be 1"),
+    (["train", "trainer.devices=2"], "must be 1, 1 and auto"),
     (["train", "data.on_bad_image=ignore"], "must be error or skip"),
     (["train", "optimizer._target_=os.system"], "must be a class of torch.optim"),
     (["train", "optimizer._target_=torch.load"], "must be a class of torch.optim"),
@@ -63,16 +70,40 @@ def test_paths_as_people_name_them(cli, photos, tmp_path, name):
     assert code == 0, err
 
 
-def test_a_full_disk_is_told_with_exit_code_1(cli, photos, tmp_path, monkeypatch):
+def test_a_full_disk_is_told_with_exit_code_1_and_leaves_no_part(cli, photos, tmp_path, monkeypatch):
     from ajuste_fino import bundle
 
     def full(*_):
-        raise OSError(28, "No space left on device", "model.safetensors")
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(bundle, "write", full)
+    monkeypatch.setattr(bundle, "save", full)
     code, _, err = cli("train", "data=folder", f"data.root={photos}", f"out={tmp_path / 'run'}", *FAST)
     assert code == 1
-    assert "model.safetensors: No space left on device" in err
+    assert f"{tmp_path / 'run' / 'bundle' / 'model.safetensors'}: No space left on device" in err
+    assert os.listdir(tmp_path / "run" / "bundle") == []
+
+
+def test_of_two_runs_with_one_folder_the_second_is_refused(cli, photos, tmp_path, monkeypatch):
+    from ajuste_fino.runs import train
+
+    monkeypatch.setattr(train, "empty", lambda out: None)  # both looked before either wrote
+    arguments = ("train", "data=folder", f"data.root={photos}", f"out={tmp_path / 'run'}", *FAST)
+    assert cli(*arguments)[0] == 0
+    before = (tmp_path / "run" / "metrics.json").read_text()
+    code, _, err = cli(*arguments, "seed=1")
+    assert (code, "is another run's" in err) == (2, True)
+    assert (tmp_path / "run" / "metrics.json").read_text() == before
+
+
+def test_a_table_that_cannot_be_written_fails_the_multirun(cli, photos, tmp_path, monkeypatch):
+    from ajuste_fino.runs import multirun
+
+    def full(*_):
+        raise OSError(28, "No space left on device", "multirun.csv")
+
+    monkeypatch.setattr(multirun, "write_csv", full)
+    code, _, err = cli("train", "-m", "data=folder", f"data.root={photos}", f"out={tmp_path / 'm'}", *FAST, "seed=1,2")
+    assert (code, "multirun.csv: No space left" in err) == (1, True)
 
 
 def test_list_shows_the_names(cli):

@@ -50,7 +50,12 @@ class Backbone(nn.Module):
     @torch.inference_mode()
     def _probe(self, size: int) -> int:
         try:
-            return self.eval()(torch.zeros(1, 3, size, size)).shape[1]
+            x = torch.zeros(1, 3, size, size)
+            mapped = self.eval().net(x)["map"].ndim == 4
+            if not mapped and (self.spec.tap or self.spec.pool > 1):
+                fix = f"{self.spec.name} has none at its end: leave both out, or name a block of convolutions."
+                raise UserError("features.tap and features.pool", "need a block that gives a map", got=self.spec.tap, fix=fix)
+            return self(x).shape[1]
         except (AssertionError, RuntimeError) as error:
             fix = "Leave data.image_size out to take the size the weights were made for."
             raise UserError(f"data.image_size={size}", f"does not suit {self.spec.name} ({error})", fix=fix) from error
@@ -82,13 +87,15 @@ def build(
 def _fill(net: nn.Module, kind: Architecture, weights: str) -> list[str]:
     if weights == "none":
         return [f"{kind.name} has random weights (backbone.weights=none): its features know nothing yet."]
-    state = kind.pretrained() if weights == "pretrained" else read(weights)
-    return load_into(net, state, classifier_name(net), weights)
+    if weights == "pretrained":
+        load_into(net, kind.pretrained(), classifier_name(net), kind.name)
+        return []
+    return load_into(net, read(weights), classifier_name(net), weights)
 
 
 def rebuild(spec: Cut, preprocessing: Mapping[str, Any], tensors: dict[str, Tensor]) -> Backbone:
     """The backbone of a bundle: the same cut of the same architecture, every tensor given."""
-    net = architecture(spec.name, published=False).build()
+    net = architecture(spec.name, published=False, size=preprocessing["size"]).build()
     backbone = Backbone(net, spec, preprocessing)
     backbone.net.load_state_dict(tensors, strict=True)
     return backbone

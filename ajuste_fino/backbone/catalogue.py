@@ -44,10 +44,11 @@ class Architecture:
         return replace(self, preprocessing={**self.preprocessing, "size": size, "resize": round(size * ratio)})
 
 
-def architecture(name: str, published: bool) -> Architecture:
+def architecture(name: str, published: bool, size: int | None = None) -> Architecture:
     """The architecture of that name; `published` asks for the preprocessing of the weights that `pretrained()` gives.
 
     Without it, for weights from a file, it is that of the first weights torchvision published for the architecture.
+    `size` is needed where the images' side decides the shape of a tensor, as in a vision transformer.
 
     Raises:
         UserError: where no library has it.
@@ -58,10 +59,10 @@ def architecture(name: str, published: bool) -> Architecture:
         return Architecture(name, EmbeddedNet, partial(weights.read, EMBEDDED), expects, tap, pool)
     if name.startswith("timm/"):
         return _timm(name)
-    return _torchvision(name, published, tap, pool)
+    return _torchvision(name, published, size, tap, pool)
 
 
-def _torchvision(name: str, published: bool, tap: str | None, pool: int) -> Architecture:
+def _torchvision(name: str, published: bool, size: int | None, tap: str | None, pool: int) -> Architecture:
     from torchvision import models
 
     known = models.list_models(module=models)
@@ -78,7 +79,8 @@ def _torchvision(name: str, published: bool, tap: str | None, pool: int) -> Arch
         "std": tuple(preset.std),
         "interpolation": preset.interpolation.value,
     }
-    build = partial(models.get_model, name, weights=None, **ARGUMENTS.get(name, {}))
+    arguments = {"image_size": size or preset.crop_size[0]} if name.startswith("vit_") else ARGUMENTS.get(name, {})
+    build = partial(models.get_model, name, weights=None, **arguments)
     return Architecture(
         name,
         build,

@@ -15,7 +15,8 @@ POOLS = ("avgpool", "global_pool", "flatten", "dropout", "head_drop")
 
 def classifier_name(net: nn.Module) -> str:
     """The name of the last part of a network, the one a new head replaces."""
-    return [name for name, _ in net.named_children() if name in CLASSIFIERS][-1]
+    names = [name for name, _ in net.named_children()]
+    return next((name for name in names if name in CLASSIFIERS), names[-1])
 
 
 def _blocks(net: nn.Module) -> Iterator[tuple[str, nn.Module]]:

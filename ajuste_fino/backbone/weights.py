@@ -2,7 +2,7 @@
 
 import hashlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -27,7 +27,7 @@ def digest(module: nn.Module) -> str:
 
 
 def read(value: str | Path) -> dict[str, Tensor]:
-    """The tensors of a `.pth` or `.safetensors` file by name, without the prefixes that wrappers add.
+    """The tensors of a `.pth` or `.safetensors` file by name.
 
     Raises:
         UserError: where there is no such file, or it holds anything but tensors; no code in it is ever run.
@@ -41,7 +41,7 @@ def read(value: str | Path) -> dict[str, Tensor]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         fix = "Pass a .safetensors file, or a .pth file of tensors alone (a state_dict)."
         raise UserError(f"backbone.weights={path}", f"cannot be read as weights ({reason[:200]})", fix=fix) from error
-    return _strip(_unwrap(state, path))
+    return _unwrap(state, path)
 
 
 def _load(path: Path) -> object:
@@ -68,11 +68,16 @@ def _unwrap(state: object, path: Path) -> dict[str, Tensor]:
     return state
 
 
-def _strip(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    for prefix in (p for _ in PREFIXES for p in PREFIXES):  # they can be nested, in any order
-        if all(name.startswith(prefix) for name in state):
-            state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
-    return state
+def _strip(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Each name without the prefixes that wrappers add, nested in any order, where that makes it one of the network's."""
+    return {next((short for short in _shortened(name) if short in own), name): tensor for name, tensor in state.items()}
+
+
+def _shortened(name: str) -> Iterator[str]:
+    yield name
+    for prefix in PREFIXES:
+        if name.startswith(prefix):
+            yield from _shortened(name.removeprefix(prefix))
 
 
 def load_into(net: nn.Module, state: dict[str, Tensor], classifier: str, source: object) -> list[str]:
@@ -85,6 +90,7 @@ def load_into(net: nn.Module, state: dict[str, Tensor], classifier: str, source:
         UserError: where anything but the classifier is missing or has another shape.
     """
     own = net.state_dict()
+    state = _strip(state, own)
     fits = {name: tensor for name, tensor in state.items() if name in own and own[name].shape == tensor.shape}
     missing = [n for n in own if n not in fits and not n.endswith("num_batches_tracked")]
     lacking = [_why(n, own, state) for n in missing if not _within(n, classifier)]

@@ -1,7 +1,9 @@
 """The one way a file becomes a picture: `load_image`, used by training, prediction and export alike."""
 
+import io
 import warnings
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -23,8 +25,8 @@ class BadImage(Exception):
         return f"{self.path}: {self.reason}"
 
 
-def load_image(source: str | Path | Image.Image) -> Image.Image:
-    """A file, or a picture already open, as an upright 8-bit RGB picture.
+def load_image(source: str | Path | Image.Image, content: bytes | None = None) -> Image.Image:
+    """A file, or a picture already open, as an upright 8-bit RGB picture; `content` is the file's, where it was read already.
 
     The rules, the same everywhere:
 
@@ -44,9 +46,9 @@ def load_image(source: str | Path | Image.Image) -> Image.Image:
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata; the pixels decide here
             if isinstance(source, Image.Image):
                 return to_rgb(source)
-            return _open(Path(source))
-    except BadImage:
-        raise
+            return _open(Path(source)) if content is None else _decode(Path(source), io.BytesIO(content))
+    except BadImage as bad:
+        raise BadImage("image" if isinstance(source, Image.Image) else source, bad.reason) from bad
     except Exception as error:  # a damaged file can make a decoder raise anything at all
         reason = str(error) or type(error).__name__
         raise BadImage(source, reason.replace(f" {str(source)!r}", "")) from error
@@ -58,12 +60,16 @@ def _open(path: Path) -> Image.Image:
     if path.stat().st_size == 0:
         raise BadImage(path, "an empty file")
     with path.open("rb") as file:
-        try:
-            image = Image.open(file, formats=FORMATS)
-        except Image.UnidentifiedImageError as error:
-            raise BadImage(path, f"its content is none of {', '.join(FORMATS)}") from error
-        with image:
-            return to_rgb(image)
+        return _decode(path, file)
+
+
+def _decode(path: Path, file: IO[bytes]) -> Image.Image:
+    try:
+        image = Image.open(file, formats=FORMATS)
+    except Image.UnidentifiedImageError as error:
+        raise BadImage(path, f"its content is none of {', '.join(FORMATS)}") from error
+    with image:
+        return to_rgb(image)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -34,19 +34,37 @@ class Pictures(Dataset[Batch]):
     Position `view * N + index` is the view numbered `view` of the source numbered `index`; view 0 is the plain one.
     """
 
-    def __init__(self, sources: Sequence[Source], transform: Callable[[Image.Image, int, int], Tensor]) -> None:
-        self.sources, self.transform = sources, transform
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        transform: Callable[[Image.Image, int, int], Tensor],
+        contents: Sequence[str] | None = None,
+    ) -> None:
+        self.sources, self.transform, self.contents = sources, transform, contents
 
     def __getitem__(self, positions: list[int]) -> Batch:
         good, pixels, bad = [], [torch.empty(0, 3, 1, 1, dtype=torch.uint8)], []
         for position in positions:
             view, index = divmod(position, len(self.sources))
             try:
-                pixels.append(self.transform(load_image(self.sources[index]), index, view)[None])
+                pixels.append(self.transform(self._load(index), index, view)[None])
                 good.append(position)
             except BadImage as error:
                 bad.append((position, error))
         return Batch(torch.cat(pixels[1:] or pixels), good, bad)
+
+    def _load(self, index: int) -> Image.Image:
+        """The picture; where its content is known by hash, another content under its name is refused."""
+        source = self.sources[index]
+        if self.contents is None or isinstance(source, Image.Image):
+            return load_image(source)
+        try:
+            content = source.read_bytes()
+        except OSError as error:
+            raise BadImage(source, error.strerror or str(error)) from error
+        if hashlib.sha256(content).hexdigest() != self.contents[index]:
+            raise BadImage(source, "its content is not what it was")
+        return load_image(source, content)
 
 
 class Labelled(Dataset[tuple[Tensor, Tensor]]):
@@ -90,7 +108,10 @@ class Order(Sampler[list[int]]):
         return torch.randperm(self.count, generator=generator) + view * self.count
 
 
-def loader(dataset: Dataset[Any], order: Sampler[list[int]], workers: int = 0) -> DataLoader[Any]:
-    """The dataset's batches in that order, made by `workers` processes of one thread each (0: by this one)."""
+def loader(dataset: Dataset[Any], order: Sampler[list[int]], workers: int = 0, pin: bool = False) -> DataLoader[Any]:
+    """The dataset's batches in that order, made by `workers` processes of one thread each (0: by this one).
+
+    `pin` puts them into memory that a CUDA device reads faster.
+    """
     workers = min(workers, len(order))  # type: ignore[arg-type]
-    return DataLoader(dataset, batch_size=None, sampler=order, num_workers=workers, pin_memory=torch.cuda.is_available())
+    return DataLoader(dataset, batch_size=None, sampler=order, num_workers=workers, pin_memory=pin)

@@ -10,6 +10,7 @@ from ajuste_fino.data.images import BadImage
 from ajuste_fino.data.scan import Sample, natural, scan
 from ajuste_fino.data.split import assign, give_back
 from ajuste_fino.errors import UserError, some
+from ajuste_fino.files import read_csv
 
 SPLITS = ("train", "val", "test")
 
@@ -60,7 +61,7 @@ def prepare(source: Source, seed: int, workers: int, progress: Progress) -> Tabl
     found = scan(source.root)
     samples, bad = check(found.samples, workers, progress)
     samples, contradictory = _one_label_each(samples)
-    strangers = [BadImage(file, "not a picture by its name") for file in found.strangers]
+    strangers = [BadImage(file, "not a picture by its name, or a name that is not Unicode") for file in found.strangers]
     skipped = bad + contradictory + strangers
     _judge(skipped, source, len(found.samples) + len(strangers))
     samples, unknown = give_back(samples, source.split) if source.split else (samples, [])
@@ -107,6 +108,9 @@ def _refuse_empty(classes: set[str], samples: list[Sample]) -> None:
         raise UserError(
             "data.root", "must hold a picture of every class", got=f"none of {', '.join(empty)}", fix="Fill or remove them."
         )
+    if not any(sample.split == "val" for sample in samples):
+        fix = "Bring at least three pictures of each class, or two with data.test=0."
+        raise UserError("data.root", "holds too few pictures for a validation split", got=len(samples), fix=fix)
     absent = sorted(classes - present["train"], key=natural)
     if absent:
         fix = "Add training pictures, or take the class out of the other splits."
@@ -149,4 +153,23 @@ def unsplit(source: Source, workers: int, progress: Progress) -> Table:
     _judge(bad, source, len(found.samples))
     tests = [sample for sample in samples if sample.split == "test"]
     samples = [replace(sample, split="test") for sample in tests or samples]
-    return Table(samples, sorted({s.label for s in samples}, key=natural), bad, [])
+    table = Table(samples, sorted({s.label for s in samples}, key=natural), bad, [])
+    table.warnings.extend(_warnings(table, found.ignored, []))
+    return table
+
+
+def set_aside(table: Path, root: Path, workers: int, progress: Progress) -> Table:
+    """The test split that a run wrote to its `split.csv`, each picture still the one it was.
+
+    Raises:
+        UserError: where it is empty, or a picture is missing or changed.
+    """
+    rows = [row for row in read_csv(table) if row.get("split") == "test"]
+    if not rows:
+        raise UserError(str(table), "sets no test split aside", fix="Pass data.root=FOLDER with pictures to judge by.")
+    base = root if root.is_dir() else root.parent
+    samples, bad = check([Sample(base / r["file"], r["file"], r["label"], "test") for r in rows], workers, progress)
+    then = {row["file"]: row["sha256"] for row in rows}
+    changed = [BadImage(s.file, "not the picture it was") for s in samples if s.sha256 != then[s.file]]
+    _judge(bad + changed, Source(root), len(rows))
+    return Table(samples, sorted({s.label for s in samples}, key=natural), [], [])

@@ -67,6 +67,13 @@ def _scan_folder(root: Path) -> Found:
         for folder in splits:
             _scan_classes(root, folder, SPLITS[folder.name.lower()], found)
         return found
+    if splits and len(splits) == len(folders):
+        raise UserError(
+            "data.root",
+            "has splits but none to train on",
+            got=root,
+            fix=f"Name one of its folders train, or pass data.root={folders[0]}.",
+        )
     for folder in folders:
         if any(SPLITS.get(inner.name.lower()) == "train" and inner.is_dir() for inner in folder.iterdir()):
             raise UserError("data.root", "lies above the splits", got=root, fix=f"Pass data.root={folder}.")
@@ -77,7 +84,7 @@ def _scan_folder(root: Path) -> Found:
 def _refuse_mixture(root: Path, folders: list[Path], splits: list[Path]) -> None:
     others = [folder.name for folder in folders if folder not in splits]
     if others:
-        fix = "Move these folders away, or into the splits: " + ", ".join(others[:10])
+        fix = "Move these folders away or into the splits, or rename a class that is called train: " + ", ".join(others[:10])
         raise UserError("data.root", "holds splits and other folders side by side", got=root, fix=fix)
     names = [SPLITS[folder.name.lower()] for folder in splits]
     if len(set(names)) < len(names):
@@ -100,15 +107,24 @@ def _scan_classes(root: Path, base: Path, split: str, found: Found) -> None:
         found.classes.add(folder.name)
         for path in _files(folder, found):
             file = path.relative_to(root).as_posix()
-            if path.suffix.lower() in SUFFIXES:
+            if path.suffix.lower() in SUFFIXES and _sayable(file):
                 found.samples.append(Sample(path, file, folder.name, split))
             else:
-                found.strangers.append(file)
+                found.strangers.append(file.encode("utf-8", "backslashreplace").decode())
+
+
+def _sayable(name: str) -> bool:
+    """Whether a file's name is Unicode, as every table that names it is; old archives make others."""
+    return name.encode("utf-8", "replace").decode() == name
+
+
+def _refuse_unreadable(error: OSError) -> None:
+    raise UserError(str(error.filename), f"cannot be read ({error.strerror})", fix="Mend its permissions or move it away.")
 
 
 def _files(folder: Path, found: Found) -> Iterator[Path]:
     """Every file below a class folder; links to folders are not followed, so that no loop is possible."""
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=_refuse_unreadable):
         for name in sorted([*folders, *names], key=natural):
             path = Path(parent, name)
             if name.startswith(".") or name in CLUTTER or (name in folders and path.is_symlink()):
@@ -130,7 +146,7 @@ def _scan_csv(table: Path) -> Found:
         if not row["file"] or not row["label"] or labels.setdefault(row["file"], row["label"]) != row["label"]:
             fix = f"Line {number} has no file, no label or a second label for its file; one label a picture is the rule."
             raise UserError(str(table), "must give every file one label", fix=fix)
-        split = _split_named(row.get("split", ""), table, number)
+        split = split_named(row.get("split", ""), f"{table} line {number}")
         found.samples.append(Sample(table.parent / row["file"], row["file"], row["label"], split))
     _refuse_lists(table, found.classes)
     _refuse_missing(table, found.samples)
@@ -148,9 +164,10 @@ def _refuse_lists(table: Path, labels: set[str]) -> None:
             raise UserError(str(table), "must give every file one label", got=got, fix=fix)
 
 
-def _split_named(name: str, table: Path, number: int) -> str:
+def split_named(name: str, where: str) -> str:
+    """`validation` → `val`; "" stays."""
     if name and name.lower() not in SPLITS:
-        raise UserError(f"{table} line {number}", "has an unknown split", got=name, fix="Use train, val or test.")
+        raise UserError(where, "has an unknown split", got=name, fix="Use train, val or test.")
     return SPLITS.get(name.lower(), "")
 
 

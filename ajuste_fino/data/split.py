@@ -5,7 +5,7 @@ from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
-from ajuste_fino.data.scan import Sample
+from ajuste_fino.data.scan import Sample, split_named
 from ajuste_fino.errors import UserError, some
 from ajuste_fino.files import read_csv, write_csv
 
@@ -14,25 +14,26 @@ def assign(samples: list[Sample], val: float, test: float, seed: int) -> list[Sa
     """Give each sample a split, class by class; splits that are there stay.
 
     Without any split, `val` and `test` are taken out of each class; with a train split but none for validation, `val` is
-    taken out of train. Copies of one picture go to one side. A picture's place depends on its content and the seed
-    alone, so names, order and machine do not matter.
+    taken out of train. Copies of one picture go to one side. Places are drawn by the contents of a class and the seed,
+    so names, order and machine do not matter.
     """
     if not (0 < val < 1 and 0 <= test < 1 and val + test < 1):
         fix = "Pass for example data.val=0.2 data.test=0.2."
         raise UserError("data.val and data.test", "must be fractions with a sum below 1", got=f"{val}, {test}", fix=fix)
-    present = {sample.split for sample in samples}
+    present = {sample.split for sample in samples} - {""}
+    if present:
+        _refuse_unassigned(samples)
     if "val" in present:
-        return _refuse_unassigned(samples)
+        return samples
     fixed = [sample for sample in samples if sample.split == "test"]
     free = [sample for sample in samples if sample.split != "test"]
     return fixed + _stratified(free, val, 0.0 if fixed or "train" in present else test, seed)
 
 
-def _refuse_unassigned(samples: list[Sample]) -> list[Sample]:
+def _refuse_unassigned(samples: list[Sample]) -> None:
     bare = [sample.file for sample in samples if not sample.split]
     if bare:
         raise UserError("split", "must be given for every picture or for none", fix=f"Without one:\n{some(bare)}")
-    return samples
 
 
 def _stratified(samples: list[Sample], val: float, test: float, seed: int) -> list[Sample]:
@@ -63,7 +64,9 @@ def give_back(samples: list[Sample], table: Path) -> tuple[list[Sample], list[st
     if missing:
         fix = f"Bring them back or drop them from the file:\n{some(missing)}"
         raise UserError(f"data.split={table}", "names pictures that data.root lacks", got=len(missing), fix=fix)
-    kept = [replace(s, split=rows[s.file].get("split", "")) for s in samples if s.file in rows]
+    kept = [
+        replace(s, split=split_named(rows[s.file].get("split", ""), f"{table}, {s.file}")) for s in samples if s.file in rows
+    ]
     return kept, sorted(known - rows.keys())
 
 

@@ -31,6 +31,8 @@ class Preprocessing:
         pixels = F.pil_to_tensor(image)
         if self.squash:
             return self.resized(pixels, [self.size, self.size])
+        short = min(pixels.shape[1:])
+        pixels = F.center_crop(pixels, [min(side, 4 * short) for side in pixels.shape[1:]])  # a long strip would explode
         return F.center_crop(self.resized(pixels, [self.resize]), [self.size])
 
     def resized(self, pixels: Tensor, size: list[int]) -> Tensor:
@@ -57,9 +59,12 @@ class Augmentation:
 
     def __call__(self, image: Image.Image, size: int, seed: int) -> Tensor:
         """RGB picture → (3, size, size) uint8; the same seed gives the same picture."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        torch.default_generator.manual_seed(seed)  # the CPU's alone: torch.manual_seed would reach a GPU's, too
+        try:
             return self._transform(size)(F.pil_to_tensor(image))
+        finally:
+            torch.set_rng_state(before)
 
     def _transform(self, size: int) -> v2.Compose:
         return v2.Compose(

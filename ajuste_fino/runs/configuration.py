@@ -1,8 +1,9 @@
 """From `key=value` to a configuration, and from Hydra's errors to messages that help."""
 
 import itertools
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from math import inf
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,9 @@ def quoted(override: str, several: bool = False) -> str:
     With `several` runs a comma separates paths, unless a path of that very name exists.
     """
     key, sign, value = override.partition("=")
-    if not sign or key not in PATHS or not value or value[0] in "'\"[" or value == "null":
+    if not sign or key not in PATHS or not value or value[0] in "'\"" or value == "null":
+        return override
+    if key == "images" and value[0] == "[" and not Path(value).exists():
         return override
     if several and "," in value and not Path(value).exists():
         return f"{key}={','.join(literal(one) for one in value.split(','))}"
@@ -56,13 +59,15 @@ def quoted(override: str, several: bool = False) -> str:
 
 
 def literal(value: object) -> str:
-    """A Python value in the grammar of Hydra's overrides."""
+    """A Python value, numpy's numbers among them, in the grammar of Hydra's overrides."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, int | float):
-        return repr(value)
+    if isinstance(value, Integral):
+        return str(int(value))
+    if isinstance(value, Real):
+        return repr(float(value))
     if isinstance(value, list | tuple):
         return "[" + ",".join(literal(one) for one in value) + "]"
     text = str(value).replace("\\'", "\\\\'").replace("'", "\\'")
@@ -71,21 +76,23 @@ def literal(value: object) -> str:
 
 def explain(error: Exception, verb: str, overrides: Sequence[str]) -> UserError:
     """What Hydra could not do, said with the nearest name that exists."""
+    known = keys(verb)
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
+        group, _, rest = key.partition(".")
         if (folder() / key).is_dir():
-            unknown = [name for name in value.split(",") if name not in options(key)]
+            unknown = [name for name in value.replace("'", "").split(",") if name not in options(key)]
             if unknown:
-                return UserError(
-                    key, f"must be one of {', '.join(options(key))}", got=unknown[0], fix=nearest(unknown[0], options(key))
-                )
-        elif key not in keys(verb) and not key.startswith("hydra"):
-            return UserError(f"The key {key}", f"is unknown to {verb}", fix=nearest(key, keys(verb)))
-    missing = re.search(r"Missing mandatory value: (\S+)", str(error))
-    if missing:
-        return UserError(missing[1], "has no value", fix=f"Pass {missing[1]}=…")
+                rule = f"must be one of {', '.join(options(key))}"
+                return UserError(key, rule, got=unknown[0], fix=nearest(unknown[0], options(key)))
+        elif key not in known and not key.startswith("hydra"):
+            return UserError(f"The key {key}", f"is unknown to {verb}", fix=nearest(key, known))
+        elif rest and (folder() / group).is_dir() and f"'{key}'" in str(error):
+            having = [name for name in options(group) if rest in dict(_plain(f"{group}/{name}.yaml"))]
+            return UserError(key, f"is not a key of the {group} that is chosen", fix=f"{group}={'|'.join(having)} has it.")
+    reason = str(error).splitlines()[0]
     return UserError(
-        f"ajuste-fino {verb}", f"cannot read its arguments ({error})", fix="Put values with commas or spaces in quotes."
+        f"ajuste-fino {verb}", f"cannot read its arguments ({reason})", fix="Put values with commas or spaces in quotes."
     )
 
 
@@ -93,7 +100,7 @@ def refuse_additions(verb: str, overrides: Sequence[str]) -> None:
     """`+key=value` would add a key that nothing reads: refused, unless it is an argument of optimizer or schedule."""
     for override in overrides:
         key = override.lstrip("+").partition("=")[0]
-        if override.startswith("+") and not key.startswith(("optimizer.", "schedule.", "hydra")):
+        if override.startswith("+") and key not in keys(verb) and not key.startswith(("optimizer.", "schedule.", "hydra")):
             raise UserError(f"The key {key}", f"is unknown to {verb}", fix=nearest(key, keys(verb)))
 
 
@@ -126,11 +133,27 @@ def needed(cfg: DictConfig) -> None:
         raise UserError(", ".join(missing), "must be given", fix=f"Pass {' '.join(f'{key}=…' for key in missing)}.")
 
 
-def counts(cfg: DictConfig, *names: str) -> None:
-    """Refuse keys that are no whole number of at least 1, all of them at once."""
-    wrong = [name for name in names if not (isinstance(OmegaConf.select(cfg, name), int) and OmegaConf.select(cfg, name) >= 1)]
+def numbers(cfg: DictConfig, rules: Mapping[str, tuple[type, float, float]]) -> None:
+    """Refuse keys that are no number of their kind and range, all of them at once.
+
+    Args:
+        rules: by key, `int` or `float` and the least and the largest value.
+    """
+    wrong = [
+        f"{key} ({_range(rule)}; got {OmegaConf.select(cfg, key)})" for key, rule in rules.items() if not _fits(cfg, key, rule)
+    ]
     if wrong:
-        given = ", ".join(f"{name}={OmegaConf.select(cfg, name)}" for name in wrong)
-        raise UserError(
-            ", ".join(wrong), "must be whole numbers of at least 1", got=given, fix=f"Pass for example {wrong[0]}=8."
-        )
+        raise UserError("These keys", f"must be numbers of their range: {', '.join(wrong)}", fix="Change them.")
+
+
+def _fits(cfg: DictConfig, key: str, rule: tuple[type, float, float]) -> bool:
+    kind, low, high = rule
+    value = OmegaConf.select(cfg, key)
+    known = isinstance(value, int) if kind is int else isinstance(value, int | float)
+    return known and not isinstance(value, bool) and low <= value <= high
+
+
+def _range(rule: tuple[type, float, float]) -> str:
+    kind, low, high = rule
+    what = "whole number" if kind is int else "number"
+    return f"a {what} of at least {low:g}" if high == inf else f"a {what} from {low:g} to {high:g}"

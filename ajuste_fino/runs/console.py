@@ -2,12 +2,14 @@
 
 import logging
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+MOST_WORKERS = 8  # each holds some batches in memory, and few backbones are faster than eight
 log = logging.getLogger("ajuste_fino")
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -40,11 +42,8 @@ class _Screen(logging.Handler):
 
 
 def workers(wanted: int | None) -> int:
-    """Decoding processes: as asked, else one for each core this process may use."""
-    return (
-        wanted
-        if wanted is not None
-        else len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count() or 1
-    )
+    """Decoding processes: as asked, else one for each core this process may use, up to eight."""
+    if wanted is not None:
+        return wanted
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return min(cores, MOST_WORKERS)

@@ -6,13 +6,14 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from ajuste_fino.data.prepare import Source, Table, prepare, unsplit
+from ajuste_fino.data.digits import digits_folder
+from ajuste_fino.data.prepare import Source, Table, set_aside, unsplit
 from ajuste_fino.errors import UserError
-from ajuste_fino.files import existing, write_json
+from ajuste_fino.files import existing, write_json, write_text
 from ajuste_fino.predict import Predictor, load
 from ajuste_fino.runs.configuration import needed
 from ajuste_fino.runs.console import log, progress, start_log, workers
-from ajuste_fino.runs.train import empty, judge
+from ajuste_fino.runs.train import claim, empty, judge
 
 
 def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
@@ -27,8 +28,11 @@ def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
     start_log()
     predictor = load(cfg.run, cfg.trainer.accelerator)
     table = _known(_table(cfg), predictor)
-    out.mkdir(parents=True, exist_ok=True)
+    claim(out)
     start_log(out / "log.txt")
+    write_text(out / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
+    for warning in table.warnings:
+        log.warning(warning)
     chances, bad = predictor.probabilities([s.path for s in table.samples], workers=workers(cfg.workers), progress=progress)
     if bad:
         raise UserError(
@@ -47,20 +51,18 @@ def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
 
 def _table(cfg: DictConfig) -> Table:
     """The pictures to judge by: those of `data.root`, or the test split the run set aside."""
-    options = {"on_bad_image": cfg.data.on_bad_image, "max_skipped": cfg.data.max_skipped}
     if cfg.data.root is not None:
-        return unsplit(Source(existing("data.root", cfg.data.root), **options), workers(cfg.workers), progress)
-    run = existing("run", cfg.run)
-    if not (run / "config.yaml").is_file():
-        raise UserError(
-            f"run={run}", "is a bundle and has no test split of its own", fix="Pass data.root=FOLDER with pictures to judge by."
+        source = Source(
+            existing("data.root", cfg.data.root), on_bad_image=cfg.data.on_bad_image, max_skipped=cfg.data.max_skipped
         )
-    kept = OmegaConf.load(run / "config.yaml")
-    source = Source(existing("data.root", kept.data.root), run / "split.csv", **options)
-    table = prepare(source, kept.seed, workers(cfg.workers), progress)
-    if not table.of("test"):
-        raise UserError(f"run={run}", "set no test split aside", fix="Pass data.root=FOLDER with pictures to judge by.")
-    return Table(table.of("test"), table.labels, table.skipped, table.warnings)
+        return unsplit(source, workers(cfg.workers), progress)
+    run = existing("run", cfg.run)
+    if not (run / "split.csv").is_file():
+        fix = "Pass data.root=FOLDER with pictures to judge by."
+        raise UserError(f"run={run}", "is a bundle and has no test split of its own", fix=fix)
+    data = OmegaConf.load(run / "config.yaml").data
+    root = digits_folder() if data.name == "digits" else existing("data.root", data.root)
+    return set_aside(run / "split.csv", root, workers(cfg.workers), progress)
 
 
 def _known(table: Table, predictor: Predictor) -> Table:

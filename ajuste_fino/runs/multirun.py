@@ -10,9 +10,10 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Column, Table
 
+from ajuste_fino.errors import Failed
 from ajuste_fino.files import write_csv
 
-COLUMNS = ("test/accuracy", "val/accuracy", "val/loss", "test/macro_f1", "epoch", "time/total_s")
+COLUMNS = ("val/accuracy", "val/loss", "test/accuracy", "test/macro_f1", "epoch", "time/total_s")
 ON_SCREEN = 3  # of these columns; the file has all
 
 
@@ -31,7 +32,12 @@ class Summary(Callback):
         self.figures.append([_short(figures.get(name)) for name in COLUMNS])
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        folder = Path(config.hydra.sweep.dir)
+        try:
+            self._write(Path(config.hydra.sweep.dir))
+        except Exception as error:  # Hydra makes a warning of it, and the command would end well
+            raise Failed(error) from error
+
+    def _write(self, folder: Path) -> None:
         header = ("run", "overrides", *COLUMNS)
         rows = [[str(n), what, *figures] for n, (what, figures) in enumerate(zip(self._differing(), self.figures, strict=True))]
         write_csv(folder / "multirun.csv", header, rows)

@@ -14,7 +14,6 @@ from ajuste_fino.data.digits import digits_folder
 from ajuste_fino.data.prepare import Source
 from ajuste_fino.errors import UserError
 from ajuste_fino.files import existing
-from ajuste_fino.runs.console import log
 
 ALLOWED = {
     "optimizer": ("torch.optim.", torch.optim.Optimizer),
@@ -29,13 +28,10 @@ def source(data: DictConfig) -> Source:
     return Source(Path(data.root), split, data.val, data.test, data.on_bad_image, data.max_skipped)
 
 
-def backbone(cfg: DictConfig) -> Backbone:
-    """The backbone with its weights; what did not match in them is said."""
-    options = {"tap": cfg.features.tap, "pool": cfg.features.pool, "size": cfg.data.image_size}
-    net, notes = build(cfg.backbone.name, str(cfg.backbone.weights), **options)
-    for note in notes:
-        log.warning(note)
-    return net
+def backbone(cfg: DictConfig) -> tuple[Backbone, list[str]]:
+    """The backbone with its weights, and what did not match in them."""
+    tap = None if cfg.features.tap is None else str(cfg.features.tap)
+    return build(str(cfg.backbone.name), str(cfg.backbone.weights), tap=tap, pool=cfg.features.pool, size=cfg.data.image_size)
 
 
 def class_of(node: DictConfig, group: str) -> Callable[..., Any]:
@@ -62,8 +58,11 @@ def learning(cfg: DictConfig) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Optimizer and schedule, tried on one parameter, so that a wrong argument is known before any work is done."""
     optimizer, schedule = class_of(cfg.optimizer, "optimizer"), class_of(cfg.schedule, "schedule")
     try:
-        schedule(optimizer([nn.Parameter(torch.zeros(1))]))
-    except (TypeError, ValueError) as error:
+        first = optimizer([nn.Parameter(torch.zeros(1))])
+        rates = schedule(first)
+        first.step()
+        rates.step()
+    except (TypeError, ValueError, ArithmeticError) as error:
         values = {**optimizer.keywords, **schedule.keywords}  # type: ignore[attr-defined]
         raise UserError("optimizer and schedule", f"are not accepted ({error})", got=values, fix="Change the value.") from error
     return optimizer, schedule

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from ajuste_fino.data.images import BadImage
 from ajuste_fino.errors import UserError, some
 from ajuste_fino.files import write_csv, write_json
 from ajuste_fino.predict import Prediction, images, load
-from ajuste_fino.runs.configuration import counts, needed
+from ajuste_fino.runs.configuration import needed, numbers
 from ajuste_fino.runs.console import progress, start_log, workers
 
 MOST = 50  # rows on the screen; the files hold all
@@ -26,7 +27,7 @@ def predict(cfg: DictConfig) -> dict[str, Any]:
         UserError: where there is no such run or picture; after the rest is done, where some were no pictures.
     """
     needed(cfg)
-    counts(cfg, "top")
+    numbers(cfg, {"top": (int, 1, inf)})
     start_log()
     paths = images([str(one) for one in cfg.images] if OmegaConf.is_list(cfg.images) else str(cfg.images))
     predictor = load(cfg.run, cfg.trainer.accelerator)
@@ -58,11 +59,13 @@ def _write(cfg: DictConfig, paths: Sequence[Path], predictions: Sequence[Predict
     rows = list(zip(paths, predictions, strict=True))
     if cfg.csv:
         write_csv(
-            Path(cfg.csv), ("file", "label", "probability"), ([str(path), p.label, f"{p.probability:.6f}"] for path, p in rows)
+            Path(cfg.csv).expanduser(),
+            ("file", "label", "probability"),
+            ([str(path), p.label, f"{p.probability:.6f}"] for path, p in rows),
         )
     if cfg.json:
         write_json(
-            Path(cfg.json),
+            Path(cfg.json).expanduser(),
             [{"file": str(path), "label": p.label, "probability": p.probability, "top": dict(p.top)} for path, p in rows],
         )
 

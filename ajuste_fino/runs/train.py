@@ -1,6 +1,7 @@
 """`train`: conf → data → backbone → features → head → classifier → bundle → report, top to bottom."""
 
 import time
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,30 @@ from ajuste_fino.head import Head, HeadShape
 from ajuste_fino.predict import device
 from ajuste_fino.report.plots import confusion, learning_curves
 from ajuste_fino.runs import parts
-from ajuste_fino.runs.configuration import counts, needed
+from ajuste_fino.runs.configuration import needed, numbers
 from ajuste_fino.runs.console import log, progress, start_log, workers
 from ajuste_fino.runs.fit import fit
 from ajuste_fino.scores import read_predictions, score, write_predictions
 
 Figures = dict[str, Any]
+RULES = {
+    "epochs": (int, 1, inf),
+    "patience": (int, 1, inf),
+    "batch_size": (int, 1, inf),
+    "seed": (int, 0, 2**63 - 1),
+    "features.batch_size": (int, 1, inf),
+    "features.views": (int, 1, 10**6),
+    "head.dropout": (float, 0, 0.999),
+    "head.hidden": (int, 0, 10**6),
+    "head.hidden_dropout": (float, 0, 0.999),
+    "data.val": (float, 0, 1),
+    "data.test": (float, 0, 1),
+    "data.max_skipped": (float, 0, 1),
+    "data.augment.scale": (float, 0.01, 1),
+    "data.augment.flip": (float, 0, 1),
+    "data.augment.color": (float, 0, 1),
+}
+OPTIONAL = {"data.image_size": (int, 8, 4096), "features.pool": (int, 1, 4), "workers": (int, 0, 64)}  # null, or these
 
 
 def train(cfg: DictConfig, out: Path) -> Figures:
@@ -44,35 +63,36 @@ def train(cfg: DictConfig, out: Path) -> Figures:
     optimizer, schedule = parts.learning(cfg)
     work = Work(device(cfg.trainer.accelerator), cfg.features.batch_size, workers(cfg.workers), progress)
     precision = resolve_precision(cfg.features.precision, work.device)
-    table = prepare(parts.source(cfg.data), cfg.seed, work.workers, progress)
+    source = parts.source(cfg.data)
     torch.manual_seed(cfg.seed)
-    backbone = parts.backbone(cfg)
+    backbone, notes = parts.backbone(cfg)
+    table = prepare(source, cfg.seed, work.workers, progress)
     frozen = Frozen(backbone)
     extractor = Extractor(frozen, Preprocessing(**backbone.preprocessing), precision)
     features = _features(cfg, extractor, work)
     torch.manual_seed(cfg.seed)  # whatever the backbone drew before, the head starts from the seed
     head = Head(HeadShape(backbone.num_features, len(table.labels), **cfg.head))
-    _open(out, cfg, table)
+    _open(out, cfg, table, [*notes, *features.warnings()])
 
     clock.start("extract")
     module = _module(cfg, table, features)
     head.standardise.set(*statistics(features.plain(table.of("train"))))
-    test = list(features.plain(table.of("test"))) if isinstance(features, Live) else features.plain(table.of("test"))
+    test = list(features.plain(table.of("test")))
     clock.start("fit")
-    classifier = Classifier(head, len(table.labels), optimizer, schedule, features.body)
-    epoch = fit(cfg, out, classifier, module)
+    epoch = fit(cfg, out, Classifier(head, len(table.labels), optimizer, schedule, features.body), module)
     clock.stop()
 
-    figures = {
-        "frozen/sha256": frozen.prove(),
-        "frozen/unchanged": True,
-        "frozen/parameters": sum(p.numel() for p in backbone.parameters()),
-    }
-    figures |= _validation(out, epoch)
-    figures |= judge(table, probabilities(head, test), out / "predictions_test.csv", out / "plots") if table.of("test") else {}
-    bundle.write(bundle.Bundle(backbone, head, table.labels, extractor.preprocessing, extractor.precision), out / "bundle")
+    figures = _frozen(frozen) | _validation(out, epoch)
+    bundle.write(bundle.Bundle(backbone, head, table.labels, extractor.preprocessing, precision), out / "bundle")
+    if table.of("test"):
+        figures |= judge(table, probabilities(head, test), out / "predictions_test.csv", out / "plots")
     learning_curves(out / "metrics.csv", out / "plots" / "learning_curves.png", epoch)
     return _close(out, figures | features.figures() | clock.figures() | {"images/skipped": len(table.skipped)})
+
+
+def _frozen(frozen: Frozen) -> Figures:
+    parameters = sum(parameter.numel() for parameter in frozen.parameters())
+    return {"frozen/sha256": frozen.prove(), "frozen/unchanged": True, "frozen/parameters": parameters}
 
 
 class Clock:
@@ -97,16 +117,14 @@ class Clock:
 
 def _validate(cfg: DictConfig, out: Path) -> None:
     needed(cfg)
-    counts(cfg, "epochs", "patience", "batch_size", "features.batch_size", "features.views")
+    numbers(cfg, RULES | {key: rule for key, rule in OPTIONAL.items() if OmegaConf.select(cfg, key) is not None})
     if cfg.features.mode not in ("cached", "live"):
         raise UserError("features.mode", "must be cached or live", got=cfg.features.mode, fix="cached is faster.")
-    if (cfg.trainer.devices, cfg.trainer.num_nodes) != (1, 1):
-        given = f"{cfg.trainer.devices} and {cfg.trainer.num_nodes}"
-        raise UserError(
-            "trainer.devices and trainer.num_nodes", "must be 1", got=given, fix="A head on cached features needs no more."
-        )
+    given = (cfg.trainer.devices, cfg.trainer.num_nodes, cfg.trainer.strategy)
+    if given != (1, 1, "auto"):
+        keys = "trainer.devices, num_nodes and strategy"
+        raise UserError(keys, "must be 1, 1 and auto", got=given, fix="A head on cached features needs no more.")
     HeadShape(1, 2, **cfg.head)
-    Augmentation(**cfg.data.augment)
     empty(out)
 
 
@@ -116,6 +134,15 @@ def empty(out: Path) -> None:
         raise UserError(
             "out", "must be a new or an empty folder", got=out, fix="Pass another, or leave it out for one named by the time."
         )
+
+
+def claim(out: Path) -> None:
+    """Make the run folder; of two runs that want the same one, the second is refused."""
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        (out / "config.yaml").open("x").close()
+    except FileExistsError as error:
+        raise UserError("out", "is another run's, started meanwhile", got=out, fix="Pass another.") from error
 
 
 def _features(cfg: DictConfig, extractor: Extractor, work: Work) -> Cached | Live:
@@ -135,13 +162,13 @@ def _module(cfg: DictConfig, table: Table, features: Cached | Live) -> DataModul
     )
 
 
-def _open(out: Path, cfg: DictConfig, table: Table) -> None:
+def _open(out: Path, cfg: DictConfig, table: Table, notes: list[str]) -> None:
     """The run folder, from here on: its configuration, its log, its split."""
-    out.mkdir(parents=True, exist_ok=True)
+    claim(out)
     start_log(out / "log.txt")
     write_text(out / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
     write_split(out / "split.csv", table.samples)
-    for warning in table.warnings:
+    for warning in notes + table.warnings:
         log.warning(warning)
     sizes = ", ".join(f"{len(table.of(split))} {split}" for split in ("train", "val", "test"))
     log.info(f"{len(table.samples)} pictures of {len(table.labels)} classes: {sizes}")

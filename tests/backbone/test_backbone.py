@@ -72,7 +72,9 @@ WRONG = [
     ({"name": "embedded", "pool": 3}, "features.pool must be 1, 2 or 4; got 3"),
     ({"name": "embedded", "size": 4}, "between 8 and 4096"),
     ({"name": "vit_b_16", "size": 128}, "does not suit vit_b_16"),
-    ({"name": "timm/nothing"}, "timm"),
+    ({"name": "vit_b_16", "tap": "encoder"}, "need a block that gives a map"),
+    ({"name": "vit_b_16", "pool": 2}, "need a block that gives a map"),
+    ({"name": "timm/nothing"}, "needs the library timm|must be a model of timm"),
 ]
 
 

@@ -36,6 +36,15 @@ def test_prefixes_are_taken_off(tmp_path, state, prefix, suffix):
     assert all(torch.equal(tensor, own[name]) for name, tensor in features(state).items())
 
 
+def test_prefixes_are_taken_off_name_by_name(tmp_path, state):
+    mixed = {f"backbone.{name}": tensor for name, tensor in state.items()} | {"head.weight": torch.zeros(1)}
+    torch.save(mixed, tmp_path / "w.pth")
+    backbone, notes = backbone_of(tmp_path / "w.pth")
+    assert torch.equal(backbone.net.state_dict()["features.0.0.weight"], state["features.0.0.weight"])
+    assert len(notes) == 1
+    assert "head.weight" in notes[0]
+
+
 def test_an_envelope_is_opened(tmp_path, state):
     torch.save({"state_dict": state, "epoch": 3}, tmp_path / "w.pth")
     assert backbone_of(tmp_path / "w.pth")[1] == []

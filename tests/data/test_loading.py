@@ -1,4 +1,7 @@
+import hashlib
+
 import torch
+from PIL import Image
 
 from ajuste_fino.data.loading import Labelled, Order, Pictures, loader
 from ajuste_fino.data.transforms import Augmentation, Preprocessing
@@ -44,10 +47,29 @@ def test_workers_give_the_same_batches(tmp_path):
 
 
 def test_preprocessing_keeps_the_middle_and_squash_keeps_all():
-    wide = draw(0, 0, 40).resize((80, 40))
-    assert PLAIN(wide).shape == (3, 32, 32)
-    assert Preprocessing(32, 32, squash=True)(wide).shape == (3, 32, 32)
-    assert not torch.equal(PLAIN(wide), Preprocessing(32, 36, squash=True)(wide))
+    wide = Image.new("RGB", (120, 40), "red")
+    wide.paste("blue", (40, 0, 80, 40))
+    assert (PLAIN(wide)[:2] == 0).all()  # the blue middle alone
+    squashed = Preprocessing(32, 32, squash=True)(wide)
+    assert squashed.shape == (3, 32, 32)
+    assert 0 < (squashed[0] > 128).float().mean() < 1
+
+
+def test_a_long_strip_does_not_explode():
+    strip = Image.new("RGB", (40_000, 2), "red")
+    strip.paste("blue", (19_999, 0, 20_001, 2))
+    assert PLAIN(strip).shape == (3, 32, 32)
+    short = strip.crop((19_990, 0, 20_010, 2))
+    assert torch.equal(PLAIN(strip), PLAIN(short))
+
+
+def test_another_content_under_a_known_name_is_refused(tmp_path):
+    draw(0, 0).save(tmp_path / "a.png")
+    known = [hashlib.sha256((tmp_path / "a.png").read_bytes()).hexdigest()]
+    pictures = Pictures([tmp_path / "a.png"], transform, known)
+    assert pictures[[0]].bad == []
+    draw(1, 1).save(tmp_path / "a.png")
+    assert "not what it was" in str(pictures[[0]].bad[0][1])
 
 
 def test_normalise():

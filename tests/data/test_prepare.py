@@ -46,6 +46,33 @@ def test_a_split_is_given_back(photos, tmp_path):
     assert any("1/new.png" in warning for warning in again.warnings)
 
 
+@pytest.mark.parametrize(
+    ("word", "message"), [("valid", None), ("tset", "unknown split; got tset"), ("", "for every picture or for none")]
+)
+def test_a_split_that_was_edited(photos, tmp_path, word, message):
+    write_split(tmp_path / "split.csv", prepared(photos).samples)
+    text = (tmp_path / "split.csv").read_text()
+    (tmp_path / "split.csv").write_text(text.replace(",val,", f",{word},"))
+    if message:
+        with pytest.raises(UserError, match=message):
+            prepared(photos, split=tmp_path / "split.csv")
+    else:
+        assert prepared(photos, split=tmp_path / "split.csv").samples == prepared(photos).samples
+
+
+def test_too_few_pictures_for_a_validation_split(tmp_path):
+    with pytest.raises(UserError, match="too few pictures for a validation split"):
+        prepared(draw_folder(tmp_path, each=2))
+    assert len(prepared(tmp_path, test=0).of("val")) == 3
+
+
+def test_a_name_that_is_not_unicode_is_a_bad_file(photos):
+    (photos / "1" / os.fsdecode(b"caf\xe9.jpg")).write_bytes((photos / "1" / "00.png").read_bytes())
+    with pytest.raises(UserError, match=r"not Unicode"):
+        prepared(photos)
+    assert len(prepared(photos, on_bad_image="skip", max_skipped=0.1).skipped) == 1
+
+
 def spoil(root, kind):
     if kind == "text":
         (root / "1" / "x.jpg").write_text("no")

@@ -137,6 +137,42 @@ def test_evaluate_matches_labels_by_name_and_refuses_unknown_ones(run, cli, phot
     assert (code, "got zebra" in err, (tmp_path / "x").exists()) == (2, True, False)
 
 
+def test_evaluate_needs_no_more_than_the_test_pictures(cli, photos, tmp_path):
+    (photos / "1" / "bad.jpg").write_text("no")
+    trained(cli, photos, tmp_path / "run", "data.on_bad_image=skip", "data.max_skipped=0.1")
+    rows = read_csv(tmp_path / "run" / "split.csv")
+    next(photos / row["file"] for row in rows if row["split"] == "train").unlink()
+    code, _, err = cli("evaluate", f"run={tmp_path / 'run'}", f"out={tmp_path / 'own'}", "workers=0")
+    assert code == 0, err
+    assert figures(tmp_path / "own")["test/accuracy"] == figures(tmp_path / "run")["test/accuracy"]
+    test = next(photos / row["file"] for row in rows if row["split"] == "test")
+    test.write_bytes((photos / "2" / "00.png").read_bytes())
+    code, _, err = cli("evaluate", f"run={tmp_path / 'run'}", f"out={tmp_path / 'other'}", "workers=0")
+    assert (code, "not the picture it was" in err) == (2, True)
+
+
+def test_without_a_test_split_there_are_no_test_figures(cli, photos, tmp_path):
+    out = tmp_path / "run"
+    code, _, err = cli("train", "data=folder", f"data.root={photos}", f"out={out}", *FAST, "data.test=0")
+    assert code == 0, err
+    assert not [name for name in figures(out) if name.startswith("test/")]
+    code, _, err = cli("evaluate", f"run={out}", f"out={tmp_path / 'e'}")
+    assert (code, "sets no test split aside" in err) == (2, True)
+
+
+def test_from_python_a_misspelt_key_is_told_and_numpys_numbers_are_numbers(photos, tmp_path):
+    import numpy as np
+
+    from ajuste_fino import fine_tune
+    from ajuste_fino.errors import UserError
+
+    with pytest.raises(UserError, match=r"The key epoch is unknown to train. Did you mean epochs\?"):
+        fine_tune(photos, backbone="embedded", epoch=20)
+    keys = {"backbone.weights": "none", "optimizer.lr": np.float64(0.01)}
+    model = fine_tune(photos, out=str(tmp_path / "run"), epochs=np.int64(1), workers=0, **keys)
+    assert model.metrics["epoch"] == 1
+
+
 def test_a_loss_that_is_no_number_stops_the_run(cli, photos, tmp_path):
     code, _, err = cli(
         "train",
