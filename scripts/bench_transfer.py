@@ -17,7 +17,6 @@ import torch
 from rich.console import Console
 from rich.table import Table as Screen
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
@@ -80,16 +79,27 @@ def _estimate(backbone: nn.Module, batches: list[Tensor]) -> None:
 
 def judge(data: Set, x: dict[str, np.ndarray], chosen: np.ndarray) -> tuple[float, float]:
     """Validation and test accuracy at the regularisation that did best on validation."""
+    scale = StandardScaler().fit(x["train"][chosen])
+    train, val, test = (scale.transform(part) for part in (x["train"][chosen], x["val"], x["test"]))
+    if 4 * len(train) <= train.shape[1]:
+        train, val, test = _rotated(train, val, test)
     best = (-1.0, 0.0)
     for strength in STRENGTHS:
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=200))
+        model = LogisticRegression(C=strength, max_iter=200)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # 200 steps are enough to compare, and the same for all
-            model.fit(x["train"][chosen], data.labels["train"][chosen])
-        val = model.score(x["val"], data.labels["val"])
-        if val > best[0]:
-            best = (val, model.score(x["test"], data.labels["test"]))
+            model.fit(train, data.labels["train"][chosen])
+        accuracy = model.score(val, data.labels["val"])
+        if accuracy > best[0]:
+            best = (accuracy, model.score(test, data.labels["test"]))
     return best
+
+
+def _rotated(train: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
+    """The same problem in as many dimensions as there are images: the penalty does not see a rotation, and the best
+    weights lie in the space that the training images span."""
+    u, s, vt = np.linalg.svd(train, full_matrices=False)
+    return [u * s, *(other @ vt.T for other in others)]
 
 
 def rows(data: Set, seeds: int) -> Iterator[tuple[object, ...]]:

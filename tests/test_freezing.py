@@ -9,7 +9,7 @@ from ajuste_fino.freezing import Frozen
 def test_train_does_not_wake_it_and_its_statistics_stay():
     backbone, _ = build("embedded", "none")
     frozen = Frozen(backbone)
-    model = torch.nn.Sequential(frozen, torch.nn.Linear(1024, 2)).train()
+    model = torch.nn.Sequential(frozen, torch.nn.Linear(2048, 2)).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0, weight_decay=0.1)
     for _ in range(3):
         model.train()

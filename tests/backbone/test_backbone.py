@@ -7,7 +7,7 @@ from ajuste_fino.errors import UserError
 from ajuste_fino.runs.configuration import options
 
 NUM_FEATURES = {
-    "embedded": 1024,
+    "embedded": 2048,
     "resnet18": 512,
     "resnet50": 2048,
     "mobilenet_v2": 1280,
@@ -38,7 +38,7 @@ def test_other_names_of_torchvision(name):
     assert build(name, "none")[0].spec.tap is not None
 
 
-CUTS = [("resnet18", "layer2", 2, 128 * 4), ("mobilenet_v2", "13", 1, 96), ("embedded", "block3", 4, 128 * 16)]
+CUTS = [("resnet18", "layer2", 2, 128 * 4), ("mobilenet_v2", "13", 1, 96), ("embedded", "block2", 2, 64 * 4)]
 
 
 @pytest.mark.parametrize(("name", "tap", "pool", "width"), CUTS)
