@@ -178,10 +178,9 @@ class Cached:
         return FeatureSet(self.rows(samples, views), targets)
 
     def plain(self, samples: Sequence[Sample]) -> Iterator[Tensor]:
-        """The features of the plain views in the samples' order, a batch (n, D) at a time."""
+        """The features of the plain views in the samples' order, a batch (n, D) at a time; read when asked for."""
         rows = self.rows(samples)
-        for start in range(0, len(rows), 1024):
-            yield torch.from_numpy(rows[slice(start, start + 1024)])
+        return (torch.from_numpy(rows[slice(start, start + 1024)]) for start in range(0, len(rows), 1024))
 
 
 class Chosen(Order):

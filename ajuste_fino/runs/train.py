@@ -77,7 +77,7 @@ def train(cfg: DictConfig, out: Path) -> Figures:
     clock.start("extract")
     module = _module(cfg, table, features)
     head.standardise.set(*statistics(features.plain(table.of("train"))))
-    test = list(features.plain(table.of("test")))
+    test = features.plain(table.of("test"))
     clock.start("fit")
     epoch = fit(cfg, out, Classifier(head, len(table.labels), optimizer, schedule, features.body), module)
     clock.stop()
