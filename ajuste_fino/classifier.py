@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+from torchmetrics import MeanMetric
 
 from ajuste_fino.scores import metrics
 
@@ -36,6 +37,7 @@ class Classifier(pl.LightningModule):
         super().__init__()
         self.head, self.body = head, body or nn.Identity()
         self.optimizer, self.schedule = optimizer, schedule
+        self.train_loss, self.val_loss = (MeanMetric(nan_strategy="disable") for _ in range(2))  # a NaN must be seen
         self.val_metrics = metrics(num_classes).clone(prefix="val/")
 
     def forward(self, x: Tensor) -> Tensor:
@@ -44,15 +46,27 @@ class Classifier(pl.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         x, y = batch
         loss = cross_entropy(self(x), y)
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(y))
+        self.train_loss.update(loss.detach(), len(y))
         return loss
+
+    def on_train_epoch_end(self) -> None:
+        self._log_epoch("train/loss", self.train_loss)
 
     def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
         x, y = batch
         logits = self(x)
         self.val_metrics.update(logits, y)
-        self.log("val/loss", cross_entropy(logits, y), batch_size=len(y), prog_bar=True)
-        self.log_dict(self.val_metrics, batch_size=len(y), prog_bar=True)
+        self.val_loss.update(cross_entropy(logits, y), len(y))
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_epoch("val/loss", self.val_loss)
+        self.log_dict(self.val_metrics.compute())
+        self.val_metrics.reset()
+
+    def _log_epoch(self, name: str, metric: MeanMetric) -> None:
+        """Once an epoch: `self.log` at every step would take longer than the step of a small head."""
+        self.log(name, metric.compute())
+        metric.reset()
 
     def configure_optimizers(self) -> Any:
         optimizer = self.optimizer(p for p in self.parameters() if p.requires_grad)

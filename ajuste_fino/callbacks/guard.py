@@ -22,7 +22,7 @@ class NonFinite(Callback):
             f"step {batch_idx} of epoch {trainer.current_epoch + 1}",
         )
 
-    def on_validation_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         _refuse(trainer.callback_metrics["val/loss"], f"the validation of epoch {trainer.current_epoch + 1}")
 
 

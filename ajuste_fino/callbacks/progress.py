@@ -22,7 +22,7 @@ class Bar(Callback):
     def on_train_batch_end(self, *_: Any, **__: Any) -> None:
         self.progress.advance(self.task)
 
-    def on_validation_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         figures = ", ".join(f"{name[4:]} {trainer.callback_metrics[name]:.3f}" for name in ("val/loss", "val/accuracy"))
         what = f"Training, epoch {trainer.current_epoch + 1} of {trainer.max_epochs}, validation {figures}"
         self.progress.update(self.task, description=what)
