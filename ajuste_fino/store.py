@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import mmap
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -13,13 +14,32 @@ from ajuste_fino.files import atomic, sha256
 
 KEY = 80  # characters
 SHARD_BYTES = 8 * 2**20  # held in memory until a shard is written
+RESIDENT_BYTES = 32 * 2**20  # of mapped rows that stay in this process's memory
+
+
+class Shard:
+    """One file of rows and their keys, mapped into memory."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("rb") as file:
+            np.lib.format.read_magic(file)
+            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+            start = file.tell()
+            self.map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self.table = np.frombuffer(self.map, dtype, count=shape[0], offset=start)
+
+    def release(self) -> None:
+        """Let the pages go that were read; the system still has them, so reading them again costs little."""
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self.map.madvise(mmap.MADV_DONTNEED)
 
 
 class Rows:
     """(N, D) float32 that stay on disk; `rows[positions]` reads a few of them."""
 
-    def __init__(self, shards: list[np.ndarray], places: np.ndarray, width: int) -> None:
+    def __init__(self, shards: list[Shard], places: np.ndarray, width: int) -> None:
         self.shards, self.places, self.width = shards, places, width  # places: (N, 2), shard and row
+        self._touched = 0
 
     def __len__(self) -> int:
         return len(self.places)
@@ -29,8 +49,16 @@ class Rows:
         out = np.empty((len(places), self.width), np.float32)
         for shard in np.unique(places[:, 0]):
             here = places[:, 0] == shard
-            out[here] = self.shards[shard]["row"][places[here, 1]]
+            out[here] = self.shards[shard].table["row"][places[here, 1]]
+        self._touched += out.nbytes
+        if self._touched > RESIDENT_BYTES:
+            self._release()
         return out
+
+    def _release(self) -> None:
+        for shard in self.shards:
+            shard.release()
+        self._touched = 0
 
 
 class Store:
@@ -42,7 +70,7 @@ class Store:
     def __init__(self, folder: Path, width: int) -> None:
         self.folder, self.width = folder, width
         self.dtype = np.dtype([("key", f"S{KEY}"), ("row", "<f4", (width,))])
-        self.shards: list[np.ndarray] = []
+        self.shards: list[Shard] = []
         self.places: dict[bytes, tuple[int, int]] = {}
         self.damaged: list[Path] = []
         self._keys: list[str] = []
@@ -54,8 +82,9 @@ class Store:
         if sha256(path) != path.stem:
             self.damaged.append(path)
             return
-        shard = np.load(path, mmap_mode="r", allow_pickle=False)
-        self.places.update({key: (len(self.shards), row) for row, key in enumerate(shard["key"].tolist())})
+        shard = Shard(path)
+        self.places.update({key: (len(self.shards), row) for row, key in enumerate(shard.table["key"].tolist())})
+        shard.release()
         self.shards.append(shard)
 
     def missing(self, keys: Sequence[str]) -> list[int]:

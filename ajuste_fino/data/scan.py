@@ -14,7 +14,7 @@ SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "
 CLUTTER = {"__MACOSX", "Thumbs.db", "desktop.ini"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One picture: its file, the file's name relative to the root, its label, its split ("" until one is assigned)."""
 
