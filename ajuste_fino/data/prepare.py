@@ -137,6 +137,7 @@ def _warnings(table: Table, ignored: list[str], unknown: list[str]) -> list[str]
         absent = sorted(set(table.labels) - {s.label for s in table.of(split)}, key=natural)
         if absent and table.of(split):
             notes.append(f"The {split} split has no picture of {', '.join(absent)}: its figures do not speak of them.")
+    ignored = list(dict.fromkeys(ignored))  # the root is looked at twice
     if ignored:
         notes.append(f"Passed over {len(ignored)} hidden or stray entries:\n{some(ignored)}")
     if unknown:
