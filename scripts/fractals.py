@@ -51,7 +51,7 @@ def sample_system(generator: torch.Generator, slots: int = 8) -> tuple[Tensor, T
 
 
 def jitter(system: Tensor, variants: int, generator: torch.Generator, amount: float = 0.1) -> Tensor:
-    """(slots, 2, 3) → (variants, slots, 2, 3): one map's translation or turn varied a little, so that a class has a width."""
+    """(slots, 2, 3) → (variants, slots, 2, 3): each map's translation and turn varied a little, so that a class has a width."""
     out = system.repeat(variants, 1, 1, 1)
     turn = rotation(uniform(variants, len(system), low=-amount, high=amount, generator=generator))
     out[..., :2] = turn @ out[..., :2]
