@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from ajuste_fino.data.images import changed
 from ajuste_fino.data.loading import Batch, Labelled, Order, Pictures, loader
 from ajuste_fino.data.scan import Sample
 from ajuste_fino.data.transforms import Augmentation, Preprocessing
@@ -118,9 +119,7 @@ class Live:
             stream(self.extractor, batches, self.work.device), len(order), "Extracting features"
         ):
             if batch.bad:
-                raise UserError(
-                    str(batch.bad[0][1]), "changed since it was checked", fix="Start again when nothing writes there."
-                )
+                raise changed(batch.bad[0][1])
             yield features, batch
 
     def training(self, samples: Sequence[Sample], targets: Sequence[int], _views: int) -> Dataset[tuple[Tensor, Tensor]]:

@@ -1,6 +1,5 @@
 """Every picture is really decoded once, before anything is trained on it; a content that was found good stays good."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ajuste_fino.data.images import BadImage, load_image
 from ajuste_fino.data.scan import Sample
-from ajuste_fino.files import cache_folder, write_text
+from ajuste_fino.files import cache_folder, sha256, write_text
 
 RULES = 1  # of load_image: raise it when they change, and everything is decoded anew
 Progress = Callable[[Iterable, int, str], Iterator]
@@ -29,7 +28,7 @@ class Verdicts(Dataset[tuple[str, str]]):
     def __getitem__(self, position: int) -> tuple[str, str]:
         path = self.paths[position]
         try:
-            content = _sha256(path)
+            content = _content(path)
             if content not in self.good:
                 load_image(path)
         except BadImage as bad:
@@ -39,11 +38,10 @@ class Verdicts(Dataset[tuple[str, str]]):
         return content, ""
 
 
-def _sha256(path: Path) -> str:
+def _content(path: Path) -> str:
     if not path.is_file():  # a pipe would never end
         raise BadImage(path, "not a regular file")
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256(path)
 
 
 def check(samples: list[Sample], workers: int, progress: Progress) -> tuple[list[Sample], list[BadImage]]:

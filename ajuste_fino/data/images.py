@@ -8,6 +8,8 @@ from typing import IO
 import numpy as np
 from PIL import Image, ImageOps
 
+from ajuste_fino.errors import UserError
+
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm")
 MAX_PIXELS = 100_000_000
@@ -23,6 +25,11 @@ class BadImage(Exception):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
+
+
+def changed(bad: BadImage) -> UserError:
+    """What a run says of a file that was a good picture when it was checked."""
+    return UserError(str(bad), "changed since it was checked", fix="Start again when nothing writes there.")
 
 
 def load_image(source: str | Path | Image.Image, content: bytes | None = None) -> Image.Image:

@@ -7,6 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino.data.digits import digits_folder
+from ajuste_fino.data.images import changed
 from ajuste_fino.data.prepare import Source, Table, set_aside, unsplit
 from ajuste_fino.errors import UserError
 from ajuste_fino.files import existing, write_json, write_text
@@ -35,9 +36,7 @@ def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
         log.warning(warning)
     chances, bad = predictor.probabilities([s.path for s in table.samples], workers=workers(cfg.workers), progress=progress)
     if bad:
-        raise UserError(
-            str(next(iter(bad.values()))), "changed since it was checked", fix="Start again when nothing writes there."
-        )
+        raise changed(next(iter(bad.values())))
     figures = judge(table, chances, out / "predictions_test.csv", out / "plots")
     figures |= {"images/skipped": len(table.skipped), "time/total_s": round(time.perf_counter() - started, 2)}
     write_json(out / "metrics.json", figures)
