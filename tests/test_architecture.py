@@ -11,7 +11,7 @@ PACKAGE = ROOT / "ajuste_fino"
 TIERS = [
     {"errors"},
     {"files"},
-    {"store", "data", "backbone", "head"},
+    {"store", "data", "backbone", "head", "scratch"},
     {"freezing", "scores"},
     {"features", "classifier", "callbacks", "bundle"},
     {"predict", "report"},
@@ -55,6 +55,11 @@ def test_imports_point_to_lower_tiers(path):
         if name.startswith("ajuste_fino."):
             there = name.split(".")[1]
             assert there == here or tier(there) < tier(here), f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_parts_from_scratch_come_in_by_configuration_only(path):
+    assert room(path) == "scratch" or not any(name.startswith("ajuste_fino.scratch") for name in imports(path))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))

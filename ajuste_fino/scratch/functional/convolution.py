@@ -1,0 +1,204 @@
+"""Convolution, as every library means it: the correlation y[o] = Σ_c Σ_k x[c, · + k] w[o, c, k] + b[o].
+
+For a third tensor g of y's shape, Σ g ⊙ y is linear in x, in w and in g. Its derivatives by the three are the three
+operations of a convolutional layer, and each one's derivatives are the other two:
+
+    by g: y = x ∗ w, forward;   by x: ∂L/∂x, the gradient g spread back over the windows;   by w: ∂L/∂w, g against the windows.
+
+Source: Goodfellow, Bengio and Courville, *Deep Learning*, 2016, section 9.5, where they are c, h and g.
+The lecture's slide flips the kernel (Σ I[k] K[n+k]); no library does.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ajuste_fino.scratch.functional.checks import Geometry, check, fits, zeros
+from ajuste_fino.scratch.functional.function import Function, pair, products
+from ajuste_fino.scratch.functional.geometry import Pair, taps, windows
+from ajuste_fino.scratch.functional.padding import pad
+
+
+class Convolution(Function):
+    """x (N, C, H, W) padded, w (O, C / groups, kh, kw), b (O) or None → y (N, O, oh, ow)."""
+
+    @staticmethod
+    def forward(x: Tensor, w: Tensor, b: Tensor | None, geometry: Geometry) -> Tensor:
+        y = correlate(x, w, geometry)
+        return y if b is None else y.add_(b[:, None, None])
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        x, w, b, ctx.geometry = inputs
+        ctx.biased = b is not None
+        ctx.save_for_backward(x, w)
+
+    # ∂L/∂x = spread(g, w), ∂L/∂w = against(g, x), ∂L/∂b = Σ over images and places of g
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple:
+        x, w = ctx.saved_tensors
+        need = ctx.needs_input_grad
+        return (
+            InputGradient.apply(g, w.conj(), x.shape, ctx.geometry) if need[0] else None,
+            WeightGradient.apply(g, x.conj(), w.shape, ctx.geometry) if need[1] else None,
+            g.sum((0, 2, 3)) if ctx.biased and need[2] else None,
+            None,
+        )
+
+
+class InputGradient(Function):
+    """g (N, O, oh, ow), w → (N, C, H, W)."""
+
+    @staticmethod
+    def forward(g: Tensor, w: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
+        return spread(g, w, shape, geometry)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        g, w, _, ctx.geometry = inputs
+        ctx.save_for_backward(g, w)
+
+    # linear in g and in w: by g it is a convolution again, by w the gradient against g
+    @staticmethod
+    def backward(ctx: Any, v: Tensor) -> tuple:
+        g, w = ctx.saved_tensors
+        by_g = Convolution.apply(v, w.conj(), None, ctx.geometry)
+        return by_g, WeightGradient.apply(g.conj(), v, w.shape, ctx.geometry), None, None
+
+
+class WeightGradient(Function):
+    """g (N, O, oh, ow), x → (O, C / groups, kh, kw)."""
+
+    @staticmethod
+    def forward(g: Tensor, x: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
+        return against(g, x, shape, geometry)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        g, x, _, ctx.geometry = inputs
+        ctx.save_for_backward(g, x)
+
+    # linear in g and in x: by g a convolution with v as kernel, by x g spread with it
+    @staticmethod
+    def backward(ctx: Any, v: Tensor) -> tuple:
+        g, x = ctx.saved_tensors
+        by_g = Convolution.apply(x.conj(), v, None, ctx.geometry)
+        return by_g, InputGradient.apply(g.conj(), v, x.shape, ctx.geometry), None, None
+
+
+def correlate(x: Tensor, w: Tensor, geometry: Geometry) -> Tensor:
+    """The windows of an image as columns, times the kernels as rows: one matrix product for a few images.
+
+    Both factors are transposed, here and in `against`: of the two orders BLAS is faster in the one with the long side first.
+    """
+    places = windows(x, w.shape[2:], geometry.stride, geometry.dilation)  # (N, C, kh, kw, oh, ow)
+    rows, size = _rows(w, geometry), _at_once(places)
+    parts = ((_columns(part, geometry).mT @ rows.mT).mT for part in places.split(size))  # (n, G, O/G, oh·ow)
+    y = _joined(parts, len(x), size).contiguous()
+    return y.reshape(len(x), len(w), *places.shape[4:])
+
+
+def spread(g: Tensor, w: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
+    """The gradient of each column, Wᵀ g, added to the places that the column was read from."""
+    columns = _rows(w, geometry).mT  # (G, K, O/G)
+    kernel, out = tuple(w.shape[2:]), tuple(g.shape[2:])
+
+    def images(part: Tensor) -> Tensor:
+        seen = (columns @ part).reshape(len(part), shape[1], *kernel, *out)
+        x = seen.new_zeros(len(part), *shape[1:])
+        for i, j, side in taps(kernel, geometry.stride, geometry.dilation, out):
+            x[(..., *side)] += seen[:, :, i, j]
+        return x
+
+    size = _at_once(g[:, :1, None, None].expand(-1, shape[1], *kernel, *out))
+    return _joined(map(images, _places(g, geometry).split(size)), len(g), size)
+
+
+def against(g: Tensor, x: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
+    """The gradient of the kernels: g times the columns transposed, summed over the images."""
+    places = windows(x, shape[2:], geometry.stride, geometry.dilation)
+    size = _at_once(places)
+    parts = zip(_places(g, geometry).split(size), places.split(size), strict=True)
+    return sum((_columns(seen, geometry) @ part.mT).sum(0) for part, seen in parts).mT.contiguous().reshape(shape)
+
+
+def _rows(w: Tensor, geometry: Geometry) -> Tensor:
+    """(O, C/G, kh, kw) → (G, O/G, K), a kernel a row."""
+    return w.reshape(geometry.groups, len(w) // geometry.groups, w[0].numel())
+
+
+def _columns(places: Tensor, geometry: Geometry) -> Tensor:
+    """(n, C, kh, kw, oh, ow) → (n, G, K, oh·ow), a window a column; here the image is copied, kh · kw times."""
+    n, channels, *kernel, height, width = places.shape
+    return places.reshape(n, geometry.groups, channels // geometry.groups * math.prod(kernel), height * width)
+
+
+def _places(g: Tensor, geometry: Geometry) -> Tensor:
+    """(N, O, oh, ow) → (N, G, O/G, oh·ow)."""
+    return g.reshape(len(g), geometry.groups, g.shape[1] // geometry.groups, g.shape[2] * g.shape[3])
+
+
+def _at_once(places: Tensor) -> int:
+    """How many images have their columns in memory together: what the caches of a processor hold, more on a GPU."""
+    limit = 2**19 if places.device.type == "cpu" else 2**26
+    return max(1, limit // max(1, places.shape[1:].numel()))
+
+
+def _joined(parts: Iterable[Tensor], count: int, size: int) -> Tensor:
+    """Parts of `size` images as one tensor of `count`, each copied as soon as it is there."""
+    whole = None
+    for number, part in enumerate(parts):
+        if len(part) == count:
+            return part
+        whole = part.new_empty(count, *part.shape[1:]) if whole is None else whole
+        whole[number * size : number * size + len(part)] = part
+    assert whole is not None
+    return whole
+
+
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Pair = 1,
+    padding: str | int | Pair = 0,
+    dilation: int | Pair = 1,
+    groups: int = 1,
+) -> Tensor:
+    """(N, C, H, W) or (C, H, W), with weight (O, C / groups, kh, kw) and bias (O) → (N, O, oh, ow) or (O, oh, ow).
+
+    Args:
+        padding: zeros on each side; "valid" is none, "same" as many as keep the size (for stride 1).
+
+    Raises:
+        RuntimeError, ValueError: as torch.nn.functional.conv2d, for shapes, types and numbers that do not fit.
+    """
+    geometry = Geometry(pair(stride), pair(dilation), groups)
+    check(input, weight, bias, geometry, padding)
+    input, weight, bias = products(input, weight, bias)
+    batch = input if input.ndim == 4 else input[None]
+    batch = pad(batch, zeros(padding, weight.shape[2:], geometry.dilation))
+    fits(batch, weight, geometry)
+    y = Convolution.apply(batch, weight, bias, geometry)
+    return y if input.ndim == 4 else y[0]
+
+
+def conv1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | tuple[int] = 1,
+    padding: str | int | tuple[int] = 0,
+    dilation: int | tuple[int] = 1,
+    groups: int = 1,
+) -> Tensor:
+    """(N, C, L) or (C, L), with weight (O, C / groups, k) → (N, O, l) or (O, l): an image of height 1."""
+    one = [value if isinstance(value, int) else value[0] for value in (stride, dilation)]
+    geometry = Geometry((1, one[0]), (1, one[1]), groups)
+    check(input, weight, bias, geometry, padding, dimensions=1)
+    sides = padding if isinstance(padding, str) else (0, pair(padding)[0])
+    y = conv2d(input.unsqueeze(-2), weight.unsqueeze(-2), bias, geometry.stride, sides, geometry.dilation, groups)
+    return y.squeeze(-2)

@@ -1,0 +1,47 @@
+"""The fully connected layer: y = x Wᵀ + b."""
+
+from typing import Any
+
+from torch import Tensor
+
+from ajuste_fino.scratch.functional.function import Function, products
+
+
+class Linear(Function):
+    """y = x Wᵀ + b, with x (n, in), W (out, in), b (out) or None.
+
+    Source: the lecture's a_n = W_n z_{n−1}, a row of x for each z; Goodfellow et al., 2016, algorithm 6.4.
+    """
+
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return x @ weight.t() if bias is None else bias.addmm(x, weight.t())
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        x, weight, bias = inputs
+        ctx.biased = bias is not None
+        ctx.save_for_backward(x, weight)
+
+    # ∂L/∂x = g W, ∂L/∂W = gᵀ x (a sum of outer products δ zᵀ over the rows), ∂L/∂b = Σ_rows g
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple:
+        x, weight = ctx.saved_tensors
+        need = ctx.needs_input_grad
+        return (
+            g @ weight.conj() if need[0] else None,
+            g.t() @ x.conj() if need[1] else None,
+            g.sum(0) if ctx.biased and need[2] else None,
+        )
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """(…, in) → (…, out), or without `out` where the weight is one row (in,)."""
+    input, weight, bias = products(input, weight, bias)
+    if weight.ndim == 1:
+        return linear(input, weight[None], None if bias is None else bias.reshape(1)).squeeze(-1)
+    rows = input.reshape(-1, input.shape[-1])
+    if rows.shape[1] != weight.shape[1]:
+        sizes = f"({rows.shape[0]}x{rows.shape[1]} and {weight.shape[1]}x{weight.shape[0]})"
+        raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied {sizes}: the last side must be {weight.shape[1]}")
+    return Linear.apply(rows, weight, bias).reshape(*input.shape[:-1], len(weight))

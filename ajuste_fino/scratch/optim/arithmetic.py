@@ -1,0 +1,62 @@
+"""A formula written once, for one tensor, for many at a time, and for numbers that are tensors themselves."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Number = float | Tensor
+
+
+class Many:
+    """Tensors of one device and type that a formula treats as one: `v.mul_(2)` doubles each.
+
+    Every method is torch's operation of that name over a list (`torch._foreach_mul_`), one launch on a GPU for all of them.
+    """
+
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        self.tensors = list(tensors)
+
+    def __getattr__(self, name: str) -> Callable[..., "Many"]:
+        operation = getattr(torch, f"_foreach_{name}")
+
+        def call(*others: Any, **options: Any) -> Many:
+            lists = [other.tensors if isinstance(other, Many) else other for other in others]
+            done = operation(self.tensors, *lists, **options)
+            return self if name.endswith("_") else Many(done)
+
+        return call
+
+    def __mul__(self, other: Any) -> "Many":
+        return self.mul(other)
+
+
+Tensors = Any  # a Tensor, or Many: whatever the formula is written for
+
+
+def add(y: Tensors, x: Tensors, a: Number) -> Tensors:
+    """y ← y + a x."""
+    return y.add_(x * a) if isinstance(a, Tensor) else y.add_(x, alpha=a)
+
+
+def add_ratio(y: Tensors, x: Tensors, d: Tensors, a: Number) -> Tensors:
+    """y ← y + a x / d."""
+    return y.addcdiv_(x * a, d) if isinstance(a, Tensor) else y.addcdiv_(x, d, value=a)
+
+
+def plus(x: Tensors, a: float) -> Tensors:
+    """x + a for an x that nobody else reads: in place, unless autograd still needs it."""
+    return x.add(a) if torch.is_grad_enabled() else x.add_(a)
+
+
+def over(x: Tensors, a: Number) -> Tensors:
+    """x / a for an x that nobody else reads."""
+    return x.div(a) if torch.is_grad_enabled() else x.div_(a)
+
+
+def grow(y: Tensors, x: Tensors) -> Tensors:
+    """y ← max(y, x), element by element."""
+    if isinstance(y, Many):
+        return y.maximum_(x)
+    return y.copy_(torch.maximum(y.clone(), x)) if torch.is_grad_enabled() else torch.maximum(y, x, out=y)

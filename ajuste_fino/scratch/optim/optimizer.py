@@ -1,0 +1,179 @@
+"""What all optimizers share: groups, the count of steps, the kinds of tensors. An algorithm adds its state and its rule."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.optimizer import ParamsT
+
+from ajuste_fino.scratch.optim.arithmetic import Many, Number, Tensors
+
+Group = dict[str, Any]
+State = dict[str, Any]
+
+
+class Optimizer(torch.optim.Optimizer):
+    """Each step, for every parameter θ with a gradient g: `numbers` of the step, then `update`, which is the algorithm.
+
+    Args:
+        defaults: torch's keywords of the algorithm, and its flags: `maximize` steps uphill; `foreach` treats many
+            parameters at a time (None: on a GPU); `differentiable` lets autograd record the step; `capturable` keeps the
+            count of steps on the device, for CUDA graphs; `fused` is taken for compatibility and changes nothing.
+        compiled: one kernel for all parameters by torch.compile, which wants a C++ compiler and half a minute at first.
+    """
+
+    sparse = False  # whether `update` knows what to do with a sparse gradient
+
+    def __init__(self, params: ParamsT, defaults: Group, compiled: bool = False) -> None:
+        self.compiled = compiled
+        if isinstance(defaults["lr"], Tensor) and defaults["lr"].numel() != 1:
+            raise ValueError(f"Tensor lr must be 1-element, got {defaults['lr'].numel()}")
+        at_least_zero("learning rate", defaults["lr"])
+        at_least_zero("weight_decay value", defaults["weight_decay"])
+        if defaults.get("fused") and defaults["differentiable"]:
+            raise RuntimeError("`fused` does not support `differentiable`: pass one of them")
+        if defaults.get("fused") and defaults["foreach"]:
+            raise RuntimeError("`fused` and `foreach` cannot be `True` together: pass one of them")
+        super().__init__(params, defaults)
+
+    def initial(self, theta: Tensor, g: Tensor, group: Group) -> State:
+        """The state of a parameter before its first step, under torch's names."""
+        raise NotImplementedError
+
+    def numbers(self, group: Group, t: Number) -> tuple[Number, ...]:
+        """What changes from step to step and is the same for all parameters; t counts from 1."""
+        raise NotImplementedError
+
+    def update(self, theta: Tensors, g: Tensors, state: State, group: Group, *numbers: Any) -> None:
+        """The algorithm, in place. It reads of `group` what never changes; the rate is among the numbers."""
+        raise NotImplementedError
+
+    def count(self, state: State, group: Group, fresh: bool) -> Number:
+        """Count this step; its number."""
+        state["step"] += 1
+        return state["step"] if group.get("capturable") else state["step"].item()
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One step on every parameter that has a gradient.
+
+        Args:
+            closure: computes the loss and its gradients again, and returns the loss.
+
+        Raises:
+            RuntimeError: for a sparse gradient, where the algorithm does not take any.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        with torch.set_grad_enabled(self.defaults["differentiable"]):
+            for group in self.param_groups:
+                for (*_, t), members in self._members(group).items():
+                    self._apply(group, members, self.numbers(group, t))
+        return loss
+
+    def _members(self, group: Group) -> dict[tuple, list[tuple[Tensor, Tensor, State]]]:
+        """θ, g and state of each parameter, those together that the same numbers and one kernel can serve."""
+        members = defaultdict(list)
+        for theta in group["params"]:
+            if theta.grad is None:
+                continue
+            if theta.grad.is_sparse and not self.sparse:
+                raise RuntimeError(f"{type(self).__name__} does not support sparse gradients: SGD and Adagrad do")
+            state = self.state.get(theta)
+            fresh = not state
+            if not state:
+                state = self.initial(theta, theta.grad, group)
+                if state:
+                    self.state[theta] = state
+            if group["differentiable"]:  # what the step before has saved for autograd is not overwritten
+                state.update({name: value.clone() for name, value in state.items()})
+            kind = (theta.device, theta.dtype, theta.grad.is_sparse, self.count(state, group, fresh))
+            members[kind].append((theta, theta.grad, state))
+        return members
+
+    def _apply(self, group: Group, members: list[tuple[Tensor, Tensor, State]], numbers: tuple[Number, ...]) -> None:
+        theta, sparse = members[0][0], members[0][1].is_sparse
+        real = [(_real(p), _real(g), _real(state)) for p, g, state in members] if theta.is_complex() else members
+        many = theta.is_cuda and not group["differentiable"] if group["foreach"] is None else group["foreach"]
+        if self.compiled and not sparse:
+            still = {name: value for name, value in group.items() if name not in ("params", "lr", "initial_lr")}
+            self._together(real, still, *(torch.as_tensor(n, dtype=theta.dtype, device=theta.device) for n in numbers))
+        elif many and not sparse and len(real) > 1:
+            thetas, gs, states = zip(*real, strict=True)
+            state = {name: Many([s[name] for s in states]) for name in states[0] if name != "step"}
+            self._rule(Many(thetas), Many(gs), state, group, *numbers)
+        else:
+            for parameter, g, state in real:
+                self._rule(parameter, g, state, group, *numbers)
+
+    @cached_property
+    def _together(self) -> Callable[..., None]:
+        def rules(members: list[tuple[Tensor, Tensor, State]], group: Group, *numbers: Tensor) -> None:
+            for theta, g, state in members:
+                self._rule(theta, g, state, group, *numbers)
+
+        return torch.compile(rules)
+
+    def _rule(self, theta: Tensors, g: Tensors, state: State, group: Group, *numbers: Number) -> None:
+        """The gradient with its sign and its decay, then the algorithm."""
+        g = g.neg() if group["maximize"] else g
+        if not _is_zero(group["weight_decay"]) and not group.get("decoupled_weight_decay"):
+            g = g.add(theta, alpha=group["weight_decay"])
+        self.update(theta, g, state, group, *numbers)
+
+    def __getstate__(self) -> dict[str, Any]:
+        mine = {name: getattr(self, name) for name in ("compiled", "formulation") if hasattr(self, name)}
+        return super().__getstate__() | mine
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Also of a checkpoint that an older torch wrote, before a flag was there or the count was a tensor."""
+        super().__setstate__(state)
+        for group in self.param_groups:
+            for name, value in self.defaults.items():
+                group.setdefault(name, value)
+        for each in self.state.values():
+            if "step" in each and not isinstance(each["step"], Tensor):
+                each["step"] = torch.tensor(float(each["step"]))
+
+
+def counter(theta: Tensor, group: Group) -> Tensor:
+    """A count of steps, where torch keeps it."""
+    kind = torch.float64 if torch.get_default_dtype() == torch.float64 else torch.float32
+    return torch.zeros((), dtype=kind, device=theta.device if group.get("capturable") or group.get("fused") else "cpu")
+
+
+def like(theta: Tensor) -> Tensor:
+    return torch.zeros_like(theta, memory_format=torch.preserve_format)
+
+
+def rate(group: Group) -> Number:
+    """ε: a number, or a tensor where one has to stay one."""
+    lr = group["lr"]
+    keep = isinstance(lr, Tensor) and (group.get("capturable") or lr.requires_grad)
+    return lr.squeeze() if keep else float(lr)
+
+
+def at_least_zero(name: str, value: Any, below: float = float("inf")) -> None:
+    if not (value >= 0 and value <= below):
+        raise ValueError(f"Invalid {name}: {value}; it must be at least 0" + (f", at most {below}" if below < 1e9 else ""))
+
+
+def betas_below_one(betas: tuple[Any, Any]) -> None:
+    for index, beta in enumerate(betas):
+        if not 0 <= beta < 1:
+            raise ValueError(f"Invalid beta parameter at index {index}: {beta}; it must be at least 0 and below 1")
+
+
+def _is_zero(value: Any) -> bool:
+    return not isinstance(value, Tensor) and value == 0
+
+
+def _real(x: Any) -> Any:
+    """A complex number as its two real ones: the rules treat each by itself, as torch's do."""
+    if isinstance(x, dict):
+        return {name: _real(value) for name, value in x.items()}
+    return torch.view_as_real(x) if isinstance(x, Tensor) and x.is_complex() else x
