@@ -1,0 +1,91 @@
+"""The lecture's equations as the engine of a real head: its loss, whose gradients `backprop` computes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ajuste_fino.scratch.backprop import (
+    IDENTITY,
+    RELU,
+    SIGMOID,
+    TANH,
+    Activation,
+    Layer,
+    backward,
+    cross_entropy,
+    forward,
+    input_slope,
+)
+from ajuste_fino.scratch.functional import dropout
+
+ACTIVATIONS: dict[type[nn.Module], Activation] = {nn.ReLU: RELU, nn.Sigmoid: SIGMOID, nn.Tanh: TANH}
+
+
+class Backpropagation:
+    """Layers, inputs (N, D) and classes (N,) → the mean cross-entropy; `.backward()` on it gives them their gradients.
+
+    The layers are dropout (or none), fully connected, activation (or none), as often as one likes. Torch's
+    autograd only carries the result: all that it is told are the gradients of the loss by weights, biases and inputs.
+    """
+
+    def __call__(self, layers: Sequence[nn.Module], x: Tensor, y: Tensor) -> Tensor:
+        linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
+        parameters = [tensor for layer in linear for tensor in (layer.weight, layer.bias)]
+        return _Loss.apply(described(layers, x), x, y, *parameters)
+
+    def difference(self, layers: Sequence[nn.Module], x: Tensor, y: Tensor) -> float:
+        """The largest difference to autograd's gradients of the same layers with the same masks, over the largest gradient."""
+        parameters = [tensor for layer in layers for tensor in layer.parameters()]
+        gradients = []
+        for loss in (self, _by_autograd):
+            with torch.random.fork_rng([x.device] if x.is_cuda else []), torch.enable_grad():
+                gradients.append(torch.autograd.grad(loss(layers, x.detach(), y), parameters))
+        gap = max(float((mine - other).abs().max()) for mine, other in zip(*gradients, strict=True))
+        return gap / max(float(gradient.abs().max()) for gradient in gradients[1])
+
+
+def _by_autograd(layers: Sequence[nn.Module], x: Tensor, y: Tensor) -> Tensor:
+    return nn.functional.cross_entropy(nn.Sequential(*layers)(x), y)
+
+
+def described(modules: Sequence[nn.Module], x: Tensor) -> list[Layer]:
+    """Modules as the layers of the equations; masks are drawn here, as dropout draws them for inputs (N, D)."""
+    layers: list[Layer] = []
+    mask, width = None, x.shape[1]
+    for module in modules:
+        if isinstance(module, nn.Dropout):
+            drawn = dropout(torch.ones(len(x), width, dtype=x.dtype, device=x.device), module.p, module.training)
+            mask = drawn.mT
+        elif isinstance(module, nn.Linear):
+            layers.append(Layer(module.weight.detach(), module.bias.detach(), IDENTITY, mask))
+            mask, width = None, module.out_features
+        else:
+            layers[-1].activation = _activation(module)
+    return layers
+
+
+def _activation(module: nn.Module) -> Activation:
+    for kind, activation in ACTIVATIONS.items():
+        if isinstance(module, kind):
+            return activation
+    raise TypeError(f"backpropagation knows Dropout, Linear, ReLU, Sigmoid and Tanh, got {module}")
+
+
+class _Loss(torch.autograd.Function):
+    """Forward: a_n and z_n. Backward: δ_n and the gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, layers: list[Layer], x: Tensor, y: Tensor, *parameters: Tensor) -> Tensor:
+        trace = forward(layers, x.mT)
+        loss, slope = cross_entropy(trace.z[-1], y)
+        ctx.layers, ctx.trace, ctx.slope = layers, trace, slope
+        return loss
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, g: Tensor) -> tuple:
+        gradients = backward(ctx.layers, ctx.trace, ctx.slope * g)
+        x = input_slope(ctx.layers[0], ctx.trace.delta[0]).mT if ctx.needs_input_grad[1] else None
+        return None, x, None, *[tensor for gradient in gradients for tensor in gradient]
