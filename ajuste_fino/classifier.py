@@ -1,7 +1,7 @@
 """The LightningModule: one step, one loss, the metrics, the optimizer. It trains what is given to it and no more."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import lightning.pytorch as pl
 import torch
@@ -11,7 +11,19 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MeanMetric
 
+from ajuste_fino.head import Head
 from ajuste_fino.scores import metrics
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Another way to a head's gradients than autograd, and how far the two are apart."""
+
+    def __call__(self, layers: Any, x: Tensor, y: Tensor) -> Tensor: ...
+
+    def difference(self, layers: Any, x: Tensor, y: Tensor) -> float: ...
 
 
 class Classifier(pl.LightningModule):
@@ -19,44 +31,63 @@ class Classifier(pl.LightningModule):
 
     Args:
         head: what is trained.
-        body: what is before it: the frozen extractor where x are images, nothing where x are features already.
+        body: what is before it: the extractor where x are images, nothing where x are features already.
         optimizer: parameters → optimizer.
         schedule: optimizer → schedule, stepped once an epoch.
+        loss: logits (N, C), classes (N,) → their mean cross-entropy.
+        engine: computes loss and gradients of the head in place of `loss` and autograd; how far its gradients are from
+            autograd's is measured on the first batch of each epoch and logged as `train/gradient_difference`.
+        rate: of the body, as a share of the head's; 0 where the body is frozen.
     """
 
     strict_loading = False  # a checkpoint holds no frozen tensor: they come from the weights, and their hash is proven
 
     def __init__(
         self,
-        head: nn.Module,
+        head: Head,
         num_classes: int,
-        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        optimizer: Callable[..., Optimizer],
         schedule: Callable[[Optimizer], LRScheduler],
         body: nn.Module | None = None,
+        loss: Loss = cross_entropy,
+        engine: Engine | None = None,
+        rate: float = 0.0,
     ) -> None:
         super().__init__()
         self.head, self.body = head, body or nn.Identity()
-        self.optimizer, self.schedule = optimizer, schedule
+        self.optimizer, self.schedule, self.loss, self.engine, self.rate = optimizer, schedule, loss, engine, rate
         self.train_loss, self.val_loss = (MeanMetric(nan_strategy="disable") for _ in range(2))  # a NaN must be seen
         self.val_metrics = metrics(num_classes).clone(prefix="val/")
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.body(x))
 
-    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+    def on_train_start(self) -> None:
+        """Lightning leaves every module in the mode it finds it in; a frozen one stays in `eval()` whatever is said."""
+        self.train()
+
+    def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
         x, y = batch
-        loss = cross_entropy(self(x), y)
+        loss = self.loss(self(x), y) if self.engine is None else self._by_engine(self.engine, x, y, index)
         self.train_loss.update(loss.detach(), len(y))
         return loss
 
+    def _by_engine(self, engine: Engine, x: Tensor, y: Tensor, index: int) -> Tensor:
+        inputs, layers = self.head.standardise(self.body(x)), self.head.layers
+        if index == 0:
+            self.gap = engine.difference(layers, inputs, y)
+        return engine(layers, inputs, y)
+
     def on_train_epoch_end(self) -> None:
         self._log_epoch("train/loss", self.train_loss)
+        if self.engine is not None:
+            self.log("train/gradient_difference", self.gap)
 
     def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
         x, y = batch
         logits = self(x)
         self.val_metrics.update(logits, y)
-        self.val_loss.update(cross_entropy(logits, y), len(y))
+        self.val_loss.update(self.loss(logits, y), len(y))
 
     def on_validation_epoch_end(self) -> None:
         self._log_epoch("val/loss", self.val_loss)
@@ -69,12 +100,16 @@ class Classifier(pl.LightningModule):
         metric.reset()
 
     def configure_optimizers(self) -> Any:
-        optimizer = self.optimizer(p for p in self.parameters() if p.requires_grad)
+        parts = [list(part.parameters()) for part in (self.head, self.body)]
+        optimizer = self.optimizer([{"params": part} for part in parts if any(p.requires_grad for p in part)])
+        for group in optimizer.param_groups[1:]:
+            group["lr"] = group["lr"] * self.rate
         return {"optimizer": optimizer, "lr_scheduler": self.schedule(optimizer)}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         state = checkpoint["state_dict"]
-        checkpoint["state_dict"] = {name: tensor for name, tensor in state.items() if not name.startswith("body.")}
+        learnt = {name: tensor for name, tensor in state.items() if self.rate or not name.startswith("body.")}
+        checkpoint["state_dict"] = learnt
 
 
 @torch.inference_mode()

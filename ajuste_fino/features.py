@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from ajuste_fino.backbone import Backbone
 from ajuste_fino.data.images import changed
 from ajuste_fino.data.loading import Batch, Labelled, Order, Pictures, loader
 from ajuste_fino.data.scan import Sample
@@ -42,20 +43,26 @@ def resolve_precision(wanted: str, device: torch.device) -> str:
 class Extractor(nn.Module):
     """(N, 3, size, size) uint8 → (N, num_features) float32, through preprocessing and backbone at one precision."""
 
-    def __init__(self, frozen: Frozen, preprocessing: Preprocessing, precision: str) -> None:
+    def __init__(self, backbone: Frozen | Backbone, preprocessing: Preprocessing, precision: str) -> None:
         super().__init__()
-        self.frozen, self.preprocessing, self.precision = frozen, preprocessing, precision
-        self.num_features = frozen.module.num_features
+        self.backbone, self.preprocessing, self.precision = backbone, preprocessing, precision
+        self.num_features = backbone.num_features
 
     def identity(self) -> dict[str, object]:
-        """All that decides the features of a picture, as plain values."""
-        cut, preprocessing = asdict(self.frozen.module.spec), asdict(self.preprocessing)
-        return {"weights": self.frozen.before, "cut": cut, "preprocessing": preprocessing, "precision": self.precision}
+        """All that decides the features of a picture, as plain values.
+
+        Raises:
+            TypeError: where the backbone learns: its features are others after each step.
+        """
+        if not isinstance(self.backbone, Frozen):
+            raise TypeError("only a frozen backbone has features that stay")
+        cut, preprocessing = asdict(self.backbone.spec), asdict(self.preprocessing)
+        return {"weights": self.backbone.before, "cut": cut, "preprocessing": preprocessing, "precision": self.precision}
 
     def forward(self, pixels: Tensor) -> Tensor:
         x = self.preprocessing.normalise(pixels).contiguous(memory_format=torch.channels_last)
         with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            features = self.frozen(x)
+            features = self.backbone(x)
         return features.float()
 
 

@@ -21,6 +21,7 @@ class Frozen(nn.Module):
         super().__init__()
         self.module = module
         module.requires_grad_(False).eval()
+        self.num_features, self.spec = module.num_features, module.spec
         self.before = digest(module)
 
     def train(self, mode: bool = True) -> Self:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ajuste_fino.errors import UserError
+from ajuste_fino.library import library
 
 
 class Standardise(nn.Module):
@@ -39,6 +40,7 @@ class HeadShape:
     dropout: float = 0.5
     hidden: int = 0
     hidden_dropout: float = 0.5
+    impl: str = "torch"  # whose layers: torch's or those from scratch; what they compute is the same
 
     def __post_init__(self) -> None:
         for name, rate in (("head.dropout", self.dropout), ("head.hidden_dropout", self.hidden_dropout)):
@@ -46,6 +48,7 @@ class HeadShape:
                 raise UserError(name, "must be at least 0 and below 1", got=rate, fix=f"Pass {name}=0.5.")
         if self.hidden < 0:
             raise UserError("head.hidden", "must be 0 or more units", got=self.hidden, fix="Pass head.hidden=0 for none.")
+        library(self.impl, "nn", "head.impl")
 
 
 class Head(nn.Module):
@@ -59,11 +62,12 @@ class Head(nn.Module):
         self.shape = shape
         self.standardise = Standardise(shape.num_features)
         width = shape.num_features
-        layers: list[nn.Module] = [nn.Dropout(shape.dropout)]
+        kind = library(shape.impl, "nn", "head.impl")
+        layers: list[nn.Module] = [kind.Dropout(shape.dropout)]
         if shape.hidden:
-            layers += [nn.Linear(width, shape.hidden), nn.ReLU(), nn.Dropout(shape.hidden_dropout)]
+            layers += [kind.Linear(width, shape.hidden), kind.ReLU(), kind.Dropout(shape.hidden_dropout)]
             width = shape.hidden
-        self.layers = nn.Sequential(*layers, nn.Linear(width, shape.num_classes))
+        self.layers = nn.Sequential(*layers, kind.Linear(width, shape.num_classes))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(self.standardise(x))

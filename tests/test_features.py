@@ -71,12 +71,12 @@ def test_one_changed_pixel_is_one_miss_and_a_new_name_none(live, samples, photos
 def changed(live, what):
     extractor = live.extractor
     if what == "weights":
-        next(extractor.frozen.module.parameters()).data.add_(1e-3)
-        return replace_extractor(live, Extractor(Frozen(extractor.frozen.module), extractor.preprocessing, "fp32"))
+        next(extractor.backbone.module.parameters()).data.add_(1e-3)
+        return replace_extractor(live, Extractor(Frozen(extractor.backbone.module), extractor.preprocessing, "fp32"))
     if what == "precision":
-        return replace_extractor(live, Extractor(extractor.frozen, extractor.preprocessing, "bf16"))
+        return replace_extractor(live, Extractor(extractor.backbone, extractor.preprocessing, "bf16"))
     if what == "preprocessing":
-        return replace_extractor(live, Extractor(extractor.frozen, replace(extractor.preprocessing, size=48), "fp32"))
+        return replace_extractor(live, Extractor(extractor.backbone, replace(extractor.preprocessing, size=48), "fp32"))
     pool = {"pool": 2} if what == "pool" else {"tap": "block1"}
     torch.manual_seed(0)
     return replace_extractor(live, Extractor(Frozen(build("embedded", "none", **pool)[0]), extractor.preprocessing, "fp32"))

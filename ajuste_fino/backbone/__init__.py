@@ -10,17 +10,22 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from ajuste_fino.backbone.catalogue import Architecture, architecture
 from ajuste_fino.backbone.cut import classifier_name, cut, last_map, resolve
+from ajuste_fino.backbone.designed import Design
 from ajuste_fino.backbone.weights import load_into, read
 from ajuste_fino.errors import UserError
 
 
 @dataclass(frozen=True)
 class Cut:
-    """What is needed to build the same backbone again: architecture, block (None: the classifier's input), grid of the map."""
+    """What is needed to build the same backbone again.
+
+    Architecture, block (None: the classifier's input), grid of the map; for the architecture `cnn` its design as well.
+    """
 
     name: str
     tap: str | None
     pool: int
+    design: dict[str, Any] | None = None
 
 
 class Backbone(nn.Module):
@@ -58,30 +63,40 @@ class Backbone(nn.Module):
             return self(x).shape[1]
         except (AssertionError, RuntimeError) as error:
             fix = "Leave data.image_size out to take the size the weights were made for."
+            if self.spec.design:
+                fix = "Take a larger one, or fewer backbone.layers, or a smaller backbone.stride."
             raise UserError(f"data.image_size={size}", f"does not suit {self.spec.name} ({error})", fix=fix) from error
 
 
 def build(
-    name: str, weights: str = "pretrained", *, tap: str | None = None, pool: int | None = None, size: int | None = None
+    name: str,
+    weights: str = "pretrained",
+    *,
+    tap: str | None = None,
+    pool: int | None = None,
+    size: int | None = None,
+    design: Mapping[str, Any] | None = None,
 ) -> tuple[Backbone, list[str]]:
     """A backbone with its weights, and a sentence for each thing in the weights that did not match.
 
     Args:
-        name: `embedded`, a classification model of torchvision, or `timm/<name>`.
+        name: `embedded`, a classification model of torchvision, `timm/<name>`, or `cnn`.
         weights: `pretrained`, `none` (random), or the path of a `.pth` or `.safetensors` file.
         tap: the block after which the network is cut; by default the architecture's.
         pool: the grid of the map, 1, 2 or 4; by default the architecture's.
         size: side of the images in px; by default that of the weights.
+        design: of a `cnn`, the fields of `designed.Design`.
 
     Raises:
         UserError: where there is no such network, block or file, or the file does not fit.
     """
-    kind = architecture(name, published=weights == "pretrained")
+    kind = architecture(name, published=weights == "pretrained", design=design)
     net = kind.build()
     notes = _fill(net, kind, weights)
     wanted = tap or kind.tap
-    block = resolve(net, wanted) if wanted else last_map(net, kind.preprocessing["size"])
-    return Backbone(net, Cut(name, block, pool or kind.pool), kind.at(size).preprocessing), notes
+    block = resolve(net, wanted) if wanted else None if design else last_map(net, kind.preprocessing["size"])
+    facts = Design(**design).facts() if design else None
+    return Backbone(net, Cut(name, block, pool or kind.pool, facts), kind.at(size).preprocessing), notes
 
 
 def _fill(net: nn.Module, kind: Architecture, weights: str) -> list[str]:
@@ -95,7 +110,7 @@ def _fill(net: nn.Module, kind: Architecture, weights: str) -> list[str]:
 
 def rebuild(spec: Cut, preprocessing: Mapping[str, Any], tensors: dict[str, Tensor]) -> Backbone:
     """The backbone of a bundle: the same cut of the same architecture, every tensor given."""
-    net = architecture(spec.name, published=False, size=preprocessing["size"]).build()
+    net = architecture(spec.name, False, preprocessing["size"], spec.design).build()
     backbone = Backbone(net, spec, preprocessing)
     backbone.net.load_state_dict(tensors, strict=True)
     return backbone

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ajuste_fino.backbone import weights
+from ajuste_fino.backbone.designed import Design, DesignedNet
 from ajuste_fino.backbone.embedded import EmbeddedNet
 from ajuste_fino.errors import UserError, nearest
 
@@ -44,11 +45,12 @@ class Architecture:
         return replace(self, preprocessing={**self.preprocessing, "size": size, "resize": round(size * ratio)})
 
 
-def architecture(name: str, published: bool, size: int | None = None) -> Architecture:
+def architecture(name: str, published: bool, size: int | None = None, design: Mapping[str, Any] | None = None) -> Architecture:
     """The architecture of that name; `published` asks for the preprocessing of the weights that `pretrained()` gives.
 
     Without it, for weights from a file, it is that of the first weights torchvision published for the architecture.
-    `size` is needed where the images' side decides the shape of a tensor, as in a vision transformer.
+    `size` is needed where the images' side decides the shape of a tensor, as in a vision transformer; `design` has the
+    fields of `designed.Design`, for the name `cnn`.
 
     Raises:
         UserError: where no library has it.
@@ -57,9 +59,17 @@ def architecture(name: str, published: bool, size: int | None = None) -> Archite
     if name == "embedded":
         expects = {"size": 64, "resize": 64, "mean": (0.5,) * 3, "std": (0.25,) * 3, "squash": True}
         return Architecture(name, EmbeddedNet, partial(weights.read, EMBEDDED), expects, tap, pool)
+    if name == "cnn":
+        expects = {"size": 32, "resize": 32, "mean": (0.5,) * 3, "std": (0.25,) * 3, "squash": True}
+        return Architecture(name, partial(DesignedNet, Design(**(design or {}))), _untrained, expects)
     if name.startswith("timm/"):
         return _timm(name)
     return _torchvision(name, published, size, tap, pool)
+
+
+def _untrained() -> dict[str, Tensor]:
+    fix = "Pass backbone.weights=none and phases=scratch, or the path of weights of this design."
+    raise UserError("backbone.weights", "must not be pretrained: nobody has trained a CNN of your design", fix=fix)
 
 
 def _torchvision(name: str, published: bool, size: int | None, tap: str | None, pool: int) -> Architecture:

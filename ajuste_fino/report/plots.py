@@ -21,7 +21,8 @@ def save(figure: Figure, path: Path) -> None:
     plt.close(figure)
 
 
-def _column(rows: list[dict[str, str]], name: str) -> tuple[list[int], list[float]]:
+def column(rows: list[dict[str, str]], name: str) -> tuple[list[int], list[float]]:
+    """Epochs, from 1, and the values of a column of `metrics.csv`, where it has any."""
     pairs = [(int(row["epoch"]) + 1, float(row[name])) for row in rows if row.get(name)]
     return [epoch for epoch, _ in pairs], [value for _, value in pairs]
 
@@ -30,9 +31,9 @@ def learning_curves(table: Path, path: Path, best_epoch: int) -> None:
     """Loss and accuracy by epoch, of a run's `metrics.csv`; `best_epoch` counts from 1."""
     rows = read_csv(table)
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    left.plot(*_column(rows, "train/loss"), ".-", color=BLUE, label="train, with dropout")
-    left.plot(*_column(rows, "val/loss"), ".-", color=ORANGE, label="validation")
-    right.plot(*_column(rows, "val/accuracy"), ".-", color=ORANGE, label="validation")
+    left.plot(*column(rows, "train/loss"), ".-", color=BLUE, label="train, with dropout")
+    left.plot(*column(rows, "val/loss"), ".-", color=ORANGE, label="validation")
+    right.plot(*column(rows, "val/accuracy"), ".-", color=ORANGE, label="validation")
     left.set_ylabel("cross-entropy (nats)")
     right.set_ylabel("accuracy")
     for axes in (left, right):

@@ -11,6 +11,7 @@ GROUPS = {
     "backbone": "backbone=NAME, or backbone.name=any classification model of torchvision, or timm/NAME",
     "data": "data=NAME",
     "head": "head=NAME",
+    "phases": "phases=NAME",
     "optimizer": "optimizer=NAME",
     "schedule": "schedule=NAME",
 }
@@ -27,4 +28,4 @@ def show(verbs: Mapping[str, str]) -> None:
 
 def _described(group: str, name: str) -> str:
     first = (folder() / group / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
-    return f"{name} ({first[2:].split(':')[0]})" if first.startswith("# ") and group == "data" else name
+    return f"{name} ({first[2:].split(':')[0]})" if first.startswith("# ") and group in ("data", "phases") else name

@@ -1,4 +1,4 @@
-"""`-m`: several runs, and one table of them at the end."""
+"""`-m`: several runs, and one table and one figure of them at the end."""
 
 from pathlib import Path
 from typing import Any
@@ -12,24 +12,30 @@ from rich.table import Column, Table
 
 from ajuste_fino.errors import Failed
 from ajuste_fino.files import write_csv
+from ajuste_fino.report.compare import curves, key_map
 
 COLUMNS = ("val/accuracy", "val/loss", "test/accuracy", "test/macro_f1", "epoch", "time/total_s")
 ON_SCREEN = 3  # of these columns; the file has all
 
 
 class Summary(Callback):
-    """Hydra tells it of each run's end; the table goes to the screen and to `multirun.csv`."""
+    """Hydra tells it of each run's end; the table goes to the screen and to `multirun.csv`, the figure to `multirun.png`.
+
+    The figure is a map where two keys vary and one of them is a number, as in `optimizer=… optimizer.lr=…`; else the
+    learning curves of all runs.
+    """
 
     def __init__(self) -> None:
         self.overrides: list[list[str]] = []
-        self.figures: list[list[str]] = []
+        self.figures: list[dict[str, Any]] = []
+        self.folders: list[Path] = []
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         if config.hydra.mode != RunMode.MULTIRUN:
             return
-        figures = job_return._return_value if isinstance(job_return._return_value, dict) else {}
         self.overrides.append(list(config.hydra.overrides.task))
-        self.figures.append([_short(figures.get(name)) for name in COLUMNS])
+        self.figures.append(job_return._return_value if isinstance(job_return._return_value, dict) else {})
+        self.folders.append(Path(config.hydra.runtime.output_dir))
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         try:
@@ -38,19 +44,45 @@ class Summary(Callback):
             raise Failed(error) from error
 
     def _write(self, folder: Path) -> None:
-        header = ("run", "overrides", *COLUMNS)
-        rows = [[str(n), what, *figures] for n, (what, figures) in enumerate(zip(self._differing(), self.figures, strict=True))]
+        header, differing = ("run", "overrides", *COLUMNS), self._differing()
+        figures = [[_short(run.get(name)) for name in COLUMNS] for run in self.figures]
+        rows = [[str(n), what, *row] for n, (what, row) in enumerate(zip(differing, figures, strict=True))]
         write_csv(folder / "multirun.csv", header, rows)
+        self._draw(folder / "multirun.png", differing)
         table = Table("run", Column("overrides", no_wrap=True), *COLUMNS[:ON_SCREEN])
         for row in rows:
             table.add_row(*row[: 2 + ON_SCREEN])
         Console().print(table, markup=False)
         Console().print(f"Results: {folder.absolute()}", soft_wrap=True)
 
+    def _draw(self, path: Path, differing: list[str]) -> None:
+        values = [dict(one.partition("=")[::2] for one in what.split(" ") if "=" in one) for what in differing]
+        keys = list(dict.fromkeys(key for one in values for key in one))
+        accuracies = [run.get("val/accuracy") for run in self.figures]
+        number = next((key for key in keys if all(_is_number(one.get(key)) for one in values)), None)
+        if len(keys) == 2 and number and None not in accuracies:
+            other = next(key for key in keys if key != number)
+            cells = {(one.get(other, ""), one[number]): value for one, value in zip(values, accuracies, strict=True)}
+            rows, columns = (list(dict.fromkeys(pair[axis] for pair in cells)) for axis in (0, 1))
+            key_map(rows, sorted(columns, key=float), cells, path, (other, number, "validation accuracy"))  # type: ignore[arg-type]
+            return
+        tables = {what or f"run {n}": self.folders[n] / "metrics.csv" for n, what in enumerate(differing)}
+        whole = {what: table for what, table in tables.items() if table.is_file()}
+        if whole:
+            curves(whole, path)
+
     def _differing(self) -> list[str]:
         """Of each run the overrides that not all runs share."""
         shared = set.intersection(*map(set, self.overrides)) if len(self.overrides) > 1 else set()
         return [" ".join(one for one in overrides if one not in shared) for overrides in self.overrides]
+
+
+def _is_number(value: str | None) -> bool:
+    try:
+        float(value or "")
+    except ValueError:
+        return False
+    return True
 
 
 def _short(value: object) -> str:

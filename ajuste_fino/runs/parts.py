@@ -1,7 +1,9 @@
-"""The parts of a run, built from the configuration: data, backbone, optimizer, schedule."""
+"""The parts of a run, built from the configuration: data, backbone, head, optimizer, schedule."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +12,12 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from ajuste_fino.backbone import Backbone, build
+from ajuste_fino.classifier import Engine, Loss
 from ajuste_fino.data.digits import digits_folder
 from ajuste_fino.data.prepare import Source
 from ajuste_fino.errors import UserError
 from ajuste_fino.files import existing
-
-ALLOWED = {
-    "optimizer": ("torch.optim.", torch.optim.Optimizer),
-    "schedule": ("torch.optim.lr_scheduler.", torch.optim.lr_scheduler.LRScheduler),
-}
+from ajuste_fino.library import library
 
 
 def source(data: DictConfig) -> Source:
@@ -30,28 +29,74 @@ def source(data: DictConfig) -> Source:
 
 def backbone(cfg: DictConfig) -> tuple[Backbone, list[str]]:
     """The backbone with its weights, and what did not match in them."""
+    given = OmegaConf.to_container(cfg.backbone, resolve=True)
+    design = {str(k): v for k, v in given.items() if k not in ("name", "weights")}  # type: ignore[union-attr]
     tap = None if cfg.features.tap is None else str(cfg.features.tap)
-    return build(str(cfg.backbone.name), str(cfg.backbone.weights), tap=tap, pool=cfg.features.pool, size=cfg.data.image_size)
+    where = {"tap": tap, "pool": cfg.features.pool, "size": cfg.data.image_size}
+    return build(str(cfg.backbone.name), str(cfg.backbone.weights), **where, design=design or None)
 
 
-def class_of(node: DictConfig, group: str) -> Callable[..., Any]:
+def shape_of(head: DictConfig) -> dict[str, Any]:
+    """What of the head's configuration makes its shape."""
+    return {str(name): value for name, value in head.items() if name != "engine"}
+
+
+def loss(cfg: DictConfig) -> Loss:
+    """Cross-entropy, of whoever's layers the head is made."""
+    return library(cfg.head.impl, "nn.functional", "head.impl").cross_entropy
+
+
+def engine(cfg: DictConfig) -> Engine | None:
+    """What computes the head's gradients, where it is not autograd."""
+    return None if cfg.head.engine is None else class_of(cfg.head.engine, "head.engine")()
+
+
+SCRATCH = "ajuste_fino.scratch"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a `_target_` may name: classes of one base in one of these modules, by the name that comes before the class's."""
+
+    base: type
+    modules: dict[str, str]
+
+    def find(self, target: str) -> type | None:
+        """The class, or None. A module that is not listed is never imported."""
+        home, _, name = target.rpartition(".")
+        found = getattr(import_module(self.modules[home]), name, None) if home in self.modules else None
+        return found if isinstance(found, type) and issubclass(found, self.base) else None
+
+
+def _ours(part: str) -> dict[str, str]:
+    return {f"scratch.{part}": f"{SCRATCH}.{part}", f"{SCRATCH}.{part}": f"{SCRATCH}.{part}"}
+
+
+KINDS = {
+    "optimizer": Kind(torch.optim.Optimizer, {"torch.optim": "torch.optim", **_ours("optim")}),
+    "schedule": Kind(torch.optim.lr_scheduler.LRScheduler, {"torch.optim.lr_scheduler": "torch.optim.lr_scheduler"}),
+    "head.engine": Kind(Engine, _ours("engine")),
+}
+
+
+def class_of(node: DictConfig, key: str) -> Callable[..., Any]:
     """The class that `_target_` names, with its arguments, waiting for the rest.
 
-    Only classes of torch's optimizers and schedules can be named: by the name before anything is imported, and by what
-    the name turns out to be. No value is instantiated in turn.
+    Only classes of the project's and torch's optimizers, of torch's schedules and of the project's engines can be named:
+    by the name before anything is imported, and by what the name turns out to be. No value is instantiated in turn.
 
     Raises:
         UserError: for any other target, or arguments that the class does not take.
     """
-    prefix, base = ALLOWED[group]
     target = str(node._target_)
-    home = torch.optim.lr_scheduler if group == "schedule" else torch.optim
-    found = getattr(home, target.removeprefix(prefix), None) if target.startswith(prefix) else None
-    if not (isinstance(found, type) and issubclass(found, base)):
-        fix = f"Pass {group}=NAME; ajuste-fino list shows the names."
-        raise UserError(f"{group}._target_", f"must be a class of {prefix.rstrip('.')}", got=target, fix=fix)
-    arguments = OmegaConf.to_container(node, resolve=True)
-    return partial(found, **{str(k): v for k, v in arguments.items() if k != "_target_"})  # type: ignore[union-attr]
+    found = KINDS[key].find(target)
+    if found is None:
+        fix = f"Pass {key}=NAME; ajuste-fino list shows the names."
+        raise UserError(f"{key}._target_", f"must be a class of {' or '.join(KINDS[key].modules)}", got=target, fix=fix)
+    arguments = {str(k): v for k, v in OmegaConf.to_container(node, resolve=True).items()}  # type: ignore[union-attr]
+    if arguments.get("formulation") == "torch" and target.startswith("torch."):
+        del arguments["formulation"]  # torch's own has no other
+    return partial(found, **{name: value for name, value in arguments.items() if name not in ("_target_", "impl")})
 
 
 def learning(cfg: DictConfig) -> tuple[Callable[..., Any], Callable[..., Any]]:

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from ajuste_fino import bundle
+from ajuste_fino.backbone import Backbone
 from ajuste_fino.classifier import Classifier, probabilities
 from ajuste_fino.data.loading import Order
 from ajuste_fino.data.module import DataModule
@@ -51,7 +52,7 @@ OPTIONAL = {"data.image_size": (int, 8, 4096), "features.pool": (int, 1, 4), "wo
 
 
 def train(cfg: DictConfig, out: Path) -> Figures:
-    """Train a head on a frozen backbone, write the run folder `out`, return its figures (those of `metrics.json`).
+    """Train a head on a backbone, frozen or learning with it; write the run folder `out`, return the figures of `metrics.json`.
 
     Raises:
         UserError: for a mistake in the configuration, the folder or the weights, before anything is written.
@@ -61,28 +62,33 @@ def train(cfg: DictConfig, out: Path) -> Figures:
     _validate(cfg, out)
     start_log()
     optimizer, schedule = parts.learning(cfg)
+    loss, engine = parts.loss(cfg), parts.engine(cfg)
     work = Work(device(cfg.trainer.accelerator), cfg.features.batch_size, workers(cfg.workers), progress)
     precision = resolve_precision(cfg.features.precision, work.device)
     source = parts.source(cfg.data)
     torch.manual_seed(cfg.seed)
     backbone, notes = parts.backbone(cfg)
     table = prepare(source, cfg.seed, work.workers, progress)
-    frozen = Frozen(backbone)
-    extractor = Extractor(frozen, Preprocessing(**backbone.preprocessing), precision)
+    body = Frozen(backbone) if cfg.phases.name == "head" else backbone
+    extractor = Extractor(body, Preprocessing(**backbone.preprocessing), precision)
     features = _features(cfg, extractor, work)
     torch.manual_seed(cfg.seed)  # whatever the backbone drew before, the head starts from the seed
-    head = Head(HeadShape(backbone.num_features, len(table.labels), **cfg.head))
+    head = Head(HeadShape(backbone.num_features, len(table.labels), **parts.shape_of(cfg.head)))
     _open(out, cfg, table, [*notes, *features.warnings()])
 
     clock.start("extract")
     module = _module(cfg, table, features)
-    head.standardise.set(*statistics(features.plain(table.of("train"))))
+    if cfg.phases.name != "scratch":  # features of random weights say nothing of those to come
+        head.standardise.set(*statistics(features.plain(table.of("train"))))
     test = features.plain(table.of("test"))
     clock.start("fit")
-    epoch = fit(cfg, out, Classifier(head, len(table.labels), optimizer, schedule, features.body), module)
+    classifier = Classifier(
+        head, len(table.labels), optimizer, schedule, features.body, loss=loss, engine=engine, rate=cfg.phases.rate
+    )
+    epoch = fit(cfg, out, classifier, module)
     clock.stop()
 
-    figures = _frozen(frozen) | _validation(out, epoch)
+    figures = _proof(body) | _validation(out, epoch)
     bundle.write(bundle.Bundle(backbone, head, table.labels, extractor.preprocessing, precision), out / "bundle")
     if table.of("test"):
         figures |= judge(table, probabilities(head, test), out / "predictions_test.csv", out / "plots")
@@ -90,9 +96,12 @@ def train(cfg: DictConfig, out: Path) -> Figures:
     return _close(out, figures | features.figures() | clock.figures() | {"images/skipped": len(table.skipped)})
 
 
-def _frozen(frozen: Frozen) -> Figures:
-    parameters = sum(parameter.numel() for parameter in frozen.parameters())
-    return {"frozen/sha256": frozen.prove(), "frozen/unchanged": True, "frozen/parameters": parameters}
+def _proof(body: Frozen | Backbone) -> Figures:
+    """What of the backbone was trained; where nothing, the proof."""
+    parameters = sum(parameter.numel() for parameter in body.parameters())
+    if isinstance(body, Frozen):
+        return {"frozen/sha256": body.prove(), "frozen/unchanged": True, "frozen/parameters": parameters}
+    return {"frozen/parameters": 0, "trained/parameters": parameters}
 
 
 class Clock:
@@ -117,6 +126,7 @@ class Clock:
 
 def _validate(cfg: DictConfig, out: Path) -> None:
     needed(cfg)
+    _phases(cfg)
     numbers(cfg, RULES | {key: rule for key, rule in OPTIONAL.items() if OmegaConf.select(cfg, key) is not None})
     if cfg.features.mode not in ("cached", "live"):
         raise UserError("features.mode", "must be cached or live", got=cfg.features.mode, fix="cached is faster.")
@@ -124,8 +134,19 @@ def _validate(cfg: DictConfig, out: Path) -> None:
     if given != (1, 1, "auto"):
         keys = "trainer.devices, num_nodes and strategy"
         raise UserError(keys, "must be 1, 1 and auto", got=given, fix="A head on cached features needs no more.")
-    HeadShape(1, 2, **cfg.head)
+    HeadShape(1, 2, **parts.shape_of(cfg.head))
     empty(out)
+
+
+def _phases(cfg: DictConfig) -> None:
+    name, rate, weights = cfg.phases.name, cfg.phases.rate, cfg.backbone.weights
+    numbers(cfg, {"phases.rate": (float, 0, 1000)})
+    if (rate == 0) != (name == "head"):
+        fix = "phases=full and phases=scratch train the backbone, phases=head does not."
+        raise UserError("phases.rate", f"must {'' if name == 'head' else 'not '}be 0 for phases={name}", got=rate, fix=fix)
+    if name == "scratch" and weights != "none":
+        fix = "Pass backbone.weights=none, or phases=full to go on from those weights."
+        raise UserError("phases=scratch", "begins from random weights", got=f"backbone.weights={weights}", fix=fix)
 
 
 def empty(out: Path) -> None:
@@ -147,7 +168,7 @@ def claim(out: Path) -> None:
 
 def _features(cfg: DictConfig, extractor: Extractor, work: Work) -> Cached | Live:
     live = Live(extractor, Augmentation(**cfg.data.augment), work)
-    return Cached(live) if cfg.features.mode == "cached" else live
+    return Cached(live) if cfg.features.mode == "cached" and cfg.phases.name == "head" else live
 
 
 def _module(cfg: DictConfig, table: Table, features: Cached | Live) -> DataModule:
@@ -158,7 +179,7 @@ def _module(cfg: DictConfig, table: Table, features: Cached | Live) -> DataModul
             Order(len(train), cfg.batch_size, cfg.seed, cfg.features.views),
         ),
         (features.training(val, table.targets(val), 1), Order(len(val), cfg.features.batch_size)),
-        workers(cfg.workers) if cfg.features.mode == "live" else 0,
+        workers(cfg.workers) if isinstance(features, Live) else 0,
     )
 
 
@@ -191,8 +212,9 @@ def judge(table: Table, chances: Tensor, predictions: Path, plots: Path) -> Figu
 
 def _close(out: Path, figures: Figures) -> Figures:
     write_json(out / "metrics.json", figures)
-    what = f"{figures['frozen/parameters']:,} parameters and all buffers"
-    log.info(f"The frozen backbone is unchanged: SHA-256 {figures['frozen/sha256']} of {what}")
+    if "frozen/sha256" in figures:
+        what = f"{figures['frozen/parameters']:,} parameters and all buffers"
+        log.info(f"The frozen backbone is unchanged: SHA-256 {figures['frozen/sha256']} of {what}")
     log.info(f"Epoch {figures['epoch']} is kept: validation accuracy {figures['val/accuracy']:.4f}")
     if "test/accuracy" in figures:
         log.info(f"Test accuracy {figures['test/accuracy']:.4f}, macro F1 {figures['test/macro_f1']:.4f}")

@@ -8,6 +8,7 @@ from ajuste_fino.runs.configuration import options
 
 NUM_FEATURES = {
     "embedded": 2048,
+    "cnn": 1024,
     "resnet18": 512,
     "resnet50": 2048,
     "mobilenet_v2": 1280,

@@ -98,7 +98,7 @@ def test_every_schedule(cli, photos, tmp_path, schedule):
 
 def test_every_optimizer_in_one_multirun_and_one_table(cli, photos, tmp_path):
     names = options("optimizer")
-    assert names == ["adagrad", "adam", "adamw", "momentum", "nesterov", "rmsprop", "sgd"]
+    assert {"adagrad", "adam", "adamw", "momentum", "nesterov", "rmsprop", "sgd"} < set(names)
     code, out, err = cli(
         "train", "-m", "data=folder", f"data.root={photos}", f"out={tmp_path / 'm'}", *FAST, f"optimizer={','.join(names)}"
     )
@@ -194,7 +194,7 @@ def test_a_backbone_that_moves_fails_the_run(cli, photos, tmp_path, monkeypatch)
     from ajuste_fino.classifier import Classifier
 
     def meddle(self):
-        next(self.body.frozen.parameters()).data.add_(1e-6)
+        next(self.body.backbone.parameters()).data.add_(1e-6)
 
     monkeypatch.setattr(Classifier, "on_train_epoch_end", meddle)
     code, _, err = cli("train", "data=folder", f"data.root={photos}", f"out={tmp_path / 'run'}", *FAST, "features.mode=live")

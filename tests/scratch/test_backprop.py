@@ -1,5 +1,7 @@
 """The lecture's equations against autograd in float64, and as the engine of a head."""
 
+import itertools
+
 import pytest
 import torch
 from torch import nn
@@ -14,7 +16,7 @@ NETWORKS = [((3, 4, 2), ("sigmoid", "identity")), ((2, 5, 4, 3), ("tanh", "relu"
 
 def network(sizes, kinds):
     torch.manual_seed(0)
-    pairs = zip(sizes, sizes[1:], strict=False)
+    pairs = itertools.pairwise(sizes)
     return [
         bp.Layer(torch.randn(b, a, dtype=torch.float64), torch.randn(b, dtype=torch.float64), KINDS[kind])
         for (a, b), kind in zip(pairs, kinds, strict=True)

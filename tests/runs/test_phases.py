@@ -1,0 +1,157 @@
+"""What is trained: the head alone, everything from nothing, or everything at two rates; with whose parts."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ajuste_fino import load
+from ajuste_fino.files import read_csv
+from tests.conftest import FAST
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+CNN = ("backbone=cnn", "phases=scratch", "workers=0")
+
+
+def trained(cli, photos, out, *overrides):
+    code, _, err = cli("train", "data=folder", f"data.root={photos}", f"out={out}", *overrides)
+    assert code == 0, err
+    return json.loads((out / "metrics.json").read_text())
+
+
+def tensors(out):
+    return load_file(out / "bundle" / "model.safetensors")
+
+
+@pytest.mark.parametrize("impl", ["scratch", "torch"])
+def test_a_designed_network_learns_from_nothing(cli, photos, tmp_path, impl):
+    out = tmp_path / "run"
+    found = trained(cli, photos, out, *CNN, f"backbone.impl={impl}", f"head.impl={impl}", "epochs=15", "optimizer.lr=0.003")
+    assert found["test/accuracy"] == 1.0
+    assert (found["frozen/parameters"], "frozen/unchanged" in found) == (0, False)
+    assert found["trained/parameters"] == sum(t.numel() for name, t in tensors(out).items() if name.startswith("backbone."))
+    rows = read_csv(out / "predictions_test.csv")
+    for row, prediction in zip(rows, load(out).predict([photos / row["file"] for row in rows], top_k=1), strict=True):
+        assert prediction.label == row["predicted"]
+        assert prediction.probability == pytest.approx(float(row["probability"]), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "design",
+    [
+        ("backbone.layers=1", "backbone.filters=[5]", "backbone.kernel=5"),
+        ("backbone.layers=2", "backbone.pooling=average", "backbone.dropout=0.2"),
+        ("backbone.layers=2", "backbone.filters=[6,8]", "backbone.pooling=norm", "backbone.grid=2"),
+        ("backbone.layers=2", "backbone.pooling=none", "backbone.stride=2", "head=lecture"),
+    ],
+    ids=" ".join,
+)
+def test_designs(cli, photos, tmp_path, design):
+    trained(cli, photos, tmp_path / "run", *CNN, *design, "epochs=1")
+    assert len(load(tmp_path / "run").predict(photos / "1" / "00.png").top) == 3
+
+
+def test_full_trains_a_loaded_backbone_at_a_rate_of_its_own(cli, photos, tmp_path):
+    """Every weight moves, and BatchNorm's averages; at a rate near 0 the weights hardly do; the head is trained in both."""
+    fresh, runs = {}, {}
+    for name, rate in (("slow", 1e-9), ("fast", 0.1)):
+        found = trained(cli, photos, tmp_path / name, "phases=full", f"phases.rate={rate}", "epochs=2", "workers=0")
+        assert found["trained/parameters"] > 0
+        runs[name] = tensors(tmp_path / name)
+    trained(cli, photos, tmp_path / "head", "epochs=1", "workers=0")
+    fresh = tensors(tmp_path / "head")
+    weights = [name for name in fresh if name.startswith("backbone.") and name.endswith("conv1.0.weight")]
+    averages = [name for name in fresh if name.endswith("running_mean")]
+    assert weights
+    assert averages
+    for name in weights:
+        assert (runs["slow"][name] - fresh[name]).abs().max() < 1e-6
+        assert (runs["fast"][name] - fresh[name]).abs().max() > 1e-5
+    assert [name for name in averages if torch.equal(runs["fast"][name], fresh[name])] == []
+
+
+def test_full_keeps_the_best_epoch_of_both(cli, photos, tmp_path):
+    trained(cli, photos, tmp_path / "run", "phases=full", "epochs=2", "workers=0")
+    kept = torch.load(tmp_path / "run" / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+    written = tensors(tmp_path / "run")
+    for name, tensor in written.items():
+        part, _, rest = name.partition(".")
+        assert torch.equal(tensor, kept[f"head.{rest}" if part == "head" else f"body.backbone.net.{rest}"]), name
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["phases=scratch"], "backbone.weights=none, or phases=full"),
+        (["phases=full", "phases.rate=0"], "phases.rate must not be 0 for phases=full"),
+        (["phases.rate=0.1"], "phases.rate must be 0 for phases=head"),
+        (["phases=ladders"], "must be one of full, head, scratch"),
+        (["backbone=cnn", "backbone.weights=pretrained"], "nobody has trained a CNN of your design"),
+        ([*CNN, "backbone.kernel=4"], "backbone.kernel must be odd"),
+        ([*CNN, "backbone.layers=0"], "backbone.layers must be a whole number"),
+        ([*CNN, "backbone.filters=[8,16]"], "one for each layer"),
+        ([*CNN, "backbone.pooling=maximum"], "must be one of max, average"),
+        ([*CNN, "backbone.dropout=1"], "backbone.dropout must be at least 0 and below 1"),
+        ([*CNN, "backbone.layers=7"], "fewer backbone.layers"),
+        ([*CNN, "backbone.impl=tensorflow"], "backbone.impl must be torch or scratch"),
+        (["head.impl=numpy"], "head.impl must be torch or scratch"),
+        (["optimizer.impl=numpy"], "must be a class of torch.optim"),
+        (["head.engine={_target_: os.system}"], "must be a class of scratch.engine"),
+        (["head.engine={_target_: ajuste_fino.scratch.engine.dropout}"], "must be a class of scratch.engine"),
+        (["optimizer._target_=ajuste_fino.scratch.optim.adam.sys"], "must be a class of torch.optim"),
+        (["optimizer=momentum", "optimizer.formulation=slides"], "formulation must be torch or book"),
+        (["optimizer=momentum", "optimizer.formulation=book", "optimizer.impl=torch"], "formulation"),
+    ],
+    ids=str,
+)
+def test_a_mistake_is_one_message_and_leaves_nothing(cli, tmp_path, monkeypatch, overrides, message):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = cli("train", *overrides)
+    assert (code, list(tmp_path.iterdir())) == (2, []), err
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_the_engine_trains_the_real_head_and_is_watched(cli, photos, tmp_path):
+    found = trained(cli, photos, tmp_path / "run", "head=backprop", "epochs=8", "workers=0")
+    gaps = [float(row["train/gradient_difference"]) for row in read_csv(tmp_path / "run" / "metrics.csv") if row["train/loss"]]
+    assert len(gaps) == 8
+    assert gaps[0] < 1e-6
+    assert max(gaps) < 1e-4  # of gradients that have all but vanished, p − t having cancelled
+    assert found["test/accuracy"] == 1.0
+
+
+def test_the_engine_trains_as_autograd_does(cli, photos, tmp_path):
+    for name in ("backprop", "lecture"):
+        trained(cli, photos, tmp_path / name, f"head={name}", "epochs=3", "workers=0")
+    losses = [
+        [float(row["train/loss"]) for row in read_csv(tmp_path / name / "metrics.csv") if row["train/loss"]]
+        for name in ("backprop", "lecture")
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_every_part_from_scratch_trains_as_torchs_do(own_cache, tmp_path):
+    """The digits, a CNN, 50 steps: the same losses. The optimizer amplifies no rounding: with the adaptive ones torch itself
+    drifts by more when its number of threads changes."""
+    from compare_scratch import run
+
+    losses, accuracies = [], []
+    for impl in ("scratch", "torch"):
+        parts = [f"{key}.impl={impl}" for key in ("head", "backbone", "optimizer")]
+        one, found = run([*CNN, "optimizer=momentum", "epochs=3", *parts], tmp_path / impl)
+        losses.append(one[:50])
+        accuracies.append(found["val/accuracy"])
+    assert len(losses[0]) == 50
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert abs(accuracies[0] - accuracies[1]) <= 0.005
+
+
+def test_several_runs_end_in_one_figure(cli, photos, tmp_path):
+    for name, keys in (("curves", ["optimizer=sgd,adam"]), ("map", ["optimizer=sgd,adam", "optimizer.lr=0.01,0.001"])):
+        code, _, err = cli("train", "-m", "data=folder", f"data.root={photos}", f"out={tmp_path / name}", *FAST, *keys)
+        assert code == 0, err
+        assert (tmp_path / name / "multirun.png").stat().st_size > 10_000
