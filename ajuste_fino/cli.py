@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ajuste_fino.errors import AjusteFinoError, Failed, UserError, nearest
+from ajuste_fino.errors import AjusteFinoError, Diverged, Failed, UserError, nearest
 
 VERBS = {
     "train": "freeze a trained CNN, train a new head on a folder of images",
@@ -122,6 +122,8 @@ def _task(verb: str) -> Callable[[Any], Any]:
                 signal.signal(number, _leave_in_order)
             return function(cfg, out)
         except Exception as error:
+            if several and isinstance(error, Diverged):
+                return error  # the other runs go on; the summary tells of it
             raise Failed(error) from error
         finally:
             if several:

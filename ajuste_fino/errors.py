@@ -9,6 +9,10 @@ class AjusteFinoError(Exception):
     exit_code = 1
 
 
+class Diverged(AjusteFinoError):
+    """Training that came to a loss which is no number: of several runs, the others may still go on."""
+
+
 class UserError(AjusteFinoError):
     """A mistake the user can mend: exit code 2.
 

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from ajuste_fino.errors import AjusteFinoError
+from ajuste_fino.errors import Diverged
 
 
 class NonFinite(Callback):
@@ -28,6 +28,4 @@ class NonFinite(Callback):
 
 def _refuse(loss: Tensor, where: str) -> None:
     if not torch.isfinite(loss):
-        raise AjusteFinoError(
-            f"The loss is {float(loss)} at {where}; training stopped. A smaller optimizer.lr is the usual cure."
-        )
+        raise Diverged(f"The loss is {float(loss)} at {where}; training stopped. A smaller optimizer.lr is the usual cure.")

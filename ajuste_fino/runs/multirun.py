@@ -10,9 +10,10 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Column, Table
 
-from ajuste_fino.errors import Failed
+from ajuste_fino.errors import AjusteFinoError, Diverged, Failed
 from ajuste_fino.files import write_csv
 from ajuste_fino.report.compare import curves, key_map
+from ajuste_fino.runs.console import log
 
 COLUMNS = ("val/accuracy", "val/loss", "test/accuracy", "test/macro_f1", "epoch", "time/total_s")
 ON_SCREEN = 3  # of these columns; the file has all
@@ -29,12 +30,17 @@ class Summary(Callback):
         self.overrides: list[list[str]] = []
         self.figures: list[dict[str, Any]] = []
         self.folders: list[Path] = []
+        self.diverged: list[Exception] = []
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         if config.hydra.mode != RunMode.MULTIRUN:
             return
         self.overrides.append(list(config.hydra.overrides.task))
-        self.figures.append(job_return._return_value if isinstance(job_return._return_value, dict) else {})
+        result = job_return._return_value
+        self.figures.append(result if isinstance(result, dict) else {})
+        if isinstance(result, Diverged):
+            log.warning(str(result))
+            self.diverged.append(result)
         self.folders.append(Path(config.hydra.runtime.output_dir))
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
@@ -42,6 +48,9 @@ class Summary(Callback):
             self._write(Path(config.hydra.sweep.dir))
         except Exception as error:  # Hydra makes a warning of it, and the command would end well
             raise Failed(error) from error
+        if self.diverged:
+            what = f"{len(self.diverged)} of {len(self.figures)} runs diverged; table and figure have the others"
+            raise Failed(AjusteFinoError(f"{what}. {self.diverged[0]}"))
 
     def _write(self, folder: Path) -> None:
         header, differing = ("run", "overrides", *COLUMNS), self._differing()
@@ -58,13 +67,13 @@ class Summary(Callback):
     def _draw(self, path: Path, differing: list[str]) -> None:
         values = [dict(one.partition("=")[::2] for one in what.split(" ") if "=" in one) for what in differing]
         keys = list(dict.fromkeys(key for one in values for key in one))
-        accuracies = [run.get("val/accuracy") for run in self.figures]
         number = next((key for key in keys if all(_is_number(one.get(key)) for one in values)), None)
-        if len(keys) == 2 and number and None not in accuracies:
+        if len(keys) == 2 and number and any(self.figures):
             other = next(key for key in keys if key != number)
-            cells = {(one.get(other, ""), one[number]): value for one, value in zip(values, accuracies, strict=True)}
-            rows, columns = (list(dict.fromkeys(pair[axis] for pair in cells)) for axis in (0, 1))
-            key_map(rows, sorted(columns, key=float), cells, path, (other, number, "validation accuracy"))  # type: ignore[arg-type]
+            pairs = [(one.get(other, ""), one[number]) for one in values]
+            rows, columns = (list(dict.fromkeys(pair[axis] for pair in pairs)) for axis in (0, 1))
+            cells = {pair: run["val/accuracy"] for pair, run in zip(pairs, self.figures, strict=True) if run}
+            key_map(rows, sorted(columns, key=float), cells, path, (other, number, "validation accuracy"))
             return
         tables = {what or f"run {n}": self.folders[n] / "metrics.csv" for n, what in enumerate(differing)}
         whole = {what: table for what, table in tables.items() if table.is_file()}

@@ -74,7 +74,7 @@ def train(cfg: DictConfig, out: Path) -> Figures:
     features = _features(cfg, extractor, work)
     torch.manual_seed(cfg.seed)  # whatever the backbone drew before, the head starts from the seed
     head = Head(HeadShape(backbone.num_features, len(table.labels), **parts.shape_of(cfg.head)))
-    _open(out, cfg, table, [*notes, *features.warnings()])
+    _open(out, cfg, table, [*([] if cfg.phases.name == "scratch" else notes), *features.warnings()])
 
     clock.start("extract")
     module = _module(cfg, table, features)

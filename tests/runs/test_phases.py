@@ -155,3 +155,14 @@ def test_several_runs_end_in_one_figure(cli, photos, tmp_path):
         code, _, err = cli("train", "-m", "data=folder", f"data.root={photos}", f"out={tmp_path / name}", *FAST, *keys)
         assert code == 0, err
         assert (tmp_path / name / "multirun.png").stat().st_size > 10_000
+
+
+def test_a_run_that_diverges_leaves_a_gap_and_an_exit_code(cli, photos, tmp_path):
+    keys = ["optimizer=sgd,adam", "optimizer.lr=0.01,1e30"]
+    code, out, err = cli("train", "-m", "data=folder", f"data.root={photos}", f"out={tmp_path / 'm'}", *FAST, *keys)
+    assert code == 1
+    assert "runs diverged; table and figure have the others" in err
+    rows = read_csv(tmp_path / "m" / "multirun.csv")
+    assert [bool(row["val/accuracy"]) for row in rows if row["overrides"].endswith("0.01")] == [True, True]
+    assert not all(row["val/accuracy"] for row in rows)
+    assert (tmp_path / "m" / "multirun.png").is_file()
