@@ -1,7 +1,8 @@
 """Time and memory of the parts written by hand, beside torch's in the same process: `python scripts/bench_scratch.py`.
 
 Every ratio is the median time of ours over the median time of torch's, the two taken in turns, so that a busy machine
-slows both. Layers: forward and backward, float32. Optimizers: one step on the parameters of ResNet-18.
+slows both. Layers: forward and backward, float32. Optimizers: one step on the parameters of ResNet-18. Memory (Linux):
+how far the peak of a process rises above what it held before, median of three processes.
 """
 
 import argparse
@@ -13,8 +14,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
-from rich.console import Console
-from rich.table import Table
 from torch import nn
 from torchvision.models import resnet18
 
@@ -85,20 +84,27 @@ def compare(mine: Callable[[], None], theirs: Callable[[], None], device: str, r
     return statistics.median(m for m, _ in rounds), statistics.median(t for _, t in rounds)
 
 
-def layers(device: str, repeats: int) -> Iterator[tuple[str, float, float, float]]:
+def cases() -> Iterator[tuple[str, Callable[[str], list[Callable[[], None]]], float]]:
+    """What is compared, how to make ours and torch's on a device, and the ratio to reach."""
     for name, arguments, keywords, shape, limit in LAYERS:
-        pair = [pass_of(getattr(home, name)(*arguments, **keywords), shape, device) for home in (ours, nn)]
-        yield f"{name}{arguments} on {shape}", *compare(*pair, device, repeats), limit
 
+        def both(device: str, name=name, arguments=arguments, keywords=keywords, shape=shape) -> list[Callable[[], None]]:
+            return [pass_of(getattr(home, name)(*arguments, **keywords), shape, device) for home in (ours, nn)]
 
-def steps(device: str, repeats: int) -> Iterator[tuple[str, float, float, float]]:
+        yield f"{name}{arguments} on {shape}", both, limit
     for name, arguments in STEPS:
-        pair = [step_of(getattr(home, name), device, **arguments) for home in (optim, torch.optim)]
-        yield f"{name} step, against torch's default", *compare(*pair, device, repeats), 1.05
-    for name, arguments in [(n, a) for n, a in STEPS if n in FUSED]:
-        mine = step_of(getattr(optim, name), device, compiled=True, **arguments)
-        theirs = step_of(getattr(torch.optim, name), device, fused=True, **arguments)
-        yield f"{name} step, compiled, against fused", *compare(mine, theirs, device, repeats), 1.2
+
+        def default(device: str, name=name, arguments=arguments) -> list[Callable[[], None]]:
+            return [step_of(getattr(home, name), device, **arguments) for home in (optim, torch.optim)]
+
+        yield f"{name} step, beside torch's default", default, 1.05
+    for name, arguments in [(name, arguments) for name, arguments in STEPS if name in FUSED]:
+
+        def fast(device: str, name=name, arguments=arguments) -> list[Callable[[], None]]:
+            mine = step_of(getattr(optim, name), device, compiled=True, **arguments)
+            return [mine, step_of(getattr(torch.optim, name), device, fused=True, **arguments)]
+
+        yield f"{name} step, compiled=True beside torch's fused=True", fast, 1.2
 
 
 def memory(whose: str, case: int) -> int:
@@ -124,25 +130,24 @@ def peak(whose: str, case: int) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--only", default="", help="rows whose name contains this")
+    parser.add_argument("--repeats", type=int, default=25)
+    parser.add_argument("--only", default="", help="rows whose name contains this; a minute or less instead of five")
     parser.add_argument("--memory", choices=["ours", "torch"], help=argparse.SUPPRESS)
     parser.add_argument("--case", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.memory:
         print(memory(given.memory, given.case))
         return
-    console, table = Console(), Table("what", "ours, ms", "torch, ms", "ratio", "at most")
-    for part in (layers, steps):
-        for name, mine, theirs, limit in part(given.device, given.repeats):
-            if given.only in name:
-                table.add_row(name, f"{mine * 1e3:.2f}", f"{theirs * 1e3:.2f}", f"{mine / theirs:.2f}", f"{limit}")
-    if given.device == "cpu":
-        for case in range(3):
-            mine, theirs = peak("ours", case), peak("torch", case)
-            sizes = (f"{mine / 1024:.1f} MiB", f"{theirs / 1024:.1f} MiB", f"{mine / max(theirs, 1):.2f}", "3.0")
-            table.add_row(f"peak memory of {LAYERS[case][0]} on {LAYERS[case][3]}", *sizes)
-    console.print(table)
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {given.device}", flush=True)
+    print("| what | ours | torch | ratio | at most |\n|---|---|---|---|---|", flush=True)
+    for name, make, limit in cases():
+        if given.only in name:
+            mine, theirs = compare(*make(given.device), given.device, given.repeats)
+            print(f"| {name} | {mine * 1e3:.2f} ms | {theirs * 1e3:.2f} ms | {mine / theirs:.2f} | {limit} |", flush=True)
+    for case in range(3) if given.device == "cpu" and given.only in "Conv2d" else ():
+        mine, theirs = (statistics.median(peak(whose, case) for _ in range(3)) for whose in ("ours", "torch"))
+        sizes = f"{mine / 1024:.1f} MiB | {theirs / 1024:.1f} MiB | {mine / max(theirs, 1):.2f} | 3.0"
+        print(f"| peak memory of {LAYERS[case][0]} on {LAYERS[case][3]} | {sizes} |", flush=True)
 
 
 if __name__ == "__main__":

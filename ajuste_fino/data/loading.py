@@ -111,7 +111,11 @@ class Order(Sampler[list[int]]):
 def loader(dataset: Dataset[Any], order: Sampler[list[int]], workers: int = 0, pin: bool = False) -> DataLoader[Any]:
     """The dataset's batches in that order, made by `workers` processes of one thread each (0: by this one).
 
+    The processes live as long as the loader: to start them anew for every epoch would take a second of each.
     `pin` puts them into memory that a CUDA device reads faster.
     """
     workers = min(workers, len(order))  # type: ignore[arg-type]
-    return DataLoader(dataset, batch_size=None, sampler=order, num_workers=workers, pin_memory=pin)
+    keep = workers > 0
+    return DataLoader(
+        dataset, None, sampler=order, num_workers=workers, pin_memory=pin, persistent_workers=keep, generator=torch.Generator()
+    )

@@ -346,3 +346,21 @@ def test_compiled_steps_are_the_same_and_follow_a_schedule(row, monkeypatch):
         for schedule in schedules:
             schedule.step()
     close(*results)
+
+
+def test_checkpoints_of_an_older_torch():
+    """A count that is a number, a buffer that is None, a group without the flags that came later."""
+    sgd, adam = ours.SGD(parameters(), momentum=0.9), ours.Adam(parameters())
+    run(adam, 3)
+    old = adam.state_dict()
+    for state in old["state"].values():
+        state["step"] = 3
+    for flag in ("maximize", "capturable", "foreach", "differentiable", "fused", "decoupled_weight_decay"):
+        del old["param_groups"][0][flag]
+    fresh = ours.Adam([theta.detach().clone().requires_grad_() for theta in thetas(adam)])
+    fresh.load_state_dict(old)
+    close(run(fresh, 2, seed=2), run(adam, 2, seed=2))
+    none = sgd.state_dict()
+    none["state"] = {0: {"momentum_buffer": None}}
+    sgd.load_state_dict(none)
+    close(run(sgd, 2), run(theirs.SGD(parameters(), momentum=0.9), 2))

@@ -95,7 +95,7 @@ def correlate(x: Tensor, w: Tensor, geometry: Geometry) -> Tensor:
     Both factors are transposed, here and in `against`: of the two orders BLAS is faster in the one with the long side first.
     """
     places = windows(x, w.shape[2:], geometry.stride, geometry.dilation)  # (N, C, kh, kw, oh, ow)
-    rows, size = _rows(w, geometry), _at_once(places)
+    rows, size = _rows(w, geometry), _at_once(places.shape[1:].numel(), x.device)
     parts = ((_columns(part, geometry).mT @ rows.mT).mT for part in places.split(size))  # (n, G, O/G, oh·ow)
     y = _joined(parts, len(x), size).contiguous()
     return y.reshape(len(x), len(w), *places.shape[4:])
@@ -113,14 +113,14 @@ def spread(g: Tensor, w: Tensor, shape: torch.Size, geometry: Geometry) -> Tenso
             x[(..., *side)] += seen[:, :, i, j]
         return x
 
-    size = _at_once(g[:, :1, None, None].expand(-1, shape[1], *kernel, *out))
+    size = _at_once(shape[1] * math.prod(kernel) * math.prod(out), g.device)
     return _joined(map(images, _places(g, geometry).split(size)), len(g), size)
 
 
 def against(g: Tensor, x: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
     """The gradient of the kernels: g times the columns transposed, summed over the images."""
     places = windows(x, shape[2:], geometry.stride, geometry.dilation)
-    size = _at_once(places)
+    size = _at_once(places.shape[1:].numel(), x.device)
     parts = zip(_places(g, geometry).split(size), places.split(size), strict=True)
     return sum((_columns(seen, geometry) @ part.mT).sum(0) for part, seen in parts).mT.contiguous().reshape(shape)
 
@@ -141,10 +141,10 @@ def _places(g: Tensor, geometry: Geometry) -> Tensor:
     return g.reshape(len(g), geometry.groups, g.shape[1] // geometry.groups, g.shape[2] * g.shape[3])
 
 
-def _at_once(places: Tensor) -> int:
-    """How many images have their columns in memory together: what the caches of a processor hold, more on a GPU."""
-    limit = 2**19 if places.device.type == "cpu" else 2**26
-    return max(1, limit // max(1, places.shape[1:].numel()))
+def _at_once(elements: int, device: torch.device) -> int:
+    """How many images of so many elements in columns are at work together: what a processor's caches hold, more on a GPU."""
+    limit = 2**19 if device.type == "cpu" else 2**26
+    return max(1, limit // max(1, elements))
 
 
 def _joined(parts: Iterable[Tensor], count: int, size: int) -> Tensor:

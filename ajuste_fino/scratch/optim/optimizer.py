@@ -100,8 +100,9 @@ class Optimizer(torch.optim.Optimizer):
         real = [(_real(p), _real(g), _real(state)) for p, g, state in members] if theta.is_complex() else members
         many = theta.is_cuda and not group["differentiable"] if group["foreach"] is None else group["foreach"]
         if self.compiled and not sparse:
+            wide = torch.promote_types(theta.dtype.to_real(), torch.float32)
             still = {name: value for name, value in group.items() if name not in ("params", "lr", "initial_lr")}
-            self._together(real, still, *(torch.as_tensor(n, dtype=theta.dtype, device=theta.device) for n in numbers))
+            self._together(real, still, *(torch.as_tensor(n, dtype=wide, device=theta.device) for n in numbers))
         elif many and not sparse and len(real) > 1:
             thetas, gs, states = zip(*real, strict=True)
             state = {name: Many([s[name] for s in states]) for name in states[0] if name != "step"}
@@ -130,12 +131,14 @@ class Optimizer(torch.optim.Optimizer):
         return super().__getstate__() | mine
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Also of a checkpoint that an older torch wrote, before a flag was there or the count was a tensor."""
+        """Also of a checkpoint that an older torch wrote: a flag that was not there yet, a count that is no tensor, a None."""
         super().__setstate__(state)
         for group in self.param_groups:
             for name, value in self.defaults.items():
                 group.setdefault(name, value)
         for each in self.state.values():
+            for name in [name for name, value in each.items() if value is None]:
+                del each[name]
             if "step" in each and not isinstance(each["step"], Tensor):
                 each["step"] = torch.tensor(float(each["step"]))
 
