@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ajuste_fino.scratch.functional.function import Function, wide
+from ajuste_fino.scratch.functional.function import Function, autocast, overridable, wide
 
 INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # by their bytes
 
@@ -84,7 +84,7 @@ class Sigmoid(Function):
 
     @staticmethod
     def forward(a: Tensor) -> Tensor:
-        return (1 / (1 + (-wide(a)).exp())).to(a.dtype if a.is_floating_point() or a.is_complex() else None)
+        return (1 / (1 + (-wide(a)).exp())).to(a.dtype)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -103,7 +103,7 @@ class Tanh(Function):
     @staticmethod
     def forward(a: Tensor) -> Tensor:
         t = (-2 * wide(a).abs()).expm1()
-        return torch.copysign(t / (t + 2), a).to(a.dtype if a.is_floating_point() else None)
+        return torch.copysign(t / (t + 2), a).to(a.dtype)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -121,8 +121,8 @@ class Softmax(Function):
 
     @staticmethod
     def forward(a: Tensor, dim: int) -> Tensor:
-        e = (wide(a) - wide(a).amax(dim, keepdim=True)).exp_()
-        return e.div_(e.sum(dim, keepdim=True)).to(a.dtype)
+        e = (wide(a) - largest(a, dim)).exp_()
+        return e.div_(e.sum(dim, keepdim=True)).to(a.dtype).contiguous()
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -136,13 +136,18 @@ class Softmax(Function):
         return y * (g - (g * y).sum(ctx.dim, keepdim=True)), None
 
 
+def largest(a: Tensor, dim: int) -> Tensor:
+    """Along `dim`, in float32 at least; where there is nothing at all, nothing."""
+    return wide(a).amax(dim, keepdim=True) if a.numel() else wide(a).sum(dim, keepdim=True)
+
+
 class LogSoftmax(Function):
     """y_i = a_i − log Σ_j e^a_j along a dimension."""
 
     @staticmethod
     def forward(a: Tensor, dim: int) -> Tensor:
-        shifted = wide(a) - wide(a).amax(dim, keepdim=True)
-        return shifted.sub_(shifted.exp().sum(dim, keepdim=True).log_()).to(a.dtype)
+        shifted = wide(a) - largest(a, dim)
+        return shifted.sub_(shifted.exp().sum(dim, keepdim=True).log_()).to(a.dtype).contiguous()
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -156,6 +161,7 @@ class LogSoftmax(Function):
         return torch.addcmul(g, y.exp(), g.sum(ctx.dim, keepdim=True), value=-1), None
 
 
+@overridable
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(0, input), any shape."""
     if input.dtype is torch.bool:
@@ -163,6 +169,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     return ReLU.apply(input, inplace)
 
 
+@overridable
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """`input` where it is positive, `negative_slope · input` elsewhere, any shape."""
     if inplace and negative_slope < 0 and input.requires_grad:
@@ -170,34 +177,43 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     return LeakyReLU.apply(input, negative_slope, inplace)
 
 
+@overridable
 def sigmoid(input: Tensor) -> Tensor:
     """1 / (1 + e^−input), any shape."""
-    return Sigmoid.apply(input)
+    return Sigmoid.apply(number(input))
 
 
+@overridable
 def tanh(input: Tensor) -> Tensor:
     """Hyperbolic tangent, any shape."""
     if input.is_complex():
         raise NotImplementedError("tanh is for real numbers here; for complex ones use torch.tanh")
-    return Tanh.apply(input)
+    return Tanh.apply(number(input))
 
 
+def number(x: Tensor) -> Tensor:
+    """Whole numbers and truth values as floating point."""
+    return x if x.is_floating_point() or x.is_complex() else x.to(torch.get_default_dtype())
+
+
+@overridable
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Tensor:
     """Exponentials that sum to 1 along `dim`; without `dim` the one that torch takes, with a warning."""
     return Softmax.apply(floating(input, dtype), _dimension("softmax", input, dim, _stacklevel))
 
 
+@overridable
 def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Tensor:
     """The logarithm of `softmax`, without computing it first: no underflow."""
     return LogSoftmax.apply(floating(input, dtype), _dimension("log_softmax", input, dim, _stacklevel))
 
 
 def floating(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-    """What exponentials are taken of: `dtype` where given; float32 where autocast would choose."""
+    """What exponentials are taken of: `dtype` where given; float32 where autocast would choose, which is on a GPU."""
     x = x if dtype is None else x.to(dtype)
     if not x.is_floating_point():
         raise NotImplementedError(f"softmax is for floating-point numbers, got {x.dtype}: convert, or pass dtype=torch.float32")
-    return x.float() if torch.is_autocast_enabled(x.device.type) and dtype is None else x
+    return wide(x) if x.is_cuda and autocast("cuda") and dtype is None else x
 
 
 def _dimension(name: str, x: Tensor, dim: int | None, stacklevel: int) -> int:

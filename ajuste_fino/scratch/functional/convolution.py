@@ -10,16 +10,16 @@ The lecture's slide flips the kernel (Σ I[k] K[n+k]); no library does.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ajuste_fino.scratch.functional.checks import Geometry, check, fits, zeros
-from ajuste_fino.scratch.functional.function import Function, pair, products
+from ajuste_fino.scratch.functional.function import Function, layout, overridable, own, pair, products
 from ajuste_fino.scratch.functional.geometry import Pair, taps, windows
-from ajuste_fino.scratch.functional.padding import pad
+from ajuste_fino.scratch.functional.padding import surround
 
 
 class Convolution(Function):
@@ -33,8 +33,9 @@ class Convolution(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
         x, w, b, ctx.geometry = inputs
-        ctx.biased = b is not None
-        ctx.save_for_backward(x, w)
+        ctx.biased, ctx.shapes = b is not None, (x.shape, w.shape)
+        need = ctx.needs_input_grad  # a frozen layer keeps nothing that only its weights would ask for
+        ctx.save_for_backward(x if need[1] else None, w if need[0] else None)
 
     # ∂L/∂x = spread(g, w), ∂L/∂w = against(g, x), ∂L/∂b = Σ over images and places of g
     @staticmethod
@@ -42,8 +43,8 @@ class Convolution(Function):
         x, w = ctx.saved_tensors
         need = ctx.needs_input_grad
         return (
-            InputGradient.apply(g, w.conj(), x.shape, ctx.geometry) if need[0] else None,
-            WeightGradient.apply(g, x.conj(), w.shape, ctx.geometry) if need[1] else None,
+            InputGradient.apply(g, w.conj(), ctx.shapes[0], ctx.geometry) if need[0] else None,
+            WeightGradient.apply(g, x.conj(), ctx.shapes[1], ctx.geometry) if need[1] else None,
             g.sum((0, 2, 3)) if ctx.biased and need[2] else None,
             None,
         )
@@ -97,8 +98,7 @@ def correlate(x: Tensor, w: Tensor, geometry: Geometry) -> Tensor:
     places = windows(x, w.shape[2:], geometry.stride, geometry.dilation)  # (N, C, kh, kw, oh, ow)
     rows, size = _rows(w, geometry), _at_once(places.shape[1:].numel(), x.device)
     parts = ((_columns(part, geometry).mT @ rows.mT).mT for part in places.split(size))  # (n, G, O/G, oh·ow)
-    y = _joined(parts, len(x), size).contiguous()
-    return y.reshape(len(x), len(w), *places.shape[4:])
+    return _joined(parts, size, (len(x), len(w), *places.shape[4:]))
 
 
 def spread(g: Tensor, w: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
@@ -114,7 +114,7 @@ def spread(g: Tensor, w: Tensor, shape: torch.Size, geometry: Geometry) -> Tenso
         return x
 
     size = _at_once(shape[1] * math.prod(kernel) * math.prod(out), g.device)
-    return _joined(map(images, _places(g, geometry).split(size)), len(g), size)
+    return _joined(map(images, _places(g, geometry).split(size)), size, shape)
 
 
 def against(g: Tensor, x: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
@@ -122,7 +122,7 @@ def against(g: Tensor, x: Tensor, shape: torch.Size, geometry: Geometry) -> Tens
     places = windows(x, shape[2:], geometry.stride, geometry.dilation)
     size = _at_once(places.shape[1:].numel(), x.device)
     parts = zip(_places(g, geometry).split(size), places.split(size), strict=True)
-    return sum((_columns(seen, geometry) @ part.mT).sum(0) for part, seen in parts).mT.contiguous().reshape(shape)
+    return own(sum((_columns(seen, geometry) @ part.mT).sum(0) for part, seen in parts).mT, shape)
 
 
 def _rows(w: Tensor, geometry: Geometry) -> Tensor:
@@ -147,18 +147,17 @@ def _at_once(elements: int, device: torch.device) -> int:
     return max(1, limit // max(1, elements))
 
 
-def _joined(parts: Iterable[Tensor], count: int, size: int) -> Tensor:
-    """Parts of `size` images as one tensor of `count`, each copied as soon as it is there."""
+def _joined(parts: Iterable[Tensor], size: int, shape: Sequence[int]) -> Tensor:
+    """Parts of `size` images as one tensor of that shape, each copied as soon as it is there."""
     whole = None
     for number, part in enumerate(parts):
-        if len(part) == count:
-            return part
-        whole = part.new_empty(count, *part.shape[1:]) if whole is None else whole
-        whole[number * size : number * size + len(part)] = part
+        whole = part.new_empty(tuple(shape)) if whole is None else whole
+        whole[number * size : number * size + len(part)].view(part.shape).copy_(part)
     assert whole is not None
     return whole
 
 
+@overridable
 def conv2d(
     input: Tensor,
     weight: Tensor,
@@ -177,15 +176,16 @@ def conv2d(
         RuntimeError, ValueError: as torch.nn.functional.conv2d, for shapes, types and numbers that do not fit.
     """
     geometry = Geometry(pair(stride), pair(dilation), groups)
-    check(input, weight, bias, geometry, padding)
     input, weight, bias = products(input, weight, bias)
+    check(input, weight, bias, geometry, padding)
     batch = input if input.ndim == 4 else input[None]
-    batch = pad(batch, zeros(padding, weight.shape[2:], geometry.dilation))
-    fits(batch, weight, geometry)
-    y = Convolution.apply(batch, weight, bias, geometry)
+    padded = surround(batch, zeros(padding, weight.shape[2:], geometry.dilation))
+    fits(padded, weight, geometry)
+    y = Convolution.apply(padded, weight, bias, geometry).contiguous(memory_format=layout(input))
     return y if input.ndim == 4 else y[0]
 
 
+@overridable
 def conv1d(
     input: Tensor,
     weight: Tensor,
@@ -196,8 +196,8 @@ def conv1d(
     groups: int = 1,
 ) -> Tensor:
     """(N, C, L) or (C, L), with weight (O, C / groups, k) → (N, O, l) or (O, l): an image of height 1."""
-    one = [value if isinstance(value, int) else value[0] for value in (stride, dilation)]
-    geometry = Geometry((1, one[0]), (1, one[1]), groups)
+    geometry = Geometry((1, pair(stride)[0]), (1, pair(dilation)[0]), groups)
+    input, weight, bias = products(input, weight, bias)
     check(input, weight, bias, geometry, padding, dimensions=1)
     sides = padding if isinstance(padding, str) else (0, pair(padding)[0])
     y = conv2d(input.unsqueeze(-2), weight.unsqueeze(-2), bias, geometry.stride, sides, geometry.dilation, groups)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ajuste_fino.scratch.functional.function import Function
+from ajuste_fino.scratch.functional.function import Function, overridable
 
 
 class Masked(Function):
@@ -34,6 +34,7 @@ class Masked(Function):
         return g * mask, None, None
 
 
+@overridable
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """μ is 1 / (1 − p) with probability 1 − p, else 0: the expectation stays, so nothing is scaled at inference.
 
@@ -43,6 +44,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     return _drop(input, input.shape, p, training, inplace)
 
 
+@overridable
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Dropout of whole channels: one draw for each of (N, C), shared by its places; warns, as torch, where that is unclear."""
     if input.ndim == 3:
@@ -52,6 +54,7 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     return _drop(input, (*input.shape[:2], *[1] * (input.ndim - 2)), p, training, inplace)
 
 
+@overridable
 def weight_scaled_dropout(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     """The lecture's way: in training x ⊙ μ with μ 0 or 1, at inference (1 − p) x, the rule of weight scaling."""
     if not training:
@@ -62,10 +65,12 @@ def weight_scaled_dropout(input: Tensor, p: float = 0.5, training: bool = True) 
 
 def _drop(x: Tensor, shape: tuple[int, ...], p: float, training: bool, inplace: bool, scaled: bool = True) -> Tensor:
     _probability(p)
+    p = float(p)
     if not training or p == 0 or x.numel() == 0:
         return x
     like = x if shape == x.shape else x.new_empty(shape)  # in the order of x in memory, as torch draws
-    mask = torch.empty_like(like, dtype=x.dtype.to_real()).bernoulli_(1 - p)
+    mask = torch.empty_like(like, dtype=x.dtype.to_real())
+    mask = mask.bernoulli_(1 - p) if p < 1 else mask.zero_()
     return Masked.apply(x, mask.div_(1 - p) if scaled and p < 1 else mask, inplace)
 
 

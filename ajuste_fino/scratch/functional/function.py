@@ -1,38 +1,80 @@
 """What every function here rests on: torch's hook for a gradient written by hand, and the types its layers compute in."""
 
-from typing import Any
+import operator
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Function(torch.autograd.Function):
     """A forward and a backward, side by side.
 
     Every backward below is made of differentiable operations on what was saved, inputs and outputs only: autograd can
-    therefore differentiate it again, and torch.func can map it over a batch.
+    therefore differentiate it again, and torch.func can map it over a batch. No forward returns a view, so that whoever
+    gets the result may change it in place.
     """
 
     generate_vmap_rule = True
 
 
+def overridable(function: F) -> F:
+    """A function that tensor-like classes may intercept, as torch's: subclasses of Tensor, and the tracers of torch.fx."""
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        given = (*args, *kwargs.values())
+        if has_torch_function(given):
+            return handle_torch_function(call, given, *args, **kwargs)
+        return function(*args, **kwargs)
+
+    return call  # type: ignore[return-value]
+
+
 def pair(value: Any) -> tuple[int, int]:
-    """`3` → (3, 3); `(3, 5)` and `[3, 5]` → (3, 5); `(3,)` → (3, 3)."""
-    if isinstance(value, int):
-        return value, value
+    """`3` → (3, 3), NumPy's numbers too; `(3, 5)` and `[3, 5]` → (3, 5); `(3,)` → (3, 3)."""
+    if hasattr(value, "__index__"):
+        return (operator.index(value),) * 2
     values = tuple(value)
     return (values[0], values[0]) if len(values) == 1 else values
 
 
 def products(*tensors: Tensor | None) -> list[Any]:
     """Under autocast, the operands of a matrix product in the type that it asks for; otherwise as they are."""
-    first = next(x for x in tensors if x is not None)
-    kind = first.device.type
-    if not torch.is_autocast_enabled(kind) or first.is_complex():
+    kind = next(x.device.type for x in tensors if x is not None)
+    if not autocast(kind):
         return list(tensors)
-    return [None if x is None else x.to(torch.get_autocast_dtype(kind)) for x in tensors]
+    wanted, kept = torch.get_autocast_dtype(kind), torch.float64
+    lowers = [x is not None and x.is_floating_point() and x.dtype != kept for x in tensors]
+    return [x.to(wanted) if x is not None and lower else x for x, lower in zip(tensors, lowers, strict=True)]
+
+
+def autocast(kind: str) -> bool:
+    """Whether autocast is on for a kind of device; where there is none it is not."""
+    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
 
 
 def wide(x: Tensor) -> Tensor:
-    """Half precision as float32: exponentials and their sums are computed in it, and rounded once at the end."""
+    """Half precision as float32: exponentials and sums are computed in it, and rounded once at the end."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def layout(x: Tensor) -> torch.memory_format:
+    """How a result that is computed from images (N, C, H, W) lies in memory: channels last where they do."""
+    if x.ndim == 4 and not x.is_contiguous():
+        _, channels, height, width = x.shape
+        if x.stride() == (channels * height * width, 1, channels * width, channels):
+            return torch.channels_last
+    return torch.contiguous_format
+
+
+def own(x: Tensor, shape: Any, memory: torch.memory_format = torch.contiguous_format) -> Tensor:
+    """The elements of x in a tensor of `shape` that is no view."""
+    y = x.new_empty(tuple(shape))
+    y.view(x.shape).copy_(x)
+    return y if memory == torch.contiguous_format else y.contiguous(memory_format=memory)

@@ -1,10 +1,11 @@
 """The fully connected layer: y = x Wᵀ + b."""
 
+import math
 from typing import Any
 
 from torch import Tensor
 
-from ajuste_fino.scratch.functional.function import Function, products
+from ajuste_fino.scratch.functional.function import Function, overridable, products
 
 
 class Linear(Function):
@@ -21,7 +22,8 @@ class Linear(Function):
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
         x, weight, bias = inputs
         ctx.biased = bias is not None
-        ctx.save_for_backward(x, weight)
+        need = ctx.needs_input_grad  # a frozen layer keeps nothing that only its weights would ask for
+        ctx.save_for_backward(x if need[1] else None, weight if need[0] else None)
 
     # ∂L/∂x = g W, ∂L/∂W = gᵀ x (a sum of outer products δ zᵀ over the rows), ∂L/∂b = Σ_rows g
     @staticmethod
@@ -35,13 +37,17 @@ class Linear(Function):
         )
 
 
+@overridable
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """(…, in) → (…, out), or without `out` where the weight is one row (in,)."""
     input, weight, bias = products(input, weight, bias)
     if weight.ndim == 1:
         return linear(input, weight[None], None if bias is None else bias.reshape(1)).squeeze(-1)
-    rows = input.reshape(-1, input.shape[-1])
+    if bias is not None and bias.ndim != 1:
+        return linear(input, weight) + bias
+    rows = input.reshape(math.prod(input.shape[:-1]), input.shape[-1])
     if rows.shape[1] != weight.shape[1]:
         sizes = f"({rows.shape[0]}x{rows.shape[1]} and {weight.shape[1]}x{weight.shape[0]})"
         raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied {sizes}: the last side must be {weight.shape[1]}")
-    return Linear.apply(rows, weight, bias).reshape(*input.shape[:-1], len(weight))
+    y = Linear.apply(rows, weight, bias)
+    return y if input.ndim == 2 else y.reshape(*input.shape[:-1], len(weight))

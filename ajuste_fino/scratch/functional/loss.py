@@ -10,16 +10,17 @@ import torch
 from torch import Tensor
 
 from ajuste_fino.scratch.functional.activation import floating, log_softmax
-from ajuste_fino.scratch.functional.function import Function
+from ajuste_fino.scratch.functional.function import Function, autocast, overridable, wide
 
 
 class OfClass(Function):
-    """ℓ_n = −w_n log p[n, t_n], and log p = log softmax(x) itself; x (N, C, …), t and w (N, …)."""
+    """ℓ_n = −w_n log p[n, t_n], and log p = log softmax(x) itself; x (N, C, …), t, w and ignored (N, …)."""
 
     @staticmethod
-    def forward(x: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(x: Tensor, target: Tensor, weight: Tensor, ignored: Tensor) -> tuple[Tensor, Tensor]:
         logp = log_softmax(x, 1)
-        return logp.gather(1, target[:, None]).squeeze(1).mul_(weight).neg_(), logp
+        picked = -(logp.gather(1, target[:, None]).squeeze(1) * weight)
+        return picked.masked_fill_(ignored, 0), logp
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
@@ -29,15 +30,15 @@ class OfClass(Function):
     # ∂ℓ_n/∂x = w_n (p − t), what was predicted minus what was true, t being 1 at the class; and that of log p, h − p Σ h
     @staticmethod
     def backward(ctx: Any, g: Tensor | None, h: Tensor | None) -> tuple:
-        target, weight, logp = ctx.saved_tensors
-        p, dx = logp.exp(), None
+        target, weight, ignored, logp = ctx.saved_tensors
+        p, dx = logp.exp(), []
         if g is not None:
-            scale = (g * weight)[:, None]
-            dx = (p * scale).scatter_add_(1, target[:, None], -scale)
+            scale = (g * weight).masked_fill(ignored, 0)[:, None]  # the mean over nothing has an infinite slope
+            dx.append((p * scale).scatter_add_(1, target[:, None], -scale))
         if h is not None:
-            dh = torch.addcmul(h, p, h.sum(1, keepdim=True), value=-1)
-            dx = dh if dx is None else dx + dh
-        return dx, None, None
+            dx.append(torch.addcmul(h, p, h.sum(1, keepdim=True), value=-1))
+        total = dx[0] + dx[1] if len(dx) == 2 else dx[0] if dx else torch.zeros_like(p)
+        return total, None, None, None
 
 
 class Spread(Function):
@@ -59,6 +60,7 @@ class Spread(Function):
         return -g * q if need[0] else None, -g * logp if need[1] else None
 
 
+@overridable
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -95,7 +97,8 @@ def cross_entropy(
         )
     share = label_smoothing / max(1, rows.shape[1])
     loss = _of_probabilities if rows.shape == truth.shape else _of_classes
-    each, count = loss(floating(rows), truth, weight, label_smoothing, share, ignore_index)
+    x = floating(wide(rows) if autocast(rows.device.type) else rows)
+    each, count = loss(x, truth, weight, label_smoothing, share, ignore_index)
     if reduction == "none":
         return each[0] if single else each
     return each.sum() / count if reduction == "mean" else each.sum()
@@ -106,11 +109,11 @@ Losses = tuple[Tensor, Tensor | int]  # each loss, and what their sum is divided
 
 def _of_classes(x: Tensor, target: Tensor, weight: Tensor | None, smoothing: float, share: float, ignore: int) -> Losses:
     _check_classes(x, target)
-    counted = target != ignore
-    index = target.long().masked_fill(~counted, 0)
+    ignored = target == ignore
+    index = target.long().masked_fill(ignored, 0)
     try:
-        each_weight = counted.to(x.dtype) if weight is None else weight.to(x.dtype)[index] * counted
-        each, logp = OfClass.apply(x, index, each_weight)
+        each_weight = (~ignored).to(x.dtype) if weight is None else weight.to(x.dtype)[index] * ~ignored
+        each, logp = OfClass.apply(x, index, each_weight, ignored)
     except (RuntimeError, IndexError) as error:  # on a GPU the kernel itself stops
         outside = index[(index < 0) | (index >= x.shape[1])]
         if len(outside) == 0:
@@ -119,7 +122,7 @@ def _of_classes(x: Tensor, target: Tensor, weight: Tensor | None, smoothing: flo
     if smoothing:
         even = logp.new_ones(logp.shape[1]) if weight is None else weight.to(logp.dtype)
         spread = Spread.apply(logp, _by_class(even, logp).expand(logp.shape))
-        each = (1 - smoothing) * each + share * spread.masked_fill(~counted, 0)
+        each = (1 - smoothing) * each + share * spread.masked_fill(ignored, 0)
     return each, each_weight.sum()
 
 

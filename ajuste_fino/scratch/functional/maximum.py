@@ -8,28 +8,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ajuste_fino.scratch.functional.function import Function
+from ajuste_fino.scratch.functional.function import Function, layout, overridable
 from ajuste_fino.scratch.functional.geometry import Pair, taps
-from ajuste_fino.scratch.functional.padding import pad
+from ajuste_fino.scratch.functional.padding import surround
 from ajuste_fino.scratch.functional.pools import Pool, check_pool, lowest
 
 
 class MaxPool(Function):
-    """x (N, C, H, W) padded → y (N, C, oh, ow), and the place i · W + j of the first maximum of each window."""
+    """x (N, C, H, W) padded → y (N, C, oh, ow), and the place i · W + j of the first maximum of each window.
+
+    `begin` (oh, ow) is how far each window's first element on the image lies behind its first one on the padding.
+    """
 
     @staticmethod
-    def forward(x: Tensor, pool: Pool, out: Pair) -> tuple[Tensor, Tensor]:
+    def forward(x: Tensor, begin: Tensor, pool: Pool, out: Pair) -> tuple[Tensor, Tensor]:
         rows, columns = (torch.arange(n, device=x.device) * step for n, step in zip(out, pool.stride, strict=True))
         corner = rows[:, None] * x.shape[3] + columns  # (oh, ow), the place of each window's first element
         y = offset = None
         for i, j, side in taps(pool.kernel, pool.stride, pool.dilation, out):
             seen = x[(..., *side)]
             if y is None or offset is None:
-                y, offset = seen.clone(), torch.zeros_like(seen, dtype=torch.int32)
+                y = seen.clone(memory_format=layout(x))
+                offset = torch.zeros_like(y, dtype=torch.int32).add_(begin)
                 continue
             # taps come in the order of places: where this one is larger, its offset is the largest so far
             further = (seen > y).to(torch.int32).mul_(i * pool.dilation[0] * x.shape[3] + j * pool.dilation[1])
-            y, offset = torch.maximum(seen, y), torch.maximum(offset, further)
+            y, offset = torch.maximum(y, seen), torch.maximum(offset, further)
         assert y is not None
         assert offset is not None
         return y, corner + offset
@@ -44,15 +48,17 @@ class MaxPool(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor, _: Any) -> tuple:
         (places,) = ctx.saved_tensors
-        return put(g, places, ctx.shape), None, None
+        return put(g, places, ctx.shape), None, None, None
 
 
 def put(g: Tensor, places: Tensor, shape: torch.Size) -> Tensor:
     """(N, C, H, W) of zeros, with each g (N, C, oh, ow) added at its place i · W + j."""
     flat = g.new_zeros(*shape[:2], shape[2] * shape[3])
-    return flat.scatter_add(2, places.flatten(2), g.flatten(2)).reshape(shape)
+    pairs = (*places.shape[:2], places.shape[2] * places.shape[3])
+    return flat.scatter_add(2, places.reshape(pairs), g.reshape(pairs)).reshape(shape)
 
 
+@overridable
 def max_pool2d(
     input: Tensor,
     kernel_size: int | Pair,
@@ -73,18 +79,19 @@ def max_pool2d(
     check_pool(input, pool)
     batch = input if input.ndim == 4 else input[None]
     size = batch.shape[2:]
-    padded = pad(batch, pool.margins(size), value=lowest(batch.dtype))
-    y, places = MaxPool.apply(padded, pool, pool.out(size))
+    padded = surround(batch, pool.margins(size), value=lowest(batch.dtype))
+    begin = pool.begin(size, padded.shape[3], batch.device)
+    y, places = MaxPool.apply(padded, begin, pool, pool.out(size))
     y = y if input.ndim == 4 else y[0]
     return (y, unpadded(places, padded.shape[3], pool, size).reshape(y.shape)) if return_indices else y
 
 
 def unpadded(places: Tensor, width: int, pool: Pool, size: torch.Size) -> Tensor:
-    """Places on a padded image of `width` → on the image. A window of nothing but −∞ has the nearest pixel's."""
-    i = (places // width - pool.padding[0]).clamp_(0, size[0] - 1)
-    return i * size[1] + (places % width - pool.padding[1]).clamp_(0, size[1] - 1)
+    """Places on a padded image of `width` → on the image."""
+    return (places // width - pool.padding[0]) * size[1] + (places % width - pool.padding[1])
 
 
+@overridable
 def channel_max_pool(input: Tensor, kernel_size: int, stride: int | None = None) -> Tensor:
     """(N, C, H, W) or (C, H, W) → the largest over windows of channels, (…, c, H, W): pooling across detectors.
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from ajuste_fino.scratch.functional.convolution import conv2d
-from ajuste_fino.scratch.functional.function import Function, pair
+from ajuste_fino.scratch.functional.function import Function, layout, overridable, pair, wide
 from ajuste_fino.scratch.functional.geometry import Pair, taps
 from ajuste_fino.scratch.functional.maximum import max_pool2d
-from ajuste_fino.scratch.functional.padding import pad
+from ajuste_fino.scratch.functional.padding import surround
 from ajuste_fino.scratch.functional.pools import Pool, check_pool
 
 
@@ -24,7 +24,7 @@ class WindowSum(Function):
     def forward(x: Tensor, pool: Pool, out: Pair) -> Tensor:
         y = None
         for _, _, side in taps(pool.kernel, pool.stride, (1, 1), out):
-            y = x[(..., *side)].clone() if y is None else y.add_(x[(..., *side)])
+            y = x[(..., *side)].clone(memory_format=layout(x)) if y is None else y.add_(x[(..., *side)])
         assert y is not None
         return y
 
@@ -65,7 +65,7 @@ class Root(Function):
 
 def window_sum(x: Tensor, pool: Pool) -> Tensor:
     """(N, C, H, W) → (N, C, oh, ow), zeros around the image."""
-    return WindowSum.apply(pad(x, pool.margins(x.shape[2:])), pool, pool.out(x.shape[2:]))
+    return WindowSum.apply(surround(x, pool.margins(x.shape[2:])), pool, pool.out(x.shape[2:]))
 
 
 def counts(size: torch.Size, pool: Pool, count_include_pad: bool, like: Tensor) -> Tensor:
@@ -79,6 +79,7 @@ def counts(size: torch.Size, pool: Pool, count_include_pad: bool, like: Tensor) 
     return (sides[0][:, None] * sides[1]).to(like.dtype)
 
 
+@overridable
 def avg_pool2d(
     input: Tensor,
     kernel_size: int | Pair,
@@ -97,12 +98,15 @@ def avg_pool2d(
         raise RuntimeError("divisor must be not zero: leave divisor_override=None for the size of the window")
     pool = Pool.of(kernel_size, stride, padding, 1, ceil_mode)
     check_pool(input, pool)
-    batch = input if input.ndim == 4 else input[None]
+    batch = wide(input if input.ndim == 4 else input[None])
     total = window_sum(batch, pool)
-    y = total / (divisor_override or counts(batch.shape[2:], pool, count_include_pad, total))
+    whole = None if batch.is_floating_point() or batch.is_complex() else "trunc"  # whole numbers stay whole
+    count = divisor_override or counts(batch.shape[2:], pool, count_include_pad, total)
+    y = torch.div(total, count, rounding_mode=whole).to(input.dtype)
     return y if input.ndim == 4 else y[0]
 
 
+@overridable
 def lp_pool2d(
     input: Tensor,
     norm_type: float,
@@ -117,10 +121,11 @@ def lp_pool2d(
         sign = 1 if norm_type > 0 else -1
         return sign * max_pool2d(sign * input.abs(), kernel_size, stride, ceil_mode=ceil_mode)
     kernel = pair(kernel_size)
-    powers = avg_pool2d(input.pow(norm_type), kernel, stride, ceil_mode=ceil_mode) * (kernel[0] * kernel[1])
-    return Root.apply(powers, norm_type)
+    powers = avg_pool2d(wide(input).pow(norm_type), kernel, stride, ceil_mode=ceil_mode) * (kernel[0] * kernel[1])
+    return Root.apply(powers, norm_type).to(input.dtype)
 
 
+@overridable
 def weighted_avg_pool2d(input: Tensor, weight: Tensor, stride: int | Pair | None = None, padding: int | Pair = 0) -> Tensor:
     """Σ_k w_k x_k / Σ_k w_k over each window, with one mask w (kh, kw) for all channels; gradients by x and by w.
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ajuste_fino.scratch.functional.function import Function
+from ajuste_fino.scratch.functional.function import Function, overridable
 
 
 class Constant(Function):
@@ -27,7 +27,7 @@ class Constant(Function):
     # each pixel of the image has one copy, so its gradient is the copy's
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple:
-        return g[_inside(ctx.shape, ctx.sides)], None, None
+        return g[_inside(ctx.shape, ctx.sides)].contiguous(), None, None
 
 
 def _inside(shape: Sequence[int], sides: Sequence[tuple[int, int]]) -> tuple[slice, ...]:
@@ -56,6 +56,7 @@ class Copies(Function):
         return g.new_zeros(shape).index_add(ctx.dim, source, g), None, None
 
 
+@overridable
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
     """Torch's order: `pad` is (left, right) of the last dimension, then of the one before, and so on.
 
@@ -65,10 +66,20 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         RuntimeError: for a reflection as large as the image, or a circle more than once around it.
         NotImplementedError: for another mode.
     """
+    padded = surround(input, pad, mode, value or 0.0)
+    return padded.clone() if padded is input else padded
+
+
+def surround(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Tensor:
+    """`pad`, but the input itself where nothing is to be done; a negative side crops."""
     sides = [(pad[k], pad[k + 1]) for k in range(0, len(pad), 2)]
     if mode == "constant":
-        all_sides = [(0, 0)] * (input.ndim - len(sides)) + sides[::-1]
-        return Constant.apply(input, tuple(all_sides), value or 0.0) if any(pad) else input
+        whole = [(0, 0)] * (input.ndim - len(sides)) + sides[::-1]
+        if min(pad, default=0) < 0:
+            cut = [slice(max(0, -left), size - max(0, -right)) for size, (left, right) in zip(input.shape, whole, strict=True)]
+            input = input[tuple(cut)].clone()
+        beyond = tuple((max(0, left), max(0, right)) for left, right in whole)
+        return Constant.apply(input, beyond, value) if max(pad, default=0) > 0 else input
     for back, (left, right) in enumerate(sides, 1):
         if left or right:
             source = _source(mode, input.shape[-back], left, right).to(input.device)

@@ -23,7 +23,7 @@ class Pool:
     @classmethod
     def of(cls, kernel: int | Pair, stride: int | Pair | None, padding: int | Pair, dilation: int | Pair, ceil: bool) -> Self:
         """Torch's arguments: a stride of None, or an empty one, is the kernel's size."""
-        steps = kernel if stride is None or stride == () or stride == [] else stride
+        steps = kernel if stride is None or (isinstance(stride, tuple | list) and not stride) else stride
         return cls(pair(kernel), pair(steps), pair(padding), pair(dilation), ceil)
 
     def out(self, size: torch.Size) -> Pair:
@@ -41,6 +41,14 @@ class Pool:
             end = (count - 1) * self.stride[d] + self.dilation[d] * (self.kernel[d] - 1) + 1 - self.padding[d]
             sides += [self.padding[d], max(0, end - size[d])]
         return sides
+
+    def begin(self, size: torch.Size, width: int, device: torch.device) -> Tensor:
+        """(oh, ow): from a window's first element to its first one that is on the image, in places of rows of `width`."""
+        firsts = []
+        for d, count in enumerate(self.out(size)):
+            before = (self.padding[d] - torch.arange(count, device=device) * self.stride[d]).clamp_(min=0)
+            firsts.append((before + self.dilation[d] - 1) // self.dilation[d] * self.dilation[d])
+        return (firsts[0][:, None] * width + firsts[1]).int()
 
 
 def lowest(dtype: torch.dtype) -> float:

@@ -62,9 +62,9 @@ class RMSprop(Optimizer):
         at_least_zero("epsilon value", eps)
         at_least_zero("momentum value", momentum)
         at_least_zero("alpha value", alpha)
-        numbers = {"lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps, "weight_decay": weight_decay}
+        numbers = {"lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps, "centered": centered}
         flags = {"capturable": capturable, "foreach": foreach, "maximize": maximize, "differentiable": differentiable}
-        super().__init__(params, {**numbers, "centered": centered, **flags}, compiled)
+        super().__init__(params, {**numbers, "weight_decay": weight_decay, **flags}, compiled)
 
     def initial(self, theta: Tensor, g: Tensor, group: Group) -> State:
         state = {"step": counter(theta, group), "square_avg": like(theta)}
