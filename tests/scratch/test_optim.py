@@ -83,6 +83,15 @@ def test_steps(row, steps, dtype, foreach):
 
 
 @rows
+def test_large_parameters_are_updated_in_pieces(row, monkeypatch):
+    import ajuste_fino.scratch.optim.optimizer as module
+
+    monkeypatch.setattr(module, "BLOCK", 3)
+    for dtype in (torch.float64, torch.complex64):
+        close(run(make(ours, row, dtype), 3), run(make(theirs, row, dtype), 3), dtype)
+
+
+@rows
 def test_state_is_torchs(row):
     mine, other = (make(home, row) for home in (ours, theirs))
     for steps in (0, 3):

@@ -40,6 +40,13 @@ def add(y: Tensors, x: Tensors, a: Number) -> Tensors:
     return y.add_(x * a) if isinstance(a, Tensor) else y.add_(x, alpha=a)
 
 
+def accumulate(v: Tensors, alpha: float, g: Tensors, share: Number) -> Tensors:
+    """v ← α v + share g; where the share is 1, one tensor in one pass over memory instead of two."""
+    if isinstance(v, Many) or isinstance(share, Tensor) or share != 1 or torch.is_grad_enabled() or g.is_sparse:
+        return add(v.mul_(alpha), g, share)
+    return torch.add(g, v, alpha=alpha, out=v)
+
+
 def add_ratio(y: Tensors, x: Tensors, d: Tensors, a: Number) -> Tensors:
     """y ← y + a x / d."""
     return y.addcdiv_(x * a, d) if isinstance(a, Tensor) else y.addcdiv_(x, d, value=a)

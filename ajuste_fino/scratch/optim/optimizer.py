@@ -1,7 +1,7 @@
 """What all optimizers share: groups, the count of steps, the kinds of tensors. An algorithm adds its state and its rule."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch.optim.optimizer import ParamsT
 
 from ajuste_fino.scratch.optim.arithmetic import Many, Number, Tensors
 
+BLOCK = 2**19  # elements; a handful of tensors of so many fit a processor's caches
 Group = dict[str, Any]
 State = dict[str, Any]
 
@@ -108,8 +109,9 @@ class Optimizer(torch.optim.Optimizer):
             state = {name: Many([s[name] for s in states]) for name in states[0] if name != "step"}
             self._rule(Many(thetas), Many(gs), state, group, *numbers)
         else:
-            for parameter, g, state in real:
-                self._rule(parameter, g, state, group, *numbers)
+            for member in real:
+                for parameter, g, state in [member] if sparse or group["differentiable"] else blocks(*member):
+                    self._rule(parameter, g, state, group, *numbers)
 
     @cached_property
     def _together(self) -> Callable[..., None]:
@@ -141,6 +143,19 @@ class Optimizer(torch.optim.Optimizer):
                 del each[name]
             if "step" in each and not isinstance(each["step"], Tensor):
                 each["step"] = torch.tensor(float(each["step"]))
+
+
+def blocks(theta: Tensor, g: Tensor, state: State) -> Iterable[tuple[Tensor, Tensor, State]]:
+    """A large parameter on a processor, in pieces: a rule goes over its tensors several times, and a piece stays in the caches.
+
+    Rules work element by element, so the result is the same.
+    """
+    whole = [theta, g, *(value for value in state.values() if value.ndim)]
+    if theta.is_cuda or theta.numel() <= BLOCK or not all(x.is_contiguous() and x.shape == theta.shape for x in whole):
+        return [(theta, g, state)]
+    pieces = {name: value.view(-1).split(BLOCK) for name, value in state.items() if value.ndim}
+    pairs = enumerate(zip(theta.view(-1).split(BLOCK), g.view(-1).split(BLOCK), strict=True))
+    return [(*pair, {name: values[n] for name, values in pieces.items()}) for n, pair in pairs]
 
 
 def counter(theta: Tensor, group: Group) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from ajuste_fino.scratch.optim.arithmetic import Number, Tensors, add
+from ajuste_fino.scratch.optim.arithmetic import Number, Tensors, accumulate, add
 from ajuste_fino.scratch.optim.optimizer import Group, Optimizer, State, at_least_zero, rate
 
 
@@ -90,7 +90,7 @@ class SGD(Optimizer):
             else:
                 theta.add_(v)
         else:
-            v = add(state["momentum_buffer"].mul_(alpha), g, share)  # v ← α v + (1 − τ) g
+            v = accumulate(state["momentum_buffer"], alpha, g, share)  # v ← α v + (1 − τ) g
             add(theta, g.add(v, alpha=alpha) if group["nesterov"] else v, -eps)
 
 
