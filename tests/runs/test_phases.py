@@ -142,7 +142,7 @@ def test_every_part_from_scratch_trains_as_torchs_do(own_cache, tmp_path):
     losses, accuracies = [], []
     for impl in ("scratch", "torch"):
         parts = [f"{key}.impl={impl}" for key in ("head", "backbone", "optimizer")]
-        one, found = run([*CNN, "optimizer=momentum", "epochs=3", *parts], tmp_path / impl)
+        one, found = run([*CNN, "optimizer=momentum", "optimizer.lr=0.001", "epochs=3", *parts], tmp_path / impl)
         losses.append(one[:50])
         accuracies.append(found["val/accuracy"])
     assert len(losses[0]) == 50
