@@ -40,7 +40,7 @@ def means(x: Tensor, dim: int, count: int) -> Tensor:
     """The mean of each of `count` bins of a side."""
     size = x.shape[dim]
     if count and size % count == 0:  # bins of one size are a dimension of their own
-        return x.unflatten(dim, (count, size // count)).mean(dim if dim < -1 else -1)
+        return x.unflatten(dim, (count, size // count)).mean(dim)
     members, outside, lengths = _members(size, count, x.device)
     places = members.flatten()
     seen = x.index_select(dim, places).unflatten(dim, members.shape)
