@@ -88,14 +88,19 @@ def class_of(node: DictConfig, key: str) -> Callable[..., Any]:
     Raises:
         UserError: for any other target, or arguments that the class does not take.
     """
+    if not isinstance(node, DictConfig) or "_target_" not in node:
+        raise UserError(key, "must name a class by _target_, or be null", got=node, fix=f"For {key} see head=backprop.")
+    if "impl" in node:
+        library(str(node.impl), "optim", f"{key}.impl")
     target = str(node._target_)
     found = KINDS[key].find(target)
     if found is None:
         fix = f"Pass {key}=NAME; ajuste-fino list shows the names."
         raise UserError(f"{key}._target_", f"must be a class of {' or '.join(KINDS[key].modules)}", got=target, fix=fix)
     arguments = {str(k): v for k, v in OmegaConf.to_container(node, resolve=True).items()}  # type: ignore[union-attr]
-    if arguments.get("formulation") == "torch" and target.startswith("torch."):
-        del arguments["formulation"]  # torch's own has no other
+    if target.startswith("torch.") and arguments.pop("formulation", "torch") != "torch":
+        fix = f"Pass {key}.impl=scratch, or leave the formulation out."
+        raise UserError(f"{key}.formulation", "must be torch for torch's own class", got=node.formulation, fix=fix)
     return partial(found, **{name: value for name, value in arguments.items() if name not in ("_target_", "impl")})
 
 
