@@ -101,7 +101,8 @@ def build(
 
 def _fill(net: nn.Module, kind: Architecture, weights: str) -> list[str]:
     if weights == "none":
-        return [f"{kind.name} has random weights (backbone.weights=none): its features know nothing yet."]
+        said = f"{kind.name} has random weights (backbone.weights=none): its features know nothing yet"
+        return [f"{said}; phases=scratch would train it."]
     if weights == "pretrained":
         load_into(net, kind.pretrained(), classifier_name(net), kind.name)
         return []

@@ -24,7 +24,7 @@ class Design:
         stride: of the convolutions.
         pooling: max, average or norm (p = 2) over 2 × 2 windows, each halving the sides; or none.
         dropout: probability of dropping a map, after each pooling.
-        grid: the last maps are averaged to grid × grid cells: any size of image will do.
+        grid: the last maps are averaged to grid × grid cells, whatever the image's size.
         impl: whose layers, torch's or those from scratch.
     """
 
@@ -54,8 +54,14 @@ class Design:
         object.__setattr__(self, "widths", self._widths())
 
     def _widths(self) -> tuple[int, ...]:
-        one = isinstance(self.filters, int)
-        widths = tuple(self.filters * 2**n for n in range(self.layers)) if one else tuple(self.filters)  # type: ignore[arg-type]
+        given = self.filters
+        widths: tuple[Any, ...] = (
+            tuple(given * 2**n for n in range(self.layers))
+            if isinstance(given, int)
+            else tuple(given)
+            if isinstance(given, list | tuple)
+            else ()
+        )
         if len(widths) != self.layers or not all(isinstance(w, int) and 1 <= w <= 2**16 for w in widths):
             fix = "Pass one number, or a list of as many as backbone.layers."
             raise UserError("backbone.filters", "must be numbers of filters, one for each layer", got=self.filters, fix=fix)

@@ -31,6 +31,9 @@ def backbone(cfg: DictConfig) -> tuple[Backbone, list[str]]:
     """The backbone with its weights, and what did not match in them."""
     given = OmegaConf.to_container(cfg.backbone, resolve=True)
     design = {str(k): v for k, v in given.items() if k not in ("name", "weights")}  # type: ignore[union-attr]
+    if design and given["name"] != "cnn":  # type: ignore[index, call-overload]
+        key = f"backbone.{next(iter(design))}"
+        raise UserError(key, "is for a network of your own design", fix="Pass backbone=cnn.")
     tap = None if cfg.features.tap is None else str(cfg.features.tap)
     where = {"tap": tap, "pool": cfg.features.pool, "size": cfg.data.image_size}
     return build(str(cfg.backbone.name), str(cfg.backbone.weights), **where, design=design or None)

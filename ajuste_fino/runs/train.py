@@ -133,7 +133,7 @@ def _validate(cfg: DictConfig, out: Path) -> None:
     given = (cfg.trainer.devices, cfg.trainer.num_nodes, cfg.trainer.strategy)
     if given != (1, 1, "auto"):
         keys = "trainer.devices, num_nodes and strategy"
-        raise UserError(keys, "must be 1, 1 and auto", got=given, fix="A head on cached features needs no more.")
+        raise UserError(keys, "must be 1, 1 and auto", got=given, fix="One device is what there is for now.")
     HeadShape(1, 2, **parts.shape_of(cfg.head))
     empty(out)
 
@@ -144,6 +144,9 @@ def _phases(cfg: DictConfig) -> None:
     if (rate == 0) != (name == "head"):
         fix = "phases=full and phases=scratch train the backbone, phases=head does not."
         raise UserError("phases.rate", f"must {'' if name == 'head' else 'not '}be 0 for phases={name}", got=rate, fix=fix)
+    if name == "full" and weights == "none":
+        fix = "Pass phases=scratch, or the weights to go on from."
+        raise UserError("phases=full", "goes on from trained weights", got="backbone.weights=none", fix=fix)
     if name == "scratch" and weights != "none":
         fix = "Pass backbone.weights=none, or phases=full to go on from those weights."
         raise UserError("phases=scratch", "begins from random weights", got=f"backbone.weights={weights}", fix=fix)

@@ -43,7 +43,7 @@ class Backpropagation:
             with torch.random.fork_rng([x.device] if x.is_cuda else []), torch.enable_grad():
                 gradients.append(torch.autograd.grad(loss(layers, x.detach(), y), parameters))
         gap = max(float((mine - other).abs().max()) for mine, other in zip(*gradients, strict=True))
-        return gap / max(float(gradient.abs().max()) for gradient in gradients[1])
+        return gap / (max(float(gradient.abs().max()) for gradient in gradients[1]) or 1.0)
 
 
 def _by_autograd(layers: Sequence[nn.Module], x: Tensor, y: Tensor) -> Tensor:

@@ -86,6 +86,9 @@ def test_full_keeps_the_best_epoch_of_both(cli, photos, tmp_path):
     ("overrides", "message"),
     [
         (["phases=scratch"], "backbone.weights=none, or phases=full"),
+        (["phases=full", "backbone=cnn"], "phases=full goes on from trained weights"),
+        ([*CNN, "backbone.filters=2.5"], "one for each layer"),
+        (["+backbone.layers=3"], "backbone.layers is for a network of your own design"),
         (["phases=full", "phases.rate=0"], "phases.rate must not be 0 for phases=full"),
         (["phases.rate=0.1"], "phases.rate must be 0 for phases=head"),
         (["phases=ladders"], "must be one of full, head, scratch"),
