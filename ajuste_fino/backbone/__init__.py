@@ -10,7 +10,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from ajuste_fino.backbone.catalogue import Architecture, architecture
 from ajuste_fino.backbone.cut import classifier_name, cut, last_map, resolve
-from ajuste_fino.backbone.designed import Design
+from ajuste_fino.backbone.designed import DesignedNet
 from ajuste_fino.backbone.weights import load_into, read
 from ajuste_fino.errors import UserError
 
@@ -94,8 +94,8 @@ def build(
     net = kind.build()
     notes = _fill(net, kind, weights)
     wanted = tap or kind.tap
-    block = resolve(net, wanted) if wanted else None if design else last_map(net, kind.preprocessing["size"])
-    facts = Design(**design).facts() if design else None
+    facts = net.design.facts() if isinstance(net, DesignedNet) else None
+    block = resolve(net, wanted) if wanted else None if facts else last_map(net, kind.preprocessing["size"])
     return Backbone(net, Cut(name, block, pool or kind.pool, facts), kind.at(size).preprocessing), notes
 
 

@@ -78,7 +78,7 @@ class DesignedNet(nn.Module):
 
     def __init__(self, design: Design) -> None:
         super().__init__()
-        layers = library(design.impl, "nn", "backbone.impl")
+        self.design, layers = design, library(design.impl, "nn", "backbone.impl")
         self.features = nn.Sequential()
         inputs = 3
         for n, outputs in enumerate(design.widths, start=1):

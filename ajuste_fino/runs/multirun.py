@@ -55,7 +55,7 @@ class Summary(Callback):
     def _write(self, folder: Path) -> None:
         header, differing = ("run", "overrides", *COLUMNS), self._differing()
         figures = [[_short(run.get(name)) for name in COLUMNS] for run in self.figures]
-        rows = [[str(n), what, *row] for n, (what, row) in enumerate(zip(differing, figures, strict=True))]
+        rows = [[str(n), " ".join(what), *row] for n, (what, row) in enumerate(zip(differing, figures, strict=True))]
         write_csv(folder / "multirun.csv", header, rows)
         self._draw(folder / "multirun.png", differing)
         table = Table("run", Column("overrides", no_wrap=True), *COLUMNS[:ON_SCREEN])
@@ -64,8 +64,8 @@ class Summary(Callback):
         Console().print(table, markup=False)
         Console().print(f"Results: {folder.absolute()}", soft_wrap=True)
 
-    def _draw(self, path: Path, differing: list[str]) -> None:
-        values = [dict(one.partition("=")[::2] for one in what.split(" ") if "=" in one) for what in differing]
+    def _draw(self, path: Path, differing: list[list[str]]) -> None:
+        values = [dict(one.partition("=")[::2] for one in what) for what in differing]
         keys = list(dict.fromkeys(key for one in values for key in one))
         number = next((key for key in keys if all(_is_number(one.get(key)) for one in values)), None)
         if len(keys) == 2 and number and any(self.figures):
@@ -75,15 +75,15 @@ class Summary(Callback):
             cells = {pair: run["val/accuracy"] for pair, run in zip(pairs, self.figures, strict=True) if run}
             key_map(rows, sorted(columns, key=float), cells, path, (other, number, "validation accuracy"))
             return
-        tables = {what or f"run {n}": self.folders[n] / "metrics.csv" for n, what in enumerate(differing)}
+        tables = {" ".join(what) or f"run {n}": self.folders[n] / "metrics.csv" for n, what in enumerate(differing)}
         whole = {what: table for what, table in tables.items() if table.is_file()}
         if whole:
             curves(whole, path)
 
-    def _differing(self) -> list[str]:
+    def _differing(self) -> list[list[str]]:
         """Of each run the overrides that not all runs share."""
         shared = set.intersection(*map(set, self.overrides)) if len(self.overrides) > 1 else set()
-        return [" ".join(one for one in overrides if one not in shared) for overrides in self.overrides]
+        return [[one for one in overrides if one not in shared] for overrides in self.overrides]
 
 
 def _is_number(value: str | None) -> bool:

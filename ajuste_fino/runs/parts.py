@@ -17,7 +17,7 @@ from ajuste_fino.data.digits import digits_folder
 from ajuste_fino.data.prepare import Source
 from ajuste_fino.errors import UserError
 from ajuste_fino.files import existing
-from ajuste_fino.library import library
+from ajuste_fino.library import HOMES, library
 
 
 def source(data: DictConfig) -> Source:
@@ -54,9 +54,6 @@ def engine(cfg: DictConfig) -> Engine | None:
     return None if cfg.head.engine is None else class_of(cfg.head.engine, "head.engine")()
 
 
-SCRATCH = "ajuste_fino.scratch"
-
-
 @dataclass(frozen=True)
 class Kind:
     """What a `_target_` may name: classes of one base in one of these modules, by the name that comes before the class's."""
@@ -72,7 +69,8 @@ class Kind:
 
 
 def _ours(part: str) -> dict[str, str]:
-    return {f"scratch.{part}": f"{SCRATCH}.{part}", f"{SCRATCH}.{part}": f"{SCRATCH}.{part}"}
+    module = f"{HOMES['scratch']}.{part}"
+    return {f"scratch.{part}": module, module: module}
 
 
 KINDS = {
@@ -91,14 +89,14 @@ def class_of(node: DictConfig, key: str) -> Callable[..., Any]:
     Raises:
         UserError: for any other target, or arguments that the class does not take.
     """
+    fix = "Pass head=backprop." if key == "head.engine" else f"Pass {key}=NAME; ajuste-fino list shows the names."
     if not isinstance(node, DictConfig) or "_target_" not in node:
-        raise UserError(key, "must name a class by _target_, or be null", got=node, fix=f"For {key} see head=backprop.")
+        raise UserError(key, "must name a class by _target_", got=node, fix=fix)
     if "impl" in node:
         library(str(node.impl), "optim", f"{key}.impl")
     target = str(node._target_)
     found = KINDS[key].find(target)
     if found is None:
-        fix = f"Pass {key}=NAME; ajuste-fino list shows the names."
         raise UserError(f"{key}._target_", f"must be a class of {' or '.join(KINDS[key].modules)}", got=target, fix=fix)
     arguments = {str(k): v for k, v in OmegaConf.to_container(node, resolve=True).items()}  # type: ignore[union-attr]
     if target.startswith("torch.") and arguments.pop("formulation", "torch") != "torch":

@@ -133,7 +133,7 @@ def _validate(cfg: DictConfig, out: Path) -> None:
     given = (cfg.trainer.devices, cfg.trainer.num_nodes, cfg.trainer.strategy)
     if given != (1, 1, "auto"):
         keys = "trainer.devices, num_nodes and strategy"
-        raise UserError(keys, "must be 1, 1 and auto", got=given, fix="One device is what there is for now.")
+        raise UserError(keys, "must be 1, 1 and auto", got=given, fix="Leave them out: a run uses one device.")
     HeadShape(1, 2, **parts.shape_of(cfg.head))
     empty(out)
 

@@ -22,6 +22,8 @@ from ajuste_fino.scratch.functional import dropout
 
 ACTIVATIONS: dict[type[nn.Module], Activation] = {nn.ReLU: RELU, nn.Sigmoid: SIGMOID, nn.Tanh: TANH}
 
+ORDER = "backpropagation reads [Dropout] Linear with bias [ReLU, Sigmoid or Tanh], again and again"
+
 
 class Backpropagation:
     """Layers, inputs (N, D) and classes (N,) → the mean cross-entropy; `.backward()` on it gives them their gradients.
@@ -51,18 +53,26 @@ def _by_autograd(layers: Sequence[nn.Module], x: Tensor, y: Tensor) -> Tensor:
 
 
 def described(modules: Sequence[nn.Module], x: Tensor) -> list[Layer]:
-    """Modules as the layers of the equations; masks are drawn here, as dropout draws them for inputs (N, D)."""
+    """Modules as the layers of the equations; masks are drawn here, as dropout draws them for inputs (N, D).
+
+    Raises:
+        TypeError: where they are not [Dropout] → Linear → [activation], again and again.
+    """
     layers: list[Layer] = []
     mask, width = None, x.shape[1]
     for module in modules:
-        if isinstance(module, nn.Dropout):
-            drawn = dropout(torch.ones(len(x), width, dtype=x.dtype, device=x.device), module.p, module.training)
-            mask = drawn.mT
-        elif isinstance(module, nn.Linear):
+        if isinstance(module, nn.Dropout) and mask is None:
+            ones = torch.ones(len(x), width, dtype=x.dtype, device=x.device)
+            mask = dropout(ones, module.p, module.training).mT
+        elif isinstance(module, nn.Linear) and module.bias is not None:
             layers.append(Layer(module.weight.detach(), module.bias.detach(), IDENTITY, mask))
             mask, width = None, module.out_features
-        else:
+        elif layers and mask is None and layers[-1].activation is IDENTITY:
             layers[-1].activation = _activation(module)
+        else:
+            raise TypeError(f"{ORDER}, got {module} after {len(layers)} of Linear")
+    if mask is not None:
+        raise TypeError(f"{ORDER}, got a Dropout at the end")
     return layers
 
 
@@ -70,7 +80,7 @@ def _activation(module: nn.Module) -> Activation:
     for kind, activation in ACTIVATIONS.items():
         if isinstance(module, kind):
             return activation
-    raise TypeError(f"backpropagation knows Dropout, Linear, ReLU, Sigmoid and Tanh, got {module}")
+    raise TypeError(f"{ORDER}, got {module}")
 
 
 class _Loss(torch.autograd.Function):

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from ajuste_fino.scratch import functional as F
 from ajuste_fino.scratch.functional.checks import zeros
-from ajuste_fino.scratch.functional.dropout import weight_scaled_dropout
 from ajuste_fino.scratch.functional.function import pair
 
 
@@ -193,4 +192,4 @@ class WeightScaledDropout(nn.Dropout):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        return weight_scaled_dropout(input, self.p, self.training)
+        return F.weight_scaled_dropout(input, self.p, self.training)

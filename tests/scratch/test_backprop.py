@@ -108,6 +108,22 @@ def test_the_difference_sees_a_wrong_equation(monkeypatch):
     assert Backpropagation().difference(head(), torch.randn(8, 6, dtype=torch.float64), torch.randint(3, (8,))) > 0.01
 
 
-def test_the_engine_refuses_what_it_does_not_know():
-    with pytest.raises(TypeError, match="GELU"):
-        Backpropagation()(nn.Sequential(nn.Linear(6, 3), nn.GELU()), torch.zeros(2, 6), torch.zeros(2, dtype=torch.long))
+L, D, R = nn.Linear(6, 6), nn.Dropout(0.5), nn.ReLU()
+
+
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [
+        ([L, nn.GELU()], "GELU"),
+        ([R, L], "ReLU"),
+        ([L, R, nn.Tanh()], "Tanh"),
+        ([L, D, R], "ReLU"),
+        ([D, D, L], "Dropout"),
+        ([L, D], "a Dropout at the end"),
+        ([nn.Linear(6, 6, bias=False)], "bias=False"),
+    ],
+    ids=str,
+)
+def test_the_engine_refuses_what_it_would_compute_wrongly(layers, words):
+    with pytest.raises(TypeError, match=words):
+        Backpropagation()(nn.Sequential(*layers), torch.zeros(2, 6), torch.zeros(2, dtype=torch.long))

@@ -3,7 +3,7 @@
 from ajuste_fino.scratch.functional.activation import leaky_relu, log_softmax, relu, sigmoid, softmax, tanh
 from ajuste_fino.scratch.functional.adaptive import adaptive_avg_pool2d, adaptive_max_pool2d
 from ajuste_fino.scratch.functional.convolution import conv1d, conv2d
-from ajuste_fino.scratch.functional.dropout import dropout, dropout2d
+from ajuste_fino.scratch.functional.dropout import dropout, dropout2d, weight_scaled_dropout
 from ajuste_fino.scratch.functional.linear import linear
 from ajuste_fino.scratch.functional.loss import cross_entropy
 from ajuste_fino.scratch.functional.maximum import channel_max_pool, max_pool2d
@@ -30,5 +30,6 @@ __all__ = [
     "sigmoid",
     "softmax",
     "tanh",
+    "weight_scaled_dropout",
     "weighted_avg_pool2d",
 ]

@@ -17,8 +17,8 @@ INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # by their bytes
 class Gate(Function):
     """y = g where the gate is open, else 0, whatever g is: infinity times 0 would be NaN.
 
-    Bits are masked, all ones or all zeros: for a mask without order `torch.where` takes three times as long, since the
-    processor mispredicts its branches.
+    Bits are masked, all ones or all zeros: for a mask without order `torch.where` takes longer, since the processor
+    mispredicts its branches.
     """
 
     @staticmethod

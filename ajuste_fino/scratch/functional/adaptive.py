@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ajuste_fino.scratch.functional.function import Function, layout, overridable, wide
 from ajuste_fino.scratch.functional.geometry import windows
-from ajuste_fino.scratch.functional.maximum import put
+from ajuste_fino.scratch.functional.maximum import Maximum
 
 Size = int | None | tuple[int | None, int | None]
 
@@ -62,7 +62,7 @@ def shares(g: Tensor, dim: int, size: int) -> Tensor:
     return g.new_zeros(whole).index_add(dim % g.ndim, members.flatten(), each)
 
 
-class AdaptiveMax(Function):
+class AdaptiveMax(Maximum):
     """The largest of each bin, and its place i · W + j in the image."""
 
     @staticmethod
@@ -72,18 +72,6 @@ class AdaptiveMax(Function):
         seen = _seen(x, members)
         y, which = seen.max(-1) if members.numel() else (seen.sum(-1), seen.sum(-1).long())
         return y, members.expand(*y.shape, -1).gather(-1, which[..., None]).squeeze(-1)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
-        ctx.shape, places = inputs[0].shape, output[1]
-        ctx.mark_non_differentiable(places)
-        ctx.save_for_backward(places)
-
-    # the gradient goes back to where the maximum was
-    @staticmethod
-    def backward(ctx: Any, g: Tensor, _: Any) -> tuple:
-        (places,) = ctx.saved_tensors
-        return put(g, places, ctx.shape), None
 
 
 def _seen(x: Tensor, members: Tensor) -> Tensor:

@@ -1,20 +1,11 @@
 """What a convolution refuses, in torch's kinds of error, and with the way out."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from torch import Tensor
 
 from ajuste_fino.scratch.functional.function import pair
-from ajuste_fino.scratch.functional.geometry import Pair
-
-
-class Geometry(NamedTuple):
-    """How the windows of a convolution lie on a padded image."""
-
-    stride: Pair
-    dilation: Pair
-    groups: int
+from ajuste_fino.scratch.functional.geometry import Geometry, Pair
 
 
 def zeros(padding: str | int | Pair, kernel: Sequence[int], dilation: Sequence[int]) -> list[int]:

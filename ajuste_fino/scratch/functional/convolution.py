@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ajuste_fino.scratch.functional.checks import Geometry, check, fits, zeros
+from ajuste_fino.scratch.functional.checks import check, fits, zeros
 from ajuste_fino.scratch.functional.function import Function, layout, overridable, own, pair, products
-from ajuste_fino.scratch.functional.geometry import Pair, taps, windows
+from ajuste_fino.scratch.functional.geometry import Geometry, Pair, taps, windows
 from ajuste_fino.scratch.functional.padding import surround
 
 

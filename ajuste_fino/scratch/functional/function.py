@@ -16,8 +16,8 @@ class Function(torch.autograd.Function):
     """A forward and a backward, side by side.
 
     Every backward below is made of differentiable operations on what was saved, inputs and outputs only: autograd can
-    therefore differentiate it again, and torch.func can map it over a batch. No forward returns a view, so that whoever
-    gets the result may change it in place.
+    therefore differentiate it again, and torch.func can map it over a batch. No layer's result is a view, so that
+    whoever gets it may change it in place.
     """
 
     generate_vmap_rule = True
@@ -73,8 +73,8 @@ def layout(x: Tensor) -> torch.memory_format:
     return torch.contiguous_format
 
 
-def own(x: Tensor, shape: Any, memory: torch.memory_format = torch.contiguous_format) -> Tensor:
+def own(x: Tensor, shape: Any) -> Tensor:
     """The elements of x in a tensor of `shape` that is no view."""
     y = x.new_empty(tuple(shape))
     y.view(x.shape).copy_(x)
-    return y if memory == torch.contiguous_format else y.contiguous(memory_format=memory)
+    return y

@@ -1,11 +1,20 @@
 """Where a window lies on an image: sizes, strided views, and the slices that its elements, the taps, read."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from torch import Tensor
 
 Pair = tuple[int, int]
 Side = tuple[slice, slice]
+
+
+class Geometry(NamedTuple):
+    """How the windows of a convolution lie on a padded image."""
+
+    stride: Pair
+    dilation: Pair
+    groups: int
 
 
 def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool = False) -> int:

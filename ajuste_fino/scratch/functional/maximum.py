@@ -14,7 +14,23 @@ from ajuste_fino.scratch.functional.padding import surround
 from ajuste_fino.scratch.functional.pools import Pool, check_pool, lowest
 
 
-class MaxPool(Function):
+class Maximum(Function):
+    """A forward that picks one element of x (N, C, H, W) for each of y (N, C, oh, ow), and tells its place i · W + j."""
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
+        ctx.shape, places = inputs[0].shape, output[1]
+        ctx.mark_non_differentiable(places)
+        ctx.save_for_backward(places)
+
+    # ∂y/∂x is 1 at the maximum and 0 elsewhere: the gradient goes back to where the maximum was
+    @staticmethod
+    def backward(ctx: Any, g: Tensor, _: Any) -> tuple:
+        (places,) = ctx.saved_tensors
+        return put(g, places, ctx.shape), *[None] * (len(ctx.needs_input_grad) - 1)
+
+
+class MaxPool(Maximum):
     """x (N, C, H, W) padded → y (N, C, oh, ow), and the place i · W + j of the first maximum of each window.
 
     `begin` (oh, ow) is how far each window's first element on the image lies behind its first one on the padding.
@@ -37,18 +53,6 @@ class MaxPool(Function):
         assert y is not None
         assert offset is not None
         return y, corner + offset
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
-        ctx.shape, places = inputs[0].shape, output[1]
-        ctx.mark_non_differentiable(places)
-        ctx.save_for_backward(places)
-
-    # ∂y/∂x is 1 at the maximum and 0 elsewhere: the gradient goes back to where the maximum was
-    @staticmethod
-    def backward(ctx: Any, g: Tensor, _: Any) -> tuple:
-        (places,) = ctx.saved_tensors
-        return put(g, places, ctx.shape), None, None, None
 
 
 def put(g: Tensor, places: Tensor, shape: torch.Size) -> Tensor:

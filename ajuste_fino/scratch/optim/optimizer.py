@@ -23,7 +23,7 @@ class Optimizer(torch.optim.Optimizer):
         defaults: torch's keywords of the algorithm, and its flags: `maximize` steps uphill; `foreach` treats many
             parameters at a time (None: on a GPU); `differentiable` lets autograd record the step; `capturable` keeps the
             count of steps on the device, for CUDA graphs; `fused` is taken for compatibility and changes nothing.
-        compiled: one kernel for all parameters by torch.compile, which wants a C++ compiler and half a minute at first.
+        compiled: one kernel for all parameters by torch.compile, which wants a C++ compiler and time at the first step.
     """
 
     sparse = False  # whether `update` knows what to do with a sparse gradient
