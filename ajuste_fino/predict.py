@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,10 @@ from torch import Tensor
 from ajuste_fino import bundle
 from ajuste_fino.classifier import probabilities
 from ajuste_fino.data.images import SUFFIXES, BadImage
-from ajuste_fino.data.loading import Order, Pictures, Source, loader
+from ajuste_fino.data.loading import Order, Pictures, Source
 from ajuste_fino.data.scan import natural
-from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.errors import UserError
-from ajuste_fino.features import Extractor, Progress, stream
+from ajuste_fino.features import Extractor, Plain, Progress, Work, stream
 from ajuste_fino.files import existing
 from ajuste_fino.freezing import Frozen
 
@@ -70,20 +68,16 @@ class Predictor:
         self, sources: Sequence[Source], batch_size: int = 64, workers: int = 0, progress: Progress = quiet
     ) -> tuple[Tensor, dict[int, BadImage]]:
         """Probabilities (N, C) of the good pictures in their order, and by position those that cannot be decoded."""
-        pictures = Pictures(sources, partial(_plain, self.preprocessing))
-        order = Order(len(sources), batch_size)
+        work = Work(self.device, batch_size, workers, progress)
+        pictures, order = Pictures(sources, Plain(self.preprocessing), threads=work.threads), Order(len(sources), batch_size)
         bad: dict[int, BadImage] = {}
         scores = [torch.empty(0, len(self.labels))]
-        batches = stream(self.extractor, loader(pictures, order, workers), self.device)
+        batches = stream(self.extractor, work.loader(pictures, order), self.device)
         for features, batch in progress(batches, len(order), "Predicting"):
             bad.update(batch.bad)
             if len(features):
                 scores.append(probabilities(self.head, [features]))
         return torch.cat(scores), bad
-
-
-def _plain(preprocessing: Preprocessing, image: Image.Image, _index: int, _view: int) -> Tensor:
-    return preprocessing(image)
 
 
 def load(run: str | os.PathLike[str], accelerator: str = "auto") -> Predictor:

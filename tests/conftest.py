@@ -57,6 +57,7 @@ def cli(monkeypatch, capsys):
 
         monkeypatch.setattr(sys, "argv", ["ajuste-fino", *map(str, arguments)])
         monkeypatch.setattr(module.signal, "signal", lambda *_: None)
+        monkeypatch.setattr(module, "leave", sys.exit)
         capsys.readouterr()
         with pytest.raises(SystemExit) as stop:
             module.main()

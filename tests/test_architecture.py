@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "ajuste_fino"
 TIERS = [
     {"errors"},
-    {"files", "library"},
+    {"files", "library", "memory"},
     {"store", "data", "backbone", "head", "scratch"},
     {"freezing", "scores"},
     {"features", "classifier", "callbacks", "bundle"},

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from ajuste_fino.backbone import build
-from ajuste_fino.data.check import check
+from ajuste_fino.data.check import hashed
 from ajuste_fino.data.loading import Order
 from ajuste_fino.data.scan import scan
 from ajuste_fino.data.transforms import Augmentation, Preprocessing
@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def samples(photos):
-    return check(scan(photos).samples, 0, quiet)[0]
+    return hashed(scan(photos).samples, 0, quiet)[0]
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +64,7 @@ def test_one_changed_pixel_is_one_miss_and_a_new_name_none(live, samples, photos
 
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     cached = Cached(live)
-    list(cached.plain(check(scan(photos).samples, 0, quiet)[0]))
+    list(cached.plain(hashed(scan(photos).samples, 0, quiet)[0]))
     assert cached.misses == 1
 
 

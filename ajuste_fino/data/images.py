@@ -2,8 +2,10 @@
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -32,7 +34,16 @@ def changed(bad: BadImage) -> UserError:
     return UserError(str(bad), "changed since it was checked", fix="Start again when nothing writes there.")
 
 
-def load_image(source: str | Path | Image.Image, content: bytes | None = None) -> Image.Image:
+class Header(NamedTuple):
+    """What a file says of itself before a pixel is decoded: its format, its mode, its sides in px as they are stored."""
+
+    format: str
+    mode: str
+    width: int
+    height: int
+
+
+def load_image(source: str | Path | Image.Image, content: bytes | None = None, least: int | None = None) -> Image.Image:
     """A file, or a picture already open, as an upright 8-bit RGB picture; `content` is the file's, where it was read already.
 
     The rules, the same everywhere:
@@ -43,17 +54,33 @@ def load_image(source: str | Path | Image.Image, content: bytes | None = None) -
     - alpha and palette transparency are laid on white;
     - 16 bits a channel, and integers of 32, are read as 0 … 65535 and divided by 257;
     - floating point is read as 0 … 1 where no value is larger, else as 0 … 255, else as 0 … 65535; it must be finite;
-    - CMYK, YCbCr, Lab and HSV become RGB by Pillow's conversion; colour profiles are not applied.
+    - CMYK, YCbCr, Lab and HSV become RGB by Pillow's conversion; colour profiles are not applied;
+    - a JPEG file whose shorter side is at least twice `least` px is decoded at 1/2, 1/4 or 1/8 of its size, so that the
+      shorter side keeps `least` px: all its data is read, fewer pixels are computed.
 
     Raises:
         BadImage: for whatever cannot be decoded whole under these rules.
     """
+    with quiet():
+        return read_image(source, content, least)[1]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Pillow warns of odd metadata; the pixels decide here. One thread may do this for others, not several at once."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def read_image(
+    source: str | Path | Image.Image, content: bytes | None = None, least: int | None = None
+) -> tuple[Header, Image.Image]:
+    """`load_image` with the header, for threads: their caller keeps Pillow `quiet`."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of odd metadata; the pixels decide here
-            if isinstance(source, Image.Image):
-                return to_rgb(source)
-            return _open(Path(source)) if content is None else _decode(Path(source), io.BytesIO(content))
+        if isinstance(source, Image.Image):
+            return header(source), to_rgb(source)
+        return _open(Path(source), least) if content is None else _decode(Path(source), io.BytesIO(content), least)
     except BadImage as bad:
         raise BadImage("image" if isinstance(source, Image.Image) else source, bad.reason) from bad
     except Exception as error:  # a damaged file can make a decoder raise anything at all
@@ -61,28 +88,40 @@ def load_image(source: str | Path | Image.Image, content: bytes | None = None) -
         raise BadImage(source, reason.replace(f" {str(source)!r}", "")) from error
 
 
-def _open(path: Path) -> Image.Image:
+def header(image: Image.Image) -> Header:
+    return Header(image.format or "", image.mode, image.width, image.height)
+
+
+def _open(path: Path, least: int | None) -> tuple[Header, Image.Image]:
     if not path.is_file():
         raise BadImage(path, "not a regular file")
     if path.stat().st_size == 0:
         raise BadImage(path, "an empty file")
     with path.open("rb") as file:
-        return _decode(path, file)
+        return _decode(path, file, least)
 
 
-def _decode(path: Path, file: IO[bytes]) -> Image.Image:
+def _decode(path: Path, file: IO[bytes], least: int | None) -> tuple[Header, Image.Image]:
     try:
         image = Image.open(file, formats=FORMATS)
     except Image.UnidentifiedImageError as error:
         raise BadImage(path, f"its content is none of {', '.join(FORMATS)}") from error
     with image:
-        return to_rgb(image)
+        stored = header(image)
+        _refuse_huge(image)
+        if least:
+            image.draft(None, (least, least))  # of all formats, only JPEG's decoder can
+        return stored, to_rgb(image)
+
+
+def _refuse_huge(image: Image.Image) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise BadImage("image", f"{image.width} × {image.height} pixels are more than {MAX_PIXELS:,}")
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
     """The rules of `load_image` that concern pixels."""
-    if image.width * image.height > MAX_PIXELS:
-        raise BadImage("image", f"{image.width} × {image.height} pixels are more than {MAX_PIXELS:,}")
+    _refuse_huge(image)
     image.load()
     image = ImageOps.exif_transpose(image)
     if image.mode in DEEP:

@@ -1,70 +1,105 @@
-"""Pictures decoded in worker processes, a batch at a time, in an order that seed and epoch alone decide."""
+"""Pictures decoded by threads or processes, a batch at a time, in an order that seed and epoch alone decide."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from ajuste_fino.data.images import BadImage, load_image
+from ajuste_fino.data.images import BadImage, Header, quiet, read_image
+from ajuste_fino.data.look import Look, content_of
 
 Source = Path | Image.Image
 
 
+class Transform(Protocol):
+    """From a picture to the pixels of one of its views."""
+
+    def least(self, view: int) -> int:
+        """How many px of the shorter side it makes use of: a large JPEG need not be decoded to more."""
+        ...
+
+    def __call__(self, image: Image.Image, index: int, view: int) -> Tensor:
+        """RGB picture → (3, H, W) uint8."""
+        ...
+
+
 @dataclass(frozen=True)
 class Batch:
-    """(N, 3, H, W) uint8 pixels, the positions they have in the list of sources, and the sources that are no pictures."""
+    """(N, 3, H, W) uint8 pixels, the positions they have in the list of sources, and what is no picture.
+
+    `looks` has those of plain views, by position, where the contents of the sources were given.
+    """
 
     pixels: Tensor
     positions: list[int]
+    looks: dict[int, Look]
     bad: list[tuple[int, BadImage]]
 
     def pin_memory(self) -> "Batch":
-        return Batch(self.pixels.pin_memory(), self.positions, self.bad)
+        return replace(self, pixels=self.pixels.pin_memory())
 
 
 class Pictures(Dataset[Batch]):
-    """Sources through `transform(picture, index, view)`, a batch of positions at a time.
+    """Sources through a transform, a batch of positions at a time, decoded by as many threads.
 
     Position `view * N + index` is the view numbered `view` of the source numbered `index`; view 0 is the plain one.
+    Views of one picture that follow each other are made from one decoding.
     """
 
     def __init__(
-        self,
-        sources: Sequence[Source],
-        transform: Callable[[Image.Image, int, int], Tensor],
-        contents: Sequence[str] | None = None,
+        self, sources: Sequence[Source], transform: Transform, contents: Sequence[str] | None = None, threads: int = 1
     ) -> None:
-        self.sources, self.transform, self.contents = sources, transform, contents
+        self.sources, self.transform, self.contents, self.threads = sources, transform, contents, threads
 
     def __getitem__(self, positions: list[int]) -> Batch:
-        good, pixels, bad = [], [torch.empty(0, 3, 1, 1, dtype=torch.uint8)], []
-        for position in positions:
-            view, index = divmod(position, len(self.sources))
-            try:
-                pixels.append(self.transform(self._load(index), index, view)[None])
-                good.append(position)
-            except BadImage as error:
-                bad.append((position, error))
-        return Batch(torch.cat(pixels[1:] or pixels), good, bad)
+        count = len(self.sources)
+        groups = [list(group) for _, group in groupby(positions, lambda position: position % count)]
+        seen = [one for group in self._each(groups) for one in group]
+        good = [(position, look, pixels) for position, look, pixels in seen if isinstance(pixels, Tensor)]
+        return Batch(
+            torch.stack([pixels for *_, pixels in good]) if good else torch.empty(0, 3, 1, 1, dtype=torch.uint8),
+            [position for position, *_ in good],
+            {position: look for position, look, _ in good if look},
+            [(position, error) for position, _, error in seen if isinstance(error, BadImage)],
+        )
 
-    def _load(self, index: int) -> Image.Image:
+    def _each(self, groups: list[list[int]]) -> list[list[Any]]:
+        with quiet():
+            if self.threads < 2 or len(groups) < 2:
+                return [self._views(group) for group in groups]
+            with ThreadPoolExecutor(self.threads) as pool:  # to start two threads takes less than to decode a picture
+                return list(pool.map(self._views, groups))
+
+    def _views(self, positions: list[int]) -> list[tuple[int, Look | None, Tensor | BadImage]]:
+        """Some views of one picture, each with its pixels, or with what is wrong with the file."""
+        index, least = positions[0] % len(self.sources), 0
+        views: list[tuple[int, Look | None, Tensor | BadImage]] = []
+        for position in positions:
+            view = position // len(self.sources)
+            try:
+                if least != self.transform.least(view):
+                    least = self.transform.least(view)
+                    stored, image = self._load(index, least)
+                look = Look.at(stored, image) if self.contents and not view else None
+                views.append((position, look, self.transform(image, index, view)))
+            except BadImage as error:
+                views.append((position, None, error))
+        return views
+
+    def _load(self, index: int, least: int) -> tuple[Header, Image.Image]:
         """The picture; where its content is known by hash, another content under its name is refused."""
         source = self.sources[index]
         if self.contents is None or isinstance(source, Image.Image):
-            return load_image(source)
-        try:
-            content = source.read_bytes()
-        except OSError as error:
-            raise BadImage(source, error.strerror or str(error)) from error
-        if hashlib.sha256(content).hexdigest() != self.contents[index]:
-            raise BadImage(source, "its content is not what it was")
-        return load_image(source, content)
+            return read_image(source, least=least)
+        return read_image(source, content_of(source, self.contents[index]), least)
 
 
 class Labelled(Dataset[tuple[Tensor, Tensor]]):

@@ -16,23 +16,34 @@ CLUTTER = {"__MACOSX", "Thumbs.db", "desktop.ini"}
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One picture: its file, the file's name relative to the root, its label, its split ("" until one is assigned)."""
+    """One picture: its file, the file's name relative to the root, its label, its split ("" until one is assigned).
+
+    `group` names what it must not be parted from; `sha256` is the hash of its content, once it was read.
+    """
 
     path: Path
     file: str
     label: str
     split: str = ""
     sha256: str = ""
+    group: str = ""
 
 
 @dataclass
 class Found:
-    """What a scan saw: samples, all classes (empty ones too), files that are no pictures by name, what was passed over."""
+    """What a scan saw: samples, all classes (empty ones too), files that are no pictures by name, what was passed over.
+
+    `hidden`, `stray` and `links` were passed over: hidden files and folders, files that lie in no class, links to
+    folders. `outside` are links that were followed out of the root.
+    """
 
     samples: list[Sample] = field(default_factory=list)
     classes: set[str] = field(default_factory=set)
     strangers: list[str] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
+    stray: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
 
 
 def natural(name: str) -> list[tuple[int, int | str]]:
@@ -94,19 +105,37 @@ def _refuse_mixture(root: Path, folders: list[Path], splits: list[Path]) -> None
 
 def _folders(root: Path, found: Found) -> Iterator[Path]:
     for entry in sorted(root.iterdir(), key=lambda entry: natural(entry.name)):
-        if entry.name.startswith(".") or entry.name in CLUTTER:
-            found.ignored.append(entry.name)
+        if _is_clutter(entry.name):
+            found.hidden.append(entry.name)
+        elif entry.is_dir() and _leads_back(entry, root):
+            found.links.append(entry.name)
         elif entry.is_dir():
             yield entry
         else:
-            found.ignored.append(f"{entry.name} (lies in no class folder)")
+            found.stray.append(entry.name)
+
+
+def _is_clutter(name: str) -> bool:
+    return name.startswith(".") or name in CLUTTER
+
+
+def _leads_back(entry: Path, root: Path) -> bool:
+    """Whether a folder is a link to one that holds it, or into the same root: its pictures would be found twice."""
+    if not entry.is_symlink():
+        return False
+    target, base = entry.resolve(), root.resolve()
+    return base.is_relative_to(target) or target.is_relative_to(base)
 
 
 def _scan_classes(root: Path, base: Path, split: str, found: Found) -> None:
     for folder in _folders(base, found):
         found.classes.add(folder.name)
-        for path in _files(folder, found):
+        if folder.is_symlink():
+            found.outside.append(folder.relative_to(root).as_posix())
+        for path in _files(folder, root, found):
             file = path.relative_to(root).as_posix()
+            if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+                found.outside.append(file)
             if path.suffix.lower() in SUFFIXES and _sayable(file):
                 found.samples.append(Sample(path, file, folder.name, split))
             else:
@@ -122,16 +151,18 @@ def _refuse_unreadable(error: OSError) -> None:
     raise UserError(str(error.filename), f"cannot be read ({error.strerror})", fix="Mend its permissions or move it away.")
 
 
-def _files(folder: Path, found: Found) -> Iterator[Path]:
+def _files(folder: Path, root: Path, found: Found) -> Iterator[Path]:
     """Every file below a class folder; links to folders are not followed, so that no loop is possible."""
     for parent, folders, names in os.walk(folder, onerror=_refuse_unreadable):
         for name in sorted([*folders, *names], key=natural):
-            path = Path(parent, name)
-            if name.startswith(".") or name in CLUTTER or (name in folders and path.is_symlink()):
-                found.ignored.append(str(path.relative_to(folder.parent)))
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in CLUTTER)
+            inside = Path(parent, name).relative_to(root).as_posix()
+            if _is_clutter(name):
+                found.hidden.append(inside)
+            elif name in folders and Path(parent, name).is_symlink():
+                found.links.append(inside)
+        folders[:] = sorted(name for name in folders if not _is_clutter(name))
         for name in sorted(names, key=natural):
-            if not name.startswith(".") and name not in CLUTTER:
+            if not _is_clutter(name):
                 yield Path(parent, name)
 
 
@@ -148,6 +179,8 @@ def _scan_csv(table: Path) -> Found:
             raise UserError(str(table), "must give every file one label", fix=fix)
         split = split_named(row.get("split", ""), f"{table} line {number}")
         found.samples.append(Sample(table.parent / row["file"], row["file"], row["label"], split))
+        if Path(row["file"]).is_absolute() or ".." in Path(row["file"]).parts:
+            found.outside.append(row["file"])
     _refuse_lists(table, found.classes)
     _refuse_missing(table, found.samples)
     return found

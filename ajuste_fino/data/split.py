@@ -5,6 +5,7 @@ from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
+from ajuste_fino.data.group import deal, units
 from ajuste_fino.data.scan import Sample, split_named
 from ajuste_fino.errors import UserError, some
 from ajuste_fino.files import read_csv, write_csv
@@ -14,12 +15,9 @@ def assign(samples: list[Sample], val: float, test: float, seed: int) -> list[Sa
     """Give each sample a split, class by class; splits that are there stay.
 
     Without any split, `val` and `test` are taken out of each class; with a train split but none for validation, `val` is
-    taken out of train. Copies of one picture go to one side. Places are drawn by the contents of a class and the seed,
-    so names, order and machine do not matter.
+    taken out of train. Copies of one picture go to one side, and so does a group. Places are drawn by the contents of a
+    class (or the names of groups) and the seed, so order and machine do not matter.
     """
-    if not (0 < val < 1 and 0 <= test < 1 and val + test < 1):
-        fix = "Pass for example data.val=0.2 data.test=0.2."
-        raise UserError("data.val and data.test", "must be fractions with a sum below 1", got=f"{val}, {test}", fix=fix)
     present = {sample.split for sample in samples} - {""}
     if present:
         _refuse_unassigned(samples)
@@ -27,7 +25,14 @@ def assign(samples: list[Sample], val: float, test: float, seed: int) -> list[Sa
         return samples
     fixed = [sample for sample in samples if sample.split == "test"]
     free = [sample for sample in samples if sample.split != "test"]
-    return fixed + _stratified(free, val, 0.0 if fixed or "train" in present else test, seed)
+    test = 0.0 if fixed or "train" in present else test
+    return fixed + (_by_group if any(sample.group for sample in samples) else _stratified)(free, val, test, seed)
+
+
+def _by_group(samples: list[Sample], val: float, test: float, seed: int) -> list[Sample]:
+    shares = {"train": 1 - val - test, "val": val, **({"test": test} if test else {})}
+    sides = deal(samples, shares, seed, keep="train")
+    return [replace(sample, split=sides[unit]) for sample, unit in zip(samples, units(samples), strict=True)]
 
 
 def _refuse_unassigned(samples: list[Sample]) -> None:

@@ -1,6 +1,7 @@
 """From a picture to the numbers a network reads: the one resize, the augmentation, the normalisation."""
 
 from dataclasses import dataclass
+from threading import Lock
 
 import torch
 from PIL import Image
@@ -8,6 +9,7 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as F
 
+ONE_AT_A_TIME = Lock()
 INTERPOLATION = {"bilinear": InterpolationMode.BILINEAR, "bicubic": InterpolationMode.BICUBIC}
 
 
@@ -25,6 +27,11 @@ class Preprocessing:
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     interpolation: str = "bilinear"
     squash: bool = False
+
+    @property
+    def least(self) -> int:
+        """Of a picture's shorter side, how many px are worth decoding: twice what is kept, for the resize to average."""
+        return 2 * (self.size if self.squash else self.resize)
 
     def __call__(self, image: Image.Image) -> Tensor:
         """RGB picture → (3, size, size) uint8."""
@@ -57,14 +64,20 @@ class Augmentation:
     flip: float = 0.5
     color: float = 0.2
 
+    def least(self, size: int) -> int:
+        """Of a picture's shorter side, how many px are worth decoding: the smallest cut keeps about twice `size`."""
+        return round(2 * size / (0.75 * self.scale) ** 0.5)
+
     def __call__(self, image: Image.Image, size: int, seed: int) -> Tensor:
         """RGB picture → (3, size, size) uint8; the same seed gives the same picture."""
-        before = torch.get_rng_state()
-        torch.default_generator.manual_seed(seed)  # the CPU's alone: torch.manual_seed would reach a GPU's, too
-        try:
-            return self._transform(size)(F.pil_to_tensor(image))
-        finally:
-            torch.set_rng_state(before)
+        pixels = F.pil_to_tensor(image)
+        with ONE_AT_A_TIME:  # torchvision draws from the one generator that all threads share
+            before = torch.get_rng_state()
+            torch.default_generator.manual_seed(seed)  # the CPU's alone: torch.manual_seed would reach a GPU's, too
+            try:
+                return self._transform(size)(pixels)
+            finally:
+                torch.set_rng_state(before)
 
     def _transform(self, size: int) -> v2.Compose:
         return v2.Compose(

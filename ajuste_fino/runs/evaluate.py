@@ -1,6 +1,7 @@
 """`evaluate`: a trained model judged on its own test split, or on other pictures."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino.data.digits import digits_folder
 from ajuste_fino.data.images import changed
-from ajuste_fino.data.prepare import Source, Table, set_aside, unsplit
+from ajuste_fino.data.prepare import Table, set_aside, to_judge
+from ajuste_fino.data.source import Source
 from ajuste_fino.errors import UserError
 from ajuste_fino.files import existing, write_json, write_text
 from ajuste_fino.predict import Predictor, load
@@ -54,7 +56,7 @@ def _table(cfg: DictConfig) -> Table:
         source = Source(
             existing("data.root", cfg.data.root), on_bad_image=cfg.data.on_bad_image, max_skipped=cfg.data.max_skipped
         )
-        return unsplit(source, workers(cfg.workers), progress)
+        return to_judge(source, workers(cfg.workers), progress)
     run = existing("run", cfg.run)
     if not (run / "split.csv").is_file():
         fix = "Pass data.root=FOLDER with pictures to judge by."
@@ -70,4 +72,4 @@ def _known(table: Table, predictor: Predictor) -> Table:
     if unknown:
         fix = f"It knows {', '.join(predictor.labels)}."
         raise UserError("data.root", "has classes that the model does not know", got=", ".join(unknown), fix=fix)
-    return Table(table.samples, predictor.labels, table.skipped, table.warnings)
+    return replace(table, labels=predictor.labels)

@@ -14,7 +14,7 @@ from torch import nn
 from ajuste_fino.backbone import Backbone, build
 from ajuste_fino.classifier import Engine, Loss
 from ajuste_fino.data.digits import digits_folder
-from ajuste_fino.data.prepare import Source
+from ajuste_fino.data.source import Source
 from ajuste_fino.errors import UserError
 from ajuste_fino.files import existing
 from ajuste_fino.library import HOMES, library
@@ -24,7 +24,8 @@ def source(data: DictConfig) -> Source:
     """Where the pictures are; `data.root` becomes absolute, so that the saved configuration works from anywhere."""
     data.root = str(digits_folder() if data.name == "digits" and data.root is None else existing("data.root", data.root))
     split = existing("data.split", data.split) if data.split else None
-    return Source(Path(data.root), split, data.val, data.test, data.on_bad_image, data.max_skipped)
+    group = None if data.group is None else str(data.group)
+    return Source(Path(data.root), split, data.val, data.test, data.on_bad_image, data.max_skipped, group)
 
 
 def backbone(cfg: DictConfig) -> tuple[Backbone, list[str]]:

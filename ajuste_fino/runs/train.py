@@ -1,6 +1,5 @@
 """`train`: conf → data → backbone → features → head → classifier → bundle → report, top to bottom."""
 
-import time
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -11,23 +10,22 @@ from torch import Tensor
 
 from ajuste_fino import bundle
 from ajuste_fino.backbone import Backbone
-from ajuste_fino.classifier import Classifier, probabilities
-from ajuste_fino.data.loading import Order
-from ajuste_fino.data.module import DataModule
+from ajuste_fino.classifier import probabilities
 from ajuste_fino.data.prepare import Table, prepare
 from ajuste_fino.data.split import write_split
 from ajuste_fino.data.transforms import Augmentation, Preprocessing
 from ajuste_fino.errors import UserError
-from ajuste_fino.features import Cached, Extractor, Live, Work, resolve_precision, statistics
+from ajuste_fino.features import Cached, Extractor, Live, Work, resolve_precision
 from ajuste_fino.files import read_csv, write_json, write_text
 from ajuste_fino.freezing import Frozen
-from ajuste_fino.head import Head, HeadShape
+from ajuste_fino.head import HeadShape
 from ajuste_fino.predict import device
 from ajuste_fino.report.plots import confusion, learning_curves
 from ajuste_fino.runs import parts
+from ajuste_fino.runs.clock import Clock
 from ajuste_fino.runs.configuration import needed, numbers
 from ajuste_fino.runs.console import log, progress, start_log, workers
-from ajuste_fino.runs.fit import fit
+from ajuste_fino.runs.learner import Learner
 from ajuste_fino.scores import read_predictions, score, write_predictions
 
 Figures = dict[str, Any]
@@ -61,31 +59,22 @@ def train(cfg: DictConfig, out: Path) -> Figures:
     clock = Clock()
     _validate(cfg, out)
     start_log()
-    optimizer, schedule = parts.learning(cfg)
-    loss, engine = parts.loss(cfg), parts.engine(cfg)
+    learner = Learner(cfg)
     work = Work(device(cfg.trainer.accelerator), cfg.features.batch_size, workers(cfg.workers), progress)
-    precision = resolve_precision(cfg.features.precision, work.device)
-    source = parts.source(cfg.data)
+    precision, source = resolve_precision(cfg.features.precision, work.device), parts.source(cfg.data)
     torch.manual_seed(cfg.seed)
     backbone, notes = parts.backbone(cfg)
-    table = prepare(source, cfg.seed, work.workers, progress)
     body = Frozen(backbone) if cfg.phases.name == "head" else backbone
     extractor = Extractor(body, Preprocessing(**backbone.preprocessing), precision)
     features = _features(cfg, extractor, work)
-    torch.manual_seed(cfg.seed)  # whatever the backbone drew before, the head starts from the seed
-    head = Head(HeadShape(backbone.num_features, len(table.labels), **parts.shape_of(cfg.head)))
-    _open(out, cfg, table, [*([] if cfg.phases.name == "scratch" else notes), *features.warnings()])
 
     clock.start("extract")
-    module = _module(cfg, table, features)
-    if cfg.phases.name != "scratch":  # features of random weights say nothing of those to come
-        head.standardise.set(*statistics(features.plain(table.of("train"))))
+    table = prepare(source, cfg.seed, work.workers, progress, features if isinstance(features, Cached) else None)
+    _open(out, cfg, table, [*([] if cfg.phases.name == "scratch" else notes), *features.warnings()])
+    module = learner.module(table, features)
     test = features.plain(table.of("test"))
     clock.start("fit")
-    classifier = Classifier(
-        head, len(table.labels), optimizer, schedule, features.body, loss=loss, engine=engine, rate=cfg.phases.rate
-    )
-    epoch = fit(cfg, out, classifier, module)
+    head, epoch = learner.fit(table, features, module, out)
     clock.stop()
 
     figures = _proof(body) | _validation(out, epoch)
@@ -102,26 +91,6 @@ def _proof(body: Frozen | Backbone) -> Figures:
     if isinstance(body, Frozen):
         return {"frozen/sha256": body.prove(), "frozen/unchanged": True, "frozen/parameters": parameters}
     return {"frozen/parameters": 0, "trained/parameters": parameters}
-
-
-class Clock:
-    """Seconds by part, and in all."""
-
-    def __init__(self) -> None:
-        self.begun, self.parts, self.now = time.perf_counter(), dict[str, float](), ""
-
-    def start(self, part: str) -> None:
-        self.stop()
-        self.now, self.since = part, time.perf_counter()
-
-    def stop(self) -> None:
-        if self.now:
-            self.parts[self.now] = time.perf_counter() - self.since
-        self.now = ""
-
-    def figures(self) -> Figures:
-        total = time.perf_counter() - self.begun
-        return {f"time/{part}_s": round(s, 2) for part, s in {**self.parts, "total": total}.items()}
 
 
 def _validate(cfg: DictConfig, out: Path) -> None:
@@ -172,18 +141,6 @@ def claim(out: Path) -> None:
 def _features(cfg: DictConfig, extractor: Extractor, work: Work) -> Cached | Live:
     live = Live(extractor, Augmentation(**cfg.data.augment), work)
     return Cached(live) if cfg.features.mode == "cached" and cfg.phases.name == "head" else live
-
-
-def _module(cfg: DictConfig, table: Table, features: Cached | Live) -> DataModule:
-    train, val = table.of("train"), table.of("val")
-    return DataModule(
-        (
-            features.training(train, table.targets(train), cfg.features.views),
-            Order(len(train), cfg.batch_size, cfg.seed, cfg.features.views),
-        ),
-        (features.training(val, table.targets(val), 1), Order(len(val), cfg.features.batch_size)),
-        workers(cfg.workers) if isinstance(features, Live) else 0,
-    )
 
 
 def _open(out: Path, cfg: DictConfig, table: Table, notes: list[str]) -> None:

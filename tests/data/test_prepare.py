@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from ajuste_fino.data import check
-from ajuste_fino.data.prepare import Source, prepare, unsplit
+from ajuste_fino.data.prepare import prepare, to_judge
+from ajuste_fino.data.source import Source
 from ajuste_fino.data.split import write_split
 from ajuste_fino.errors import UserError
 from ajuste_fino.predict import quiet
@@ -157,8 +158,8 @@ def test_shares_that_cannot_be(photos, val, test):
 
 def test_a_content_found_good_is_not_decoded_again(photos, own_cache, monkeypatch):
     decoded = []
-    real = check.load_image
-    monkeypatch.setattr(check, "load_image", lambda path: (decoded.append(path), real(path)))
+    real = check.read_image
+    monkeypatch.setattr(check, "read_image", lambda path, *rest: (decoded.append(path), real(path, *rest))[1])
     prepared(photos)
     assert len(decoded) == 36
     (photos / "1" / "00.png").rename(photos / "1" / "renamed.png")
@@ -176,6 +177,6 @@ def test_workers_find_the_same(tmp_path):
 
 
 def test_pictures_to_judge_by_are_the_test_split_or_all(photos, tmp_path):
-    assert len(unsplit(Source(photos), 0, quiet).of("test")) == 36
+    assert len(to_judge(Source(photos), 0, quiet).of("test")) == 36
     root = splits(tmp_path / "s", train="ab", test="ab")
-    assert [s.file.split("/")[0] for s in unsplit(Source(root), 0, quiet).samples] == ["test"] * 4
+    assert [s.file.split("/")[0] for s in to_judge(Source(root), 0, quiet).samples] == ["test"] * 4

@@ -47,7 +47,8 @@ def test_hidden_files_links_to_folders_and_strangers_are_not_pictures(tmp_path):
     assert [s.file for s in found.samples] == ["a/1.png"]
     assert found.classes == {"a"}
     assert found.strangers == ["a/notes.txt"]
-    assert any("loop" in entry for entry in found.ignored)
+    assert found.links == ["a/loop"]
+    assert {"a/._1.png", "a/.ipynb_checkpoints", ".ipynb_checkpoints", "__MACOSX"} <= set(found.hidden)
 
 
 def test_an_empty_class_is_a_class(tmp_path):

@@ -1,0 +1,120 @@
+"""`data.group`: what belongs together, such as one person's pictures, lies on one side of every split."""
+
+import hashlib
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ajuste_fino.data.scan import Sample
+from ajuste_fino.errors import UserError, nearest, some
+from ajuste_fino.files import read_csv
+
+KEY = "data.group"
+
+
+def grouped(samples: Sequence[Sample], group: str | None, root: Path) -> list[Sample]:
+    """The samples, each with the group it belongs to.
+
+    Args:
+        group: a column of the CSV that `root` is, or a regular expression with one pair of parentheses, which is looked
+            for in each file's path relative to the root: `(person\\d+)`.
+
+    Raises:
+        UserError: where it is neither, or leaves a file without a group.
+    """
+    if group is None:
+        return list(samples)
+    names = _column(root, group) if "(" not in group else _matches(samples, group)
+    without = [sample.file for sample in samples if not names.get(sample.file)]
+    if without:
+        fix = f"{len(without)} have none:\n{some(without)}"
+        raise UserError(KEY, "must give every picture a group", got=group, fix=fix)
+    return [replace(sample, group=names[sample.file]) for sample in samples]
+
+
+def _column(table: Path, column: str) -> dict[str, str]:
+    if not table.is_file():
+        fix = r"Write it with one pair of parentheses around what names the group, as in data.group='(person\d+)'."
+        raise UserError(KEY, "must be a regular expression on the path, where data.root is a folder", got=column, fix=fix)
+    rows = read_csv(table)
+    if rows and column not in rows[0]:
+        raise UserError(KEY, f"must be a column of {table.name}", got=column, fix=nearest(column, list(rows[0])))
+    return {row["file"]: row[column] for row in rows}
+
+
+def _matches(samples: Iterable[Sample], pattern: str) -> dict[str, str]:
+    fix = r"An example: data.group='(person\d+)'."
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise UserError(KEY, f"must be a regular expression ({error})", got=pattern, fix=fix) from error
+    if expression.groups != 1:
+        raise UserError(KEY, "must have one pair of parentheses that capture", got=pattern, fix=fix)
+    found = ((sample.file, expression.search(sample.file)) for sample in samples)
+    return {file: match[1] or "" for file, match in found if match}
+
+
+def units(samples: Sequence[Sample]) -> list[str]:
+    """What each sample cannot be parted from: its group and the copies of its content, whatever groups those are in."""
+    parent: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        while parent.setdefault(name, name) != name:
+            name = parent[name]
+        return name
+
+    for sample in samples:
+        if sample.group:
+            one, other = sorted((root(f"group {sample.group}"), root(sample.sha256)))
+            parent[one] = other
+    return [root(sample.sha256) for sample in samples]
+
+
+def deal(samples: Sequence[Sample], shares: dict[str, float], seed: int, keep: str | None = None) -> dict[str, str]:
+    """Give each unit to a side, so that every side has its share of every class as nearly as whole units allow.
+
+    Units are dealt from the largest to the smallest, each to the side that lacks its classes most; equal ones in an order
+    that the seed draws. The side `keep` gets a unit of every class first.
+
+    Returns:
+        Side by unit.
+
+    Raises:
+        UserError: where there are fewer units than sides.
+    """
+    names = units(samples)
+    held: dict[str, Counter[str]] = defaultdict(Counter)
+    for unit, sample in zip(names, samples, strict=True):
+        held[unit][sample.label] += 1
+    if len(held) < len(shares):
+        fix = f"It takes one at least for each of {', '.join(shares)}."
+        raise UserError(KEY, "makes too few groups", got=len(held), fix=fix)
+    order = sorted(held, key=lambda unit: (-held[unit].total(), hashlib.sha256(f"{seed} {unit}".encode()).digest()))
+    totals = Counter(sample.label for sample in samples)
+    lack = {side: {label: share * totals[label] for label in totals} for side, share in shares.items()}
+    first = _first(order, held) if keep else []
+    sides: dict[str, str] = {}
+    for unit in dict.fromkeys(first + order):
+        empty = [side for side in shares if side not in sides.values()]
+        open_to = empty if len(held) - len(sides) <= len(empty) else list(shares)
+        sides[unit] = str(keep) if unit in first else max(open_to, key=lambda side: _gain(held[unit], lack[side], totals))
+        for label, count in held[unit].items():
+            lack[sides[unit]][label] -= count
+    return sides
+
+
+def _first(order: Sequence[str], held: dict[str, Counter[str]]) -> list[str]:
+    """The smallest units that together have every class."""
+    chosen: dict[str, None] = {}
+    seen: set[str] = set()
+    for unit in reversed(order):
+        if held[unit].keys() - seen:
+            chosen[unit] = None
+            seen |= held[unit].keys()
+    return list(chosen)
+
+
+def _gain(unit: Counter[str], lack: dict[str, float], totals: Counter[str]) -> float:
+    return sum(count * lack[label] / totals[label] for label, count in unit.items())

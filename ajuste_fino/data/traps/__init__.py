@@ -1,0 +1,43 @@
+"""What can be wrong with a folder: a rule for each trap, from a survey to findings."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from ajuste_fino.data.survey import Survey
+from ajuste_fino.data.traps import classes, copies, files
+from ajuste_fino.data.traps.finding import LEVELS, Finding
+
+Rule = Callable[[Survey], Iterator[Finding]]
+# what names and hashes alone show, before anything is decoded
+STRUCTURE: tuple[Rule, ...] = (classes.empty, classes.absent, copies.leaks)
+FILES: tuple[Rule, ...] = (files.bad_files, files.passed_over, files.disguised)
+RULES: tuple[Rule, ...] = (
+    *FILES,
+    *STRUCTURE,
+    copies.near,
+    copies.within,
+    classes.tiny,
+    classes.imbalance,
+    classes.names,
+    files.unknown,
+    files.odd_modes,
+    files.odd_sizes,
+)
+
+__all__ = ["FILES", "LEVELS", "RULES", "STRUCTURE", "Finding", "Rule", "findings", "refuse"]
+
+
+def findings(survey: Survey, rules: tuple[Rule, ...] = RULES) -> list[Finding]:
+    """All that the rules find, errors first."""
+    found = [finding for rule in rules for finding in rule(survey)]
+    return sorted(found, key=lambda finding: LEVELS.index(finding.level))
+
+
+def refuse(found: Sequence[Finding]) -> None:
+    """Raise the errors among the findings as one.
+
+    Raises:
+        UserError: where there is one.
+    """
+    errors = [finding for finding in found if finding.level == "error"]
+    if errors:
+        raise errors[0].raised(also=errors[1:])

@@ -1,0 +1,117 @@
+"""Traps of files: bad ones, hidden ones, links, other formats than their names say."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from ajuste_fino.data.survey import Survey
+from ajuste_fino.data.traps.finding import Finding
+
+SUFFIXES = {
+    "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
+    "TIFF": {".tif", ".tiff"},
+    "PPM": {".ppm", ".pgm", ".pbm", ".pnm"},
+}
+
+
+def bad_files(survey: Survey) -> Iterator[Finding]:
+    """What cannot be trained on, by kind: stopped at, or skipped up to a share of all."""
+    count, source = len(survey.skipped), survey.source
+    total = len(survey.samples) + count
+    level, fix = "error", "Move them away, or pass data.on_bad_image=skip to go on without them:"
+    if not source.strict:
+        level, fix = "warning", "They are skipped:"
+        if count > source.max_skipped * total:
+            level, fix = (
+                "error",
+                f"More than data.max_skipped={source.max_skipped:g} of all would be skipped; mend them or raise it:",
+            )
+    for kind, bad in survey.bad.items():
+        if bad:
+            rule = f"holds {len(bad)} of {total} files that cannot be trained on"
+            yield Finding(kind, level, "data.root", rule, fix, files=[str(one) for one in bad])
+
+
+def passed_over(survey: Survey) -> Iterator[Finding]:
+    """Hidden files and folders, files in no class, links to folders."""
+    found = survey.found
+    over, loop, copy = (
+        "They are passed over:",
+        "They are not followed, or a picture would count twice:",
+        "A copy would lack them:",
+    )
+    kinds = [
+        ("hidden entries", "warning", found.hidden, "hidden files and folders", over),
+        ("stray files", "warning", found.stray, "files that lie in no class folder", over),
+        ("links to folders", "warning", found.links, "links to folders", loop),
+        ("links out", "warning", found.outside, "files or folders that lie outside of it", copy),
+    ]
+    for trap, level, entries, what, fix in kinds:
+        files = list(dict.fromkeys(entries))  # the root is looked at twice
+        if files:
+            yield Finding(trap, level, "data.root", f"has {len(files)} {what}", fix, files=files)
+
+
+def disguised(survey: Survey) -> Iterator[Finding]:
+    """Files whose content is of another format than their name says; the content decides."""
+    files = []
+    for sample in survey.samples:
+        look = survey.looks.get(sample.sha256)
+        if look and Path(sample.file).suffix.lower() not in SUFFIXES.get(look.format, {f".{look.format.lower()}"}):
+            files.append(f"{sample.file}: {look.format}")
+    if files:
+        fix = "They are read by their content; other programs may not:"
+        yield Finding(
+            "disguised formats",
+            "warning",
+            "data.root",
+            f"has {len(files)} files of another format than their name says",
+            fix,
+            files=files,
+        )
+
+
+def odd_modes(survey: Survey) -> Iterator[Finding]:
+    """Pictures that are not stored as the most are: grey, transparent, CMYK, 16 bits."""
+    by_mode: dict[str, list[str]] = defaultdict(list)
+    for sample in survey.samples:
+        if look := survey.looks.get(sample.sha256):
+            by_mode[look.mode].append(sample.file)
+    usual = max(by_mode, key=lambda mode: len(by_mode[mode]), default=None)
+    files = [f"{mode}: {len(names)}, such as {names[0]}" for mode, names in by_mode.items() if mode != usual]
+    if files:
+        fix = "All become RGB by the rules of the user guide; a mode that goes with a class gives the class away:"
+        yield Finding(
+            "odd modes",
+            "note",
+            "data.root",
+            f"has {len(by_mode)} kinds of pictures, the most of mode {usual}",
+            fix,
+            files=files,
+        )
+
+
+def odd_sizes(survey: Survey) -> Iterator[Finding]:
+    """Pictures much smaller or larger than the middle one, and long strips, of which the middle alone is seen."""
+    sized = [(sample.file, look.width, look.height) for sample in survey.samples if (look := survey.looks.get(sample.sha256))]
+    if not sized:
+        return
+    sides = sorted(min(width, height) for _, width, height in sized)
+    middle = sides[len(sides) // 2]
+    odd = [
+        f"{file}: {width} × {height}"
+        for file, width, height in sized
+        if not middle / 4 <= min(width, height) <= middle * 8 or max(width, height) > 4 * min(width, height)
+    ]
+    if odd:
+        fix = "They become as large as all others; of a strip longer than 4 to 1 most networks see the middle alone:"
+        rule = f"has {len(odd)} pictures of unusual sizes, the middle one's shorter side being {middle} px"
+        yield Finding("odd sizes", "note", "data.root", rule, fix, files=odd)
+
+
+def unknown(survey: Survey) -> Iterator[Finding]:
+    """Pictures that the given split file does not name."""
+    if survey.unknown:
+        rule = f"does not name {len(survey.unknown)} pictures"
+        fix = "They are left out:"
+        yield Finding("not in the split file", "warning", f"data.split={survey.source.split}", rule, fix, files=survey.unknown)

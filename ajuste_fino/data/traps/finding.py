@@ -1,0 +1,33 @@
+"""What is wrong, or odd, about a folder, and what to do about it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ajuste_fino.errors import UserError, some
+
+LEVELS = ("error", "warning", "note")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One trap, named: an `error` stops training, a `warning` is said before it, a `note` is for the audit.
+
+    `thing`, `rule`, `got` and `fix` are those of a UserError; `files` are the files, or groups of files, concerned.
+    """
+
+    trap: str
+    level: str
+    thing: str
+    rule: str
+    fix: str
+    got: object = None
+    files: Sequence[str] = ()
+
+    def raised(self, also: Sequence["Finding"] = ()) -> UserError:
+        """The finding as an error, with others that came with it."""
+        listed = f"\n{some(list(self.files))}" if self.files else ""
+        others = "".join(f"\n{finding}" for finding in also)
+        return UserError(self.thing, self.rule, got=self.got, fix=self.fix + listed + others)
+
+    def __str__(self) -> str:
+        return str(self.raised())
