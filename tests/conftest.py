@@ -58,6 +58,7 @@ def cli(monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["ajuste-fino", *map(str, arguments)])
         monkeypatch.setattr(module.signal, "signal", lambda *_: None)
         monkeypatch.setattr(module, "leave", sys.exit)
+        monkeypatch.setattr(module.gc, "freeze", lambda: None)  # this process has more to come
         capsys.readouterr()
         with pytest.raises(SystemExit) as stop:
             module.main()

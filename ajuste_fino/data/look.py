@@ -50,7 +50,8 @@ def difference_hash(image: Image.Image) -> str:
     It hardly changes when a picture is scaled, compressed or stored in another format. Source: N. Krawetz, "Kind of like
     that", hackerfactor.com, 2013.
     """
-    cells = np.asarray(image.resize((SIDE + 1, SIDE), Image.Resampling.BOX).convert("L")).astype(np.int16)
+    smaller = image.reduce(max(1, min(image.size) // (4 * SIDE)))  # whole pixels first: the same cells in half the time
+    cells = np.asarray(smaller.resize((SIDE + 1, SIDE), Image.Resampling.BOX).convert("L")).astype(np.int16)
     if cells.std() < FLAT:
         return NONE
     return np.packbits(cells[:, 1:] > cells[:, :-1]).tobytes().hex()

@@ -47,9 +47,9 @@ class Preprocessing:
         return F.resize(pixels, size, interpolation=INTERPOLATION[self.interpolation], antialias=True)
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """(N, 3, H, W) uint8, on any device → float32 as the network expects it."""
+        """(N, 3, H, W) uint8, on any device → float32 as the network expects it, channels last."""
         mean, std = (torch.tensor(v, device=pixels.device)[:, None, None] * 255 for v in (self.mean, self.std))
-        return (pixels - mean) / std
+        return pixels.contiguous(memory_format=torch.channels_last).float().sub_(mean).div_(std)
 
 
 @dataclass(frozen=True)

@@ -53,9 +53,8 @@ class Extractor(nn.Module):
         return {"weights": self.backbone.before, "cut": cut, "preprocessing": preprocessing, "precision": self.precision}
 
     def forward(self, pixels: Tensor) -> Tensor:
-        x = self.preprocessing.normalise(pixels).contiguous(memory_format=torch.channels_last)
         with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            features = self.backbone(x)
+            features = self.backbone(self.preprocessing.normalise(pixels))
         return features.float()
 
 
