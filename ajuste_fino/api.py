@@ -24,6 +24,6 @@ def fine_tune(root: str | os.PathLike[str] | None = None, /, **keys: Any) -> Pre
     cfg = compose("train", [*data, *(f"{key}={literal(value)}" for key, value in keys.items())])
     out = Path(cfg.out).expanduser()
     metrics = train(cfg, out)
-    model = load(out, cfg.trainer.accelerator)
+    model = load(out, cfg.trainer.accelerator, list(cfg.trust))
     model.metrics = metrics
     return model

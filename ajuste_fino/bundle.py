@@ -1,7 +1,7 @@
 """What a user keeps: backbone, head, labels and preprocessing in two files and their hashes; never a pickle."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -54,8 +54,8 @@ def write(bundle: Bundle, folder: Path) -> None:
     write_text(folder / SUMS, "".join(f"{sha256(folder / name)}  {name}\n" for name in (TENSORS, FACTS)))
 
 
-def read(value: str | Path) -> Bundle:
-    """The bundle in a run folder, or a bundle's own folder.
+def read(value: str | Path, trusted: Sequence[str] = ()) -> Bundle:
+    """The bundle in a run folder, or a bundle's own folder; `trusted` packages may have the class of its backbone.
 
     Raises:
         UserError: where there is none, or one of its files is not as it was written.
@@ -65,7 +65,7 @@ def read(value: str | Path) -> Bundle:
     facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     if facts["format"] != FORMAT:
         raise UserError(f"run={folder}", f"must have format {FORMAT}", got=facts["format"], fix="Update ajuste_fino.")
-    return _assemble(facts, load((folder / TENSORS).read_bytes()))
+    return _assemble(facts, load((folder / TENSORS).read_bytes()), trusted)
 
 
 def _folder(path: Path) -> Path:
@@ -86,12 +86,12 @@ def _verify(folder: Path) -> None:
             )
 
 
-def _assemble(facts: Mapping[str, Any], tensors: dict[str, Tensor]) -> Bundle:
+def _assemble(facts: Mapping[str, Any], tensors: dict[str, Tensor], trusted: Sequence[str]) -> Bundle:
     def part(name: str) -> dict[str, Tensor]:
         return {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
 
     preprocessing = Preprocessing(**facts["preprocessing"])
     head = Head(HeadShape(**facts["head"]))
     head.load_state_dict(part("head"), strict=True)
-    backbone = rebuild(Cut(**facts["backbone"]), facts["preprocessing"], part("backbone"))
+    backbone = rebuild(Cut(**facts["backbone"]), facts["preprocessing"], part("backbone"), trusted)
     return Bundle(backbone, head.eval(), facts["labels"], preprocessing, facts["precision"])

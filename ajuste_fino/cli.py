@@ -18,6 +18,8 @@ VERBS = {
     "train": "freeze a trained CNN, train a new head on a folder of images",
     "evaluate": "judge a trained model on its test split or on other pictures",
     "predict": "name what is on pictures",
+    "audit": "look for what is wrong with a folder of images",
+    "fetch": "bring a backbone's published weights to this machine",
     "list": "show the backbones, optimizers, data sets and other names there are",
 }
 
@@ -28,7 +30,8 @@ Verbs:
 
 Examples:
   ajuste-fino train                                     the embedded digits, to see it work
-  ajuste-fino train data=folder data.root=photos        your own folder, one sub-folder a class
+  ajuste-fino audit data.root=photos                    what is wrong with a folder, one sub-folder a class
+  ajuste-fino train data=folder data.root=photos        train on it
   ajuste-fino train -m optimizer=sgd,momentum,adam      several runs, one table
   ajuste-fino evaluate run=runs/…                       its test split again
   ajuste-fino predict run=runs/… images=new.jpg         one picture, a folder, or a list
@@ -110,12 +113,17 @@ def _hydra(verb: str, arguments: list[str]) -> None:
     import hydra
     from hydra.errors import HydraException
 
-    from ajuste_fino.runs.configuration import explain, folder, quoted, refuse_additions
+    from ajuste_fino.runs.allowed import config_dir, refuse_hydra_itself
+    from ajuste_fino.runs.configuration import explain, folder, quoted, refuse_additions, refuse_foreign_hydra
 
+    refuse_hydra_itself(arguments)
     refuse_additions(verb, arguments)
     several = bool({"-m", "--multirun"} & set(arguments))
-    sys.argv = [f"ajuste-fino {verb}", *(quoted(one, several) for one in arguments)]
+    keys = [quoted(one, several) for one in arguments]
+    sys.argv = [f"ajuste-fino {verb}", *keys]
     try:
+        if theirs := config_dir(arguments):
+            refuse_foreign_hydra(verb, theirs, [key for key in keys if "=" in key and not (key.startswith("-") or several)])
         hydra.main(version_base="1.3", config_path=str(folder()), config_name=verb)(_task(verb))()
     except HydraException as error:
         raise explain(error, verb, [one for one in arguments if "=" in one]) from error
@@ -134,6 +142,7 @@ def _task(verb: str) -> Callable[[Any], Any]:
             gc.enable()
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, _leave_in_order)
+            _refuse_trust_from_a_file(cfg, HydraConfig.get().overrides.task)
             return function(cfg, out)
         except Exception as error:
             if several and isinstance(error, Diverged):
@@ -146,6 +155,12 @@ def _task(verb: str) -> Callable[[Any], Any]:
     return task
 
 
+def _refuse_trust_from_a_file(cfg: Any, overrides: Any) -> None:
+    """A file that says whom to trust could come from anyone; the command line comes from the user."""
+    if cfg.trust and not any(one.startswith("trust=") for one in overrides):
+        raise UserError("trust", "can be given on the command line only", got=list(cfg.trust), fix="Take it out of the file.")
+
+
 def _function(verb: str) -> Callable[[Any, Path], Any]:
     if verb == "train":
         from ajuste_fino.runs.train import train
@@ -155,6 +170,14 @@ def _function(verb: str) -> Callable[[Any, Path], Any]:
         from ajuste_fino.runs.evaluate import evaluate
 
         return evaluate
+    if verb == "audit":
+        from ajuste_fino.runs.audit import audit
+
+        return audit
+    if verb == "fetch":
+        from ajuste_fino.runs.fetch import fetch
+
+        return lambda cfg, _out: fetch(cfg)
     from ajuste_fino.runs.predict import predict
 
     return lambda cfg, _out: predict(cfg)

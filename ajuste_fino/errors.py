@@ -26,6 +26,7 @@ class UserError(AjusteFinoError):
     exit_code = 2
 
     def __init__(self, thing: str, rule: str, *, fix: str, got: object = None) -> None:
+        self.parts = (thing, rule, fix, got)
         given = "" if got is None else f"; got {got!r}" if isinstance(got, int | float) else f"; got {got}"
         super().__init__(f"{thing} {rule}{given}. {fix}")
 

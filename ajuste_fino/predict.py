@@ -80,13 +80,13 @@ class Predictor:
         return torch.cat(scores), bad
 
 
-def load(run: str | os.PathLike[str], accelerator: str = "auto") -> Predictor:
-    """The model of a run folder or a bundle.
+def load(run: str | os.PathLike[str], accelerator: str = "auto", trust: Sequence[str] = ()) -> Predictor:
+    """The model of a run folder or a bundle; packages in `trust` may have the class of its backbone.
 
     Raises:
         UserError: where there is none, or its files are damaged.
     """
-    return Predictor(bundle.read(Path(run)), device(accelerator))
+    return Predictor(bundle.read(Path(run), trust), device(accelerator))
 
 
 def device(accelerator: str) -> torch.device:

@@ -78,6 +78,12 @@ class Store:
         for path in sorted(folder.glob("*.npy")):
             self._open(path)
 
+    @classmethod
+    def existing(cls, folder: Path) -> Self:
+        """The store of a folder that holds shards already, whatever the width of its rows."""
+        first = Shard(min(folder.glob("*.npy")))
+        return cls(folder, first.table.dtype["row"].shape[0])
+
     def _open(self, path: Path) -> None:
         if sha256(path) != path.stem:
             self.damaged.append(path)

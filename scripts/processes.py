@@ -1,26 +1,35 @@
 """A command watched from outside: how long it took, how much memory it held, what it printed."""
 
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
-EVERY = 0.1  # s
+EVERY = 2.0  # s; to add up the pages of a large process takes some of the time that is being measured
 
 
 def watched(command, environment):
     """Seconds, peak memory in MiB of the process and all its descendants together, and the standard output of a command."""
     started = time.perf_counter()
-    process = subprocess.Popen(
-        [str(part) for part in command], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
     peak = 0
-    while process.poll() is None:
-        peak = max(peak, sum(map(held, (process.pid, *descendants(process.pid)))))
-        time.sleep(EVERY)
-    seconds, (output, errors) = time.perf_counter() - started, process.communicate()
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:  # a full pipe would stop it
+        process = subprocess.Popen([str(part) for part in command], env=environment, stdout=output, stderr=errors)
+        while running(process):
+            peak = max(peak, sum(map(held, (process.pid, *descendants(process.pid)))))
+        seconds = time.perf_counter() - started
+        said, complaint = (file.seek(0) or file.read() for file in (output, errors))
     if process.returncode:
-        raise SystemExit(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{errors[-2000:]}")
-    return seconds, peak / 2**20, output
+        raise SystemExit(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{complaint[-2000:]}")
+    return seconds, peak / 2**20, said
+
+
+def running(process):
+    """Whether a process still runs after a while; not a moment is lost once it has ended."""
+    try:
+        process.wait(EVERY)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
 
 
 def held(pid):

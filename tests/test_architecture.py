@@ -11,6 +11,7 @@ PACKAGE = ROOT / "ajuste_fino"
 TIERS = [
     {"errors"},
     {"files", "library", "memory"},
+    {"trust"},
     {"store", "data", "backbone", "head", "scratch"},
     {"freezing", "scores"},
     {"features", "classifier", "callbacks", "bundle"},

@@ -1,6 +1,6 @@
 """A CNN that was trained elsewhere, cut where its features serve best."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,8 @@ from ajuste_fino.errors import UserError
 class Cut:
     """What is needed to build the same backbone again.
 
-    Architecture, block (None: the classifier's input), grid of the map; for the architecture `cnn` its design as well.
+    Architecture, block (None: the classifier's input), grid of the map; for the architectures `cnn` and `own` their
+    design as well.
     """
 
     name: str
@@ -76,6 +77,7 @@ def build(
     pool: int | None = None,
     size: int | None = None,
     design: Mapping[str, Any] | None = None,
+    trusted: Sequence[str] = (),
 ) -> tuple[Backbone, list[str]]:
     """A backbone with its weights, and a sentence for each thing in the weights that did not match.
 
@@ -85,17 +87,18 @@ def build(
         tap: the block after which the network is cut; by default the architecture's.
         pool: the grid of the map, 1, 2 or 4; by default the architecture's.
         size: side of the images in px; by default that of the weights.
-        design: of a `cnn`, the fields of `designed.Design`.
+        design: of a `cnn`, the fields of `designed.Design`; of `own`, the class as `_target_` and its `arguments`.
+        trusted: packages whose classes `own` may name.
 
     Raises:
         UserError: where there is no such network, block or file, or the file does not fit.
     """
-    kind = architecture(name, published=weights == "pretrained", design=design)
+    kind = architecture(name, published=weights == "pretrained", design=design, trusted=trusted)
     net = kind.build()
     notes = _fill(net, kind, weights)
     wanted = tap or kind.tap
-    facts = net.design.facts() if isinstance(net, DesignedNet) else None
-    block = resolve(net, wanted) if wanted else None if facts else last_map(net, kind.preprocessing["size"])
+    facts = net.design.facts() if isinstance(net, DesignedNet) else kind.design
+    block = resolve(net, wanted) if wanted else None if name == "cnn" else last_map(net, kind.preprocessing["size"])
     return Backbone(net, Cut(name, block, pool or kind.pool, facts), kind.at(size).preprocessing), notes
 
 
@@ -109,9 +112,9 @@ def _fill(net: nn.Module, kind: Architecture, weights: str) -> list[str]:
     return load_into(net, read(weights), classifier_name(net), weights)
 
 
-def rebuild(spec: Cut, preprocessing: Mapping[str, Any], tensors: dict[str, Tensor]) -> Backbone:
+def rebuild(spec: Cut, preprocessing: Mapping[str, Any], tensors: dict[str, Tensor], trusted: Sequence[str] = ()) -> Backbone:
     """The backbone of a bundle: the same cut of the same architecture, every tensor given."""
-    net = architecture(spec.name, False, preprocessing["size"], spec.design).build()
+    net = architecture(spec.name, False, preprocessing["size"], spec.design, trusted).build()
     backbone = Backbone(net, spec, preprocessing)
     backbone.net.load_state_dict(tensors, strict=True)
     return backbone

@@ -1,6 +1,6 @@
 """Which architectures there are: how each is built, and what its pretrained weights expect to see."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from ajuste_fino.backbone import weights
 from ajuste_fino.backbone.designed import Design, DesignedNet
 from ajuste_fino.backbone.embedded import EmbeddedNet
 from ajuste_fino.errors import UserError, nearest
+from ajuste_fino.trust import own_class, source_of
 
 EMBEDDED = Path(__file__).parents[1] / "weights" / "embedded.safetensors"
 # these two would be built with an initialisation that takes a minute and that weights overwrite
@@ -34,6 +35,7 @@ class Architecture:
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
     tap: str | None = None
     pool: int = 1
+    design: dict[str, Any] | None = None
 
     def at(self, size: int | None) -> "Architecture":
         """The same for images of another side in px; the ratio of resize to crop is kept."""
@@ -45,12 +47,18 @@ class Architecture:
         return replace(self, preprocessing={**self.preprocessing, "size": size, "resize": round(size * ratio)})
 
 
-def architecture(name: str, published: bool, size: int | None = None, design: Mapping[str, Any] | None = None) -> Architecture:
+def architecture(
+    name: str,
+    published: bool,
+    size: int | None = None,
+    design: Mapping[str, Any] | None = None,
+    trusted: Sequence[str] = (),
+) -> Architecture:
     """The architecture of that name; `published` asks for the preprocessing of the weights that `pretrained()` gives.
 
     Without it, for weights from a file, it is that of the first weights torchvision published for the architecture.
     `size` is needed where the images' side decides the shape of a tensor, as in a vision transformer; `design` has the
-    fields of `designed.Design`, for the name `cnn`.
+    fields of `designed.Design`, for the name `cnn`, or the `_target_` and `arguments` of a trusted class, for `own`.
 
     Raises:
         UserError: where no library has it.
@@ -62,6 +70,8 @@ def architecture(name: str, published: bool, size: int | None = None, design: Ma
     if name == "cnn":
         expects = {"size": 32, "resize": 32, "mean": (0.5,) * 3, "std": (0.25,) * 3, "squash": True}
         return Architecture(name, partial(DesignedNet, Design(**(design or {}))), _untrained, expects)
+    if name == "own":
+        return _own(design or {}, trusted)
     if name.startswith("timm/"):
         return _timm(name)
     return _torchvision(name, published, size, tap, pool)
@@ -70,6 +80,23 @@ def architecture(name: str, published: bool, size: int | None = None, design: Ma
 def _untrained() -> dict[str, Tensor]:
     fix = "Pass backbone.weights=none and phases=scratch, or the path of weights of this design."
     raise UserError("backbone.weights", "must not be pretrained: nobody has trained a CNN of your design", fix=fix)
+
+
+def _own(design: Mapping[str, Any], trusted: Sequence[str]) -> Architecture:
+    """A class of the user's own; its code is part of what it is, so that features of other code are others."""
+    target, arguments = str(design.get("_target_")), dict(design.get("arguments") or {})
+    kind = own_class(target, nn.Module, trusted, "backbone._target_")
+    facts = {"_target_": target, "arguments": arguments, "code": source_of(kind)}
+
+    def build() -> nn.Module:
+        try:
+            return kind(**arguments)
+        except (TypeError, ValueError) as error:
+            fix = "Change backbone.arguments."
+            raise UserError(f"backbone._target_={target}", f"does not accept ({error})", got=arguments, fix=fix) from error
+
+    expects = {"size": 224, "resize": 256, "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+    return Architecture("own", build, _untrained, expects, design=facts)
 
 
 def _torchvision(name: str, published: bool, size: int | None, tap: str | None, pool: int) -> Architecture:

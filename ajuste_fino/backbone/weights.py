@@ -129,3 +129,13 @@ def online(load: Callable[[], dict[str, Tensor]], name: str) -> dict[str, Tensor
         raise UserError(
             f"backbone={name}", f"needs weights that are not on this machine and cannot be fetched ({error})", fix=fix
         ) from error
+
+
+def kept(name: str) -> Path | None:
+    """The file of a torchvision network's published weights in torch's cache, where it is there."""
+    from torchvision import models
+
+    if name not in models.list_models(module=models):
+        return None
+    file = Path(torch.hub.get_dir()) / "checkpoints" / models.get_model_weights(name).DEFAULT.url.rpartition("/")[2]
+    return file if file.is_file() else None

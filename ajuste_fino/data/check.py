@@ -104,7 +104,7 @@ def _hash(sample: Sample) -> str | BadImage:
     if not sample.path.is_file():  # a pipe would never end
         return BadImage(sample.file, "not a regular file")
     try:
-        return sha256(sample.path)
+        return sha256(sample.path) if sample.path.stat().st_size else BadImage(sample.file, "an empty file")
     except OSError as error:
         return BadImage(sample.file, error.strerror or str(error))
 

@@ -1,13 +1,16 @@
 """From a picture to the numbers a network reads: the one resize, the augmentation, the normalisation."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from threading import Lock
+from typing import Protocol, runtime_checkable
 
 import torch
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as F
+
+from ajuste_fino.trust import source_of
 
 ONE_AT_A_TIME = Lock()
 INTERPOLATION = {"bilinear": InterpolationMode.BILINEAR, "bicubic": InterpolationMode.BICUBIC}
@@ -50,6 +53,34 @@ class Preprocessing:
         """(N, 3, H, W) uint8, on any device → float32 as the network expects it, channels last."""
         mean, std = (torch.tensor(v, device=pixels.device)[:, None, None] * 255 for v in (self.mean, self.std))
         return pixels.contiguous(memory_format=torch.channels_last).float().sub_(mean).div_(std)
+
+
+@runtime_checkable
+class Varying(Protocol):
+    """Whatever varies a picture: the same picture, size and seed give the same pixels.
+
+    Its views are cached under its class, the code of its file and its attributes.
+    """
+
+    def least(self, size: int) -> int:
+        """Of a picture's shorter side, how many px are worth decoding."""
+        ...
+
+    def __call__(self, image: Image.Image, size: int, seed: int) -> Tensor:
+        """RGB picture → (3, size, size) uint8."""
+        ...
+
+
+def identity(varying: Varying) -> dict[str, object]:
+    """All that decides the views of a picture, as plain values."""
+    if isinstance(varying, Augmentation):
+        return asdict(varying)
+    kind = type(varying)
+    return {
+        "class": f"{kind.__module__}.{kind.__qualname__}",
+        "code": source_of(kind),
+        "state": repr(sorted(vars(varying).items())),
+    }
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """The frozen backbone once over all pictures, its features kept on disk by content: ten epochs cost one pass."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +10,7 @@ from ajuste_fino.data.images import BadImage
 from ajuste_fino.data.loading import Order
 from ajuste_fino.data.look import Look
 from ajuste_fino.data.scan import Sample
+from ajuste_fino.data.transforms import identity
 from ajuste_fino.errors import some
 from ajuste_fino.features.live import Live, refuse_changed
 from ajuste_fino.files import cache_folder, fingerprint
@@ -31,7 +31,7 @@ class Cached:
         self.live = live
         self.body: nn.Module | None = None
         self.num_features = live.num_features
-        self.varied = fingerprint(asdict(live.augmentation))[:8]
+        self.varied = fingerprint(identity(live.augmentation))[:8]
         self.store = Store(cache_folder() / "features" / fingerprint(space)[:32], live.extractor.num_features)
         self.misses = 0
 

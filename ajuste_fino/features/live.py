@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from ajuste_fino.data.images import changed
 from ajuste_fino.data.loading import Batch, Labelled, Order, Pictures, loader
 from ajuste_fino.data.scan import Sample
-from ajuste_fino.data.transforms import Augmentation
+from ajuste_fino.data.transforms import Varying
 from ajuste_fino.features.extractor import Extractor, stream
 from ajuste_fino.features.views import Views
 
@@ -46,7 +46,7 @@ class Work:
 class Live:
     """Images through the extractor whenever they are needed."""
 
-    def __init__(self, extractor: Extractor, augmentation: Augmentation, work: Work) -> None:
+    def __init__(self, extractor: Extractor, augmentation: Varying, work: Work) -> None:
         self.extractor, self.augmentation, self.work = extractor, augmentation, work
         self.body: nn.Module | None = extractor
         self.num_features = extractor.num_features

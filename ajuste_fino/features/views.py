@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from PIL import Image
 from torch import Tensor
 
-from ajuste_fino.data.transforms import Augmentation, Preprocessing
+from ajuste_fino.data.transforms import Preprocessing, Varying
 
 
 class Plain:
@@ -25,7 +25,7 @@ class Plain:
 class Views(Plain):
     """View 0 of a picture is the plain one; each other is an augmentation that its content and the view's number decide."""
 
-    def __init__(self, preprocessing: Preprocessing, augmentation: Augmentation, contents: Sequence[str]) -> None:
+    def __init__(self, preprocessing: Preprocessing, augmentation: Varying, contents: Sequence[str]) -> None:
         super().__init__(preprocessing)
         self.augmentation, self.contents = augmentation, contents
 

@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino.errors import UserError, nearest
+from ajuste_fino.runs.allowed import targets
 
 PATHS = ("data.root", "data.split", "backbone.weights", "run", "images", "out", "csv", "json")
 
@@ -41,6 +42,32 @@ def compose(verb: str, overrides: Sequence[str]) -> DictConfig:
             return hydra_compose(verb, [quoted(one) for one in overrides])
     except HydraException as error:
         raise explain(error, verb, overrides) from error
+
+
+def refuse_foreign_hydra(verb: str, directory: str, overrides: Sequence[str]) -> None:
+    """Configurations of the user's own may hold keys for the run, but none that change Hydra's own classes.
+
+    Raises:
+        UserError: where composing with them gives Hydra another `_target_` than without.
+    """
+    ours, theirs = (
+        set(targets(_hydra_node(verb, more)))
+        for more in ([], [f"hydra.searchpath=[{literal(f'file://{directory}')}]", *overrides])
+    )
+    if theirs - ours:
+        fix = "Leave hydra out of these configurations."
+        raise UserError(
+            f"--config-dir {directory}", "must not change Hydra's own classes", got=", ".join(theirs - ours), fix=fix
+        )
+
+
+def _hydra_node(verb: str, overrides: Sequence[str]) -> Any:
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+
+    with initialize_config_dir(str(folder()), version_base="1.3"):
+        cfg = hydra_compose(verb, list(overrides), return_hydra_config=True)
+    return OmegaConf.to_container(cfg.hydra, resolve=False)
 
 
 def quoted(override: str, several: bool = False) -> str:
@@ -96,11 +123,18 @@ def explain(error: Exception, verb: str, overrides: Sequence[str]) -> UserError:
     )
 
 
+ARGUMENTS = ("optimizer.", "schedule.", "data.augment.")  # of classes, which say themselves what they take
+
+
 def refuse_additions(verb: str, overrides: Sequence[str]) -> None:
-    """`+key=value` would add a key that nothing reads: refused, unless it is an argument of optimizer or schedule."""
+    """`+key=value` would add a key that nothing reads: refused, unless it is an argument of a class that is named by key."""
     for override in overrides:
         key = override.lstrip("+").partition("=")[0]
-        if override.startswith("+") and key not in keys(verb) and not key.startswith(("optimizer.", "schedule.", "hydra")):
+        if (
+            override.startswith("+")
+            and key not in keys(verb)
+            and not key.startswith(("optimizer.", "schedule.", "data.augment.", "hydra"))
+        ):
             raise UserError(f"The key {key}", f"is unknown to {verb}", fix=nearest(key, keys(verb)))
 
 

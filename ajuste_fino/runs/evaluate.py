@@ -16,7 +16,9 @@ from ajuste_fino.files import existing, write_json, write_text
 from ajuste_fino.predict import Predictor, load
 from ajuste_fino.runs.configuration import needed
 from ajuste_fino.runs.console import log, progress, start_log, workers
-from ajuste_fino.runs.train import claim, empty, judge
+from ajuste_fino.runs.parts import trusted
+from ajuste_fino.runs.run_folder import claim, empty
+from ajuste_fino.runs.train import judge
 
 
 def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
@@ -29,7 +31,7 @@ def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
     needed(cfg)
     empty(out)
     start_log()
-    predictor = load(cfg.run, cfg.trainer.accelerator)
+    predictor = load(cfg.run, cfg.trainer.accelerator, trusted(cfg))
     table = _known(_table(cfg), predictor)
     claim(out)
     start_log(out / "log.txt")

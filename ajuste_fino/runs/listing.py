@@ -2,30 +2,56 @@
 
 from collections.abc import Mapping
 
+from omegaconf import OmegaConf
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from ajuste_fino.runs.configuration import folder, options
 
 GROUPS = {
-    "backbone": "backbone=NAME, or backbone.name=any classification model of torchvision, or timm/NAME",
     "data": "data=NAME",
     "head": "head=NAME",
     "phases": "phases=NAME",
     "optimizer": "optimizer=NAME",
     "schedule": "schedule=NAME",
 }
+MADE_TO_MEASURE = {"cnn": "none: your design", "own": "none: your class"}
 
 
 def show(verbs: Mapping[str, str]) -> None:
-    """Print verbs and names."""
+    """Print verbs, names and backbones."""
     table = Table("what", "names", "how", show_lines=True)
     table.add_row("verbs", "\n".join(f"{name}: {what}" for name, what in verbs.items()), "ajuste-fino VERB")
     for group, how in GROUPS.items():
         table.add_row(group, ", ".join(_described(group, name) for name in options(group)), how)
-    Console().print(table, markup=False)
+    console = Console()
+    console.print(table, markup=False)
+    console.print(_backbones(), markup=False)
 
 
 def _described(group: str, name: str) -> str:
     first = (folder() / group / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
     return f"{name} ({first[2:].split(':')[0]})" if first.startswith("# ") and group in ("data", "phases") else name
+
+
+def _backbones() -> Table:
+    """The short names, what of each is frozen, how many features it gives at its default cut, and whether it is here."""
+    import torch  # three seconds, which the table above need not wait for
+
+    from ajuste_fino.backbone import build
+    from ajuste_fino.backbone.weights import kept
+
+    how = "… or backbone.name=any of torchvision, or timm/NAME. ajuste-fino fetch backbone=NAME brings weights here."
+    table = Table(Column("backbone=NAME", no_wrap=True), "frozen", "features", "cut after", "image", "weights", caption=how)
+    for name in options("backbone"):
+        if name in MADE_TO_MEASURE:
+            table.add_row(name, "–", "–", "–", "–", MADE_TO_MEASURE[name])
+            continue
+        full = str(OmegaConf.load(folder() / "backbone" / f"{name}.yaml").name)
+        with torch.device("meta"):  # shapes without numbers: nothing is allocated
+            backbone, _ = build(full, "none")
+        count, size = sum(p.numel() for p in backbone.parameters()), backbone.preprocessing["size"]
+        where = "in the package" if full == "embedded" else "here" if kept(full) else "not here"
+        block = (backbone.spec.tap or "–").removeprefix("features.")
+        table.add_row(name, f"{count:,}", f"{backbone.num_features:,}", block, f"{size} px", where)
+    return table

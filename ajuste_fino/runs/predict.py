@@ -16,6 +16,7 @@ from ajuste_fino.files import write_csv, write_json
 from ajuste_fino.predict import Prediction, images, load
 from ajuste_fino.runs.configuration import needed, numbers
 from ajuste_fino.runs.console import progress, start_log, workers
+from ajuste_fino.runs.parts import trusted
 
 MOST = 50  # rows on the screen; the files hold all
 
@@ -30,7 +31,7 @@ def predict(cfg: DictConfig) -> dict[str, Any]:
     numbers(cfg, {"top": (int, 1, inf)})
     start_log()
     paths = images([str(one) for one in cfg.images] if OmegaConf.is_list(cfg.images) else str(cfg.images))
-    predictor = load(cfg.run, cfg.trainer.accelerator)
+    predictor = load(cfg.run, cfg.trainer.accelerator, trusted(cfg))
     chances, bad = predictor.probabilities(paths, workers=workers(cfg.workers) if len(paths) > 64 else 0, progress=progress)
     good = [path for position, path in enumerate(paths) if position not in bad]
     predictions = [predictor.prediction(row, cfg.top) for row in chances]

@@ -13,7 +13,7 @@ from ajuste_fino.backbone import Backbone
 from ajuste_fino.classifier import probabilities
 from ajuste_fino.data.prepare import Table, prepare
 from ajuste_fino.data.split import write_split
-from ajuste_fino.data.transforms import Augmentation, Preprocessing
+from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.errors import UserError
 from ajuste_fino.features import Cached, Extractor, Live, Work, resolve_precision
 from ajuste_fino.files import read_csv, write_json, write_text
@@ -21,11 +21,12 @@ from ajuste_fino.freezing import Frozen
 from ajuste_fino.head import HeadShape
 from ajuste_fino.predict import device
 from ajuste_fino.report.plots import confusion, learning_curves
-from ajuste_fino.runs import parts
+from ajuste_fino.runs import folds, parts, source
 from ajuste_fino.runs.clock import Clock
 from ajuste_fino.runs.configuration import needed, numbers
 from ajuste_fino.runs.console import log, progress, start_log, workers
 from ajuste_fino.runs.learner import Learner
+from ajuste_fino.runs.run_folder import claim, empty
 from ajuste_fino.scores import read_predictions, score, write_predictions
 
 Figures = dict[str, Any]
@@ -33,20 +34,14 @@ RULES = {
     "epochs": (int, 1, inf),
     "patience": (int, 1, inf),
     "batch_size": (int, 1, inf),
-    "seed": (int, 0, 2**63 - 1),
     "features.batch_size": (int, 1, inf),
     "features.views": (int, 1, 10**6),
     "head.dropout": (float, 0, 0.999),
     "head.hidden": (int, 0, 10**6),
     "head.hidden_dropout": (float, 0, 0.999),
-    "data.val": (float, 0, 1),
-    "data.test": (float, 0, 1),
-    "data.max_skipped": (float, 0, 1),
-    "data.augment.scale": (float, 0.01, 1),
-    "data.augment.flip": (float, 0, 1),
-    "data.augment.color": (float, 0, 1),
+    **source.RULES,
 }
-OPTIONAL = {"data.image_size": (int, 8, 4096), "features.pool": (int, 1, 4), "workers": (int, 0, 64)}  # null, or these
+OPTIONAL = {"features.pool": (int, 1, 4), **source.OPTIONAL}  # null, or these
 
 
 def train(cfg: DictConfig, out: Path) -> Figures:
@@ -61,7 +56,7 @@ def train(cfg: DictConfig, out: Path) -> Figures:
     start_log()
     learner = Learner(cfg)
     work = Work(device(cfg.trainer.accelerator), cfg.features.batch_size, workers(cfg.workers), progress)
-    precision, source = resolve_precision(cfg.features.precision, work.device), parts.source(cfg.data)
+    precision, where = resolve_precision(cfg.features.precision, work.device), source.source(cfg.data)
     torch.manual_seed(cfg.seed)
     backbone, notes = parts.backbone(cfg)
     body = Frozen(backbone) if cfg.phases.name == "head" else backbone
@@ -69,15 +64,17 @@ def train(cfg: DictConfig, out: Path) -> Figures:
     features = _features(cfg, extractor, work)
 
     clock.start("extract")
-    table = prepare(source, cfg.seed, work.workers, progress, features if isinstance(features, Cached) else None)
+    table = prepare(where, cfg.seed, work.workers, progress, features if isinstance(features, Cached) else None)
     _open(out, cfg, table, [*([] if cfg.phases.name == "scratch" else notes), *features.warnings()])
     module = learner.module(table, features)
     test = features.plain(table.of("test"))
+    clock.start("folds")
+    figures = folds.cross_validate(learner, table, features, out)
     clock.start("fit")
     head, epoch = learner.fit(table, features, module, out)
     clock.stop()
 
-    figures = _proof(body) | _validation(out, epoch)
+    figures |= _proof(body) | _validation(out, epoch)
     bundle.write(bundle.Bundle(backbone, head, table.labels, extractor.preprocessing, precision), out / "bundle")
     if table.of("test"):
         figures |= judge(table, probabilities(head, test), out / "predictions_test.csv", out / "plots")
@@ -104,6 +101,7 @@ def _validate(cfg: DictConfig, out: Path) -> None:
         keys = "trainer.devices, num_nodes and strategy"
         raise UserError(keys, "must be 1, 1 and auto", got=given, fix="Leave them out: a run uses one device.")
     HeadShape(1, 2, **parts.shape_of(cfg.head))
+    folds.possible(cfg)
     empty(out)
 
 
@@ -121,25 +119,8 @@ def _phases(cfg: DictConfig) -> None:
         raise UserError("phases=scratch", "begins from random weights", got=f"backbone.weights={weights}", fix=fix)
 
 
-def empty(out: Path) -> None:
-    """Refuse to write among the files of another run."""
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise UserError(
-            "out", "must be a new or an empty folder", got=out, fix="Pass another, or leave it out for one named by the time."
-        )
-
-
-def claim(out: Path) -> None:
-    """Make the run folder; of two runs that want the same one, the second is refused."""
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        (out / "config.yaml").open("x").close()
-    except FileExistsError as error:
-        raise UserError("out", "is another run's, started meanwhile", got=out, fix="Pass another.") from error
-
-
 def _features(cfg: DictConfig, extractor: Extractor, work: Work) -> Cached | Live:
-    live = Live(extractor, Augmentation(**cfg.data.augment), work)
+    live = Live(extractor, parts.augmentation(cfg), work)
     return Cached(live) if cfg.features.mode == "cached" and cfg.phases.name == "head" else live
 
 

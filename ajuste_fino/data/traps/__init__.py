@@ -22,8 +22,9 @@ RULES: tuple[Rule, ...] = (
     files.odd_modes,
     files.odd_sizes,
 )
+AUDIT: tuple[Rule, ...] = (*RULES, copies.mislabelled)  # each picture beside each: too slow to be done before every run
 
-__all__ = ["FILES", "LEVELS", "RULES", "STRUCTURE", "Finding", "Rule", "findings", "refuse"]
+__all__ = ["AUDIT", "FILES", "LEVELS", "RULES", "STRUCTURE", "Finding", "Rule", "findings", "refuse"]
 
 
 def findings(survey: Survey, rules: tuple[Rule, ...] = RULES) -> list[Finding]:

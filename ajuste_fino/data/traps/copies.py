@@ -1,7 +1,7 @@
 """Traps of copies: the same picture, or nearly the same, where it should not be."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ajuste_fino.data.near import close_pairs, hash_rows, hash_similarity
 from ajuste_fino.data.scan import Sample
@@ -49,12 +49,28 @@ def near(survey: Survey) -> Iterator[Finding]:
     """Pictures that look the same in two splits: scaled, compressed or stored anew."""
     train, others = _hashed(survey, "train"), _hashed(survey, "val") + _hashed(survey, "test")
     one, other = (hash_rows([survey.looks[s.sha256].hash for s in side]) for side in (others, train))
-    pairs = close_pairs(one, other, hash_similarity(BITS))
-    found = [f"{others[a].file} ≈ {train[b].file}" for a, b, _ in pairs if others[a].sha256 != train[b].sha256]
+    yield from look_alikes("near copies across splits", others, train, close_pairs(one, other, hash_similarity(BITS)))
+
+
+def mislabelled(survey: Survey) -> Iterator[Finding]:
+    """Pictures that look the same and have two labels, whatever their splits."""
+    samples = [sample for split in ("train", "val", "test") for sample in _hashed(survey, split)]
+    rows = hash_rows([survey.looks[sample.sha256].hash for sample in samples])
+    pairs = [(a, b, likeness) for a, b, likeness in close_pairs(rows, rows, hash_similarity(BITS)) if a < b]
+    two = [pair for pair in pairs if samples[pair[0]].label != samples[pair[1]].label]
+    yield from look_alikes("near copies under two labels", samples, samples, two)
+
+
+def look_alikes(
+    trap: str, others: Sequence[Sample], train: Sequence[Sample], pairs: Sequence[tuple[int, int, float]]
+) -> Iterator[Finding]:
+    """The finding of pairs (position in `others`, position in `train`, likeness) that are no exact copies."""
+    alike = [(others[a], train[b], likeness) for a, b, likeness in pairs if others[a].sha256 != train[b].sha256]
+    found = [f"{one.file} ≈ {other.file} ({likeness:.2f})" for one, other, likeness in alike]
     if found:
-        rule = f"has {len(found)} pairs of pictures across splits that look the same"
-        fix = "Where they are the same, keep one of each, or the figures flatter:"
-        yield Finding("near copies across splits", "warning", "data.root", rule, fix, files=found)
+        rule = f"has {len(found)} pairs of pictures that look the same ({trap})"
+        fix = "Where they are the same, keep one of each, under its right label, or the figures flatter:"
+        yield Finding(trap, "warning", "data.root", rule, fix, files=found)
 
 
 def _hashed(survey: Survey, split: str) -> list[Sample]:

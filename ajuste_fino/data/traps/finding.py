@@ -23,11 +23,20 @@ class Finding:
     got: object = None
     files: Sequence[str] = ()
 
+    @property
+    def sentence(self) -> str:
+        """What it is and what to do, without the files."""
+        return str(UserError(self.thing, self.rule, got=self.got, fix=self.fix))
+
     def raised(self, also: Sequence["Finding"] = ()) -> UserError:
         """The finding as an error, with others that came with it."""
         listed = f"\n{some(list(self.files))}" if self.files else ""
         others = "".join(f"\n{finding}" for finding in also)
         return UserError(self.thing, self.rule, got=self.got, fix=self.fix + listed + others)
+
+    def facts(self) -> dict[str, object]:
+        """As plain values, with every file."""
+        return {"trap": self.trap, "level": self.level, "message": self.sentence, "files": list(self.files)}
 
     def __str__(self) -> str:
         return str(self.raised())

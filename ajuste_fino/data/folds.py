@@ -1,0 +1,63 @@
+"""`data.folds`: the same pictures divided several times, so that each is judged once by a head that never saw it."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from ajuste_fino.data.group import deal, units
+from ajuste_fino.data.scan import Sample, natural
+from ajuste_fino.data.split import assign
+from ajuste_fino.errors import UserError
+
+KEY = "data.folds"
+
+
+def folds(samples: Sequence[Sample], count: int, val: float, seed: int) -> Iterator[list[Sample]]:
+    """The samples, divided `count` times: the fold as `test`, the others as `train` and, a share `val` of them, `val`.
+
+    Folds are stratified by class; copies of a picture, and groups, are not parted. Source: Hastie, Tibshirani and
+    Friedman, *The Elements of Statistical Learning*, 2009, section 7.10.
+
+    Raises:
+        UserError: where there are not enough pictures, or groups, to divide.
+    """
+    _refuse(samples, count)
+    numbers = _numbers(samples, count, seed)
+    for fold in range(count):
+        held = [replace(sample, split="test") for sample, n in zip(samples, numbers, strict=True) if n == fold]
+        rest = [replace(sample, split="") for sample, n in zip(samples, numbers, strict=True) if n != fold]
+        yield assign(rest, val, 0.0, seed) + held
+
+
+def _refuse(samples: Sequence[Sample], count: int) -> None:
+    what = "groups" if any(sample.group for sample in samples) else "different pictures"
+    of_class: dict[str, set[str]] = defaultdict(set)
+    for sample, unit in zip(samples, units(samples), strict=True):
+        of_class[sample.label].add(unit)
+    sizes = Counter({label: len(held) for label, held in of_class.items()})
+    few = sorted((label for label in sizes if sizes[label] < 2), key=natural)
+    if few:
+        fix = "Bring more of them, or leave data.folds out."
+        raise UserError(KEY, f"needs at least two {what} of every class", got=f"one of {', '.join(few)}", fix=fix)
+    if count > max(sizes.values()):
+        fix = f"No class has more than {max(sizes.values())} {what} outside of the test split."
+        raise UserError(KEY, f"must not be larger than the number of {what} of a class", got=count, fix=fix)
+
+
+def _numbers(samples: Sequence[Sample], count: int, seed: int) -> list[int]:
+    """The fold of each sample."""
+    names = units(samples)
+    if any(sample.group for sample in samples):
+        sides = deal(samples, {str(fold): 1 / count for fold in range(count)}, seed)
+        return [int(sides[unit]) for unit in names]
+    of_class: dict[str, set[str]] = defaultdict(set)
+    for sample in samples:
+        of_class[sample.label].add(sample.sha256)
+    order = [
+        content
+        for label in sorted(of_class)
+        for content in sorted(of_class[label], key=lambda content: hashlib.sha256(f"{seed} {content}".encode()).digest())
+    ]
+    fold = {content: place % count for place, content in enumerate(order)}  # the next class goes on where one ended
+    return [fold[unit] for unit in names]

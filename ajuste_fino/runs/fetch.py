@@ -1,0 +1,32 @@
+"""`fetch`: published weights brought to this machine's cache, for a time without a network."""
+
+from typing import Any
+
+from omegaconf import DictConfig
+
+from ajuste_fino.backbone.catalogue import architecture
+from ajuste_fino.backbone.weights import kept
+from ajuste_fino.errors import UserError
+from ajuste_fino.runs.configuration import needed
+from ajuste_fino.runs.console import log, start_log
+
+
+def fetch(cfg: DictConfig) -> dict[str, Any]:
+    """Download the weights unless they are there already; say where they are.
+
+    Raises:
+        UserError: where the backbone has no published weights, or they cannot be had.
+    """
+    needed(cfg)
+    start_log()
+    name = str(cfg.backbone.name)
+    if cfg.backbone.weights != "pretrained":
+        fix = "Leave backbone.weights out; without published weights there is nothing to fetch."
+        raise UserError("backbone.weights", "must be pretrained to be fetched", got=cfg.backbone.weights, fix=fix)
+    if name == "embedded":
+        log.info("The weights of embedded come with the package.")
+        return {"tensors": 0}
+    state = architecture(name, published=True).pretrained()
+    where = kept(name)
+    log.info(f"The weights of {name} are on this machine" + (f": {where}" if where else ""))
+    return {"tensors": len(state), "file": str(where) if where else None}

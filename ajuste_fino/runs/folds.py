@@ -1,0 +1,59 @@
+"""`data.folds`: the head trained several times on parts of the pictures; on cached features that costs seconds."""
+
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+
+from ajuste_fino.classifier import probabilities
+from ajuste_fino.data.folds import folds
+from ajuste_fino.data.prepare import Table
+from ajuste_fino.errors import UserError
+from ajuste_fino.features import Cached, Live
+from ajuste_fino.runs.console import log
+from ajuste_fino.runs.learner import Learner
+from ajuste_fino.scores import metrics
+
+
+def possible(cfg: DictConfig) -> None:
+    """Refuse to cross-validate what would have to be computed anew for every fold."""
+    if cfg.data.folds is not None and (cfg.phases.name != "head" or cfg.features.mode != "cached"):
+        got = f"phases={cfg.phases.name}, features.mode={cfg.features.mode}"
+        fix = "Leave data.folds out, or train a head on cached features."
+        raise UserError("data.folds", "needs phases=head and features.mode=cached", got=got, fix=fix)
+
+
+def cross_validate(learner: Learner, table: Table, features: Cached | Live, out: Path) -> dict[str, Any]:
+    """Accuracy and macro F1 of each fold of train and validation, their means and standard deviations.
+
+    The test split stays aside. In each fold a part of the others chooses the epoch, so that no picture is judged by a
+    head that it helped to choose.
+    """
+    cfg = learner.cfg
+    if cfg.data.folds is None:
+        return {}
+    figures: dict[str, Any] = {}
+    parts = folds(table.of("train") + table.of("val"), cfg.data.folds, cfg.data.val, cfg.seed)
+    for number, samples in enumerate(parts):
+        one = replace(table, samples=samples)
+        head, _ = learner.fit(one, features, learner.module(one, features), out / "folds" / str(number))
+        chances = probabilities(head, features.plain(one.of("test")))
+        scores = metrics(len(one.labels))(chances, torch.tensor(one.targets(one.of("test"))))
+        figures |= {f"folds/{number}/{name}": float(value) for name, value in scores.items()}
+    return figures | _summary(figures, cfg.data.folds)
+
+
+def _summary(figures: dict[str, Any], count: int) -> dict[str, Any]:
+    summary: dict[str, Any] = {"folds": count}
+    for name in ("accuracy", "macro_f1"):
+        values = [figures[f"folds/{number}/{name}"] for number in range(count)]
+        summary |= {f"folds/{name}": mean(values), f"folds/{name}_std": stdev(values)}
+    each = ", ".join(f"{figures[f'folds/{number}/accuracy']:.3f}" for number in range(count))
+    log.info(
+        f"{count} folds: accuracy {summary['folds/accuracy']:.4f} ± {summary['folds/accuracy_std']:.4f} ({each}), "
+        f"macro F1 {summary['folds/macro_f1']:.4f} ± {summary['folds/macro_f1_std']:.4f}; ± is one standard deviation"
+    )
+    return summary

@@ -1,0 +1,22 @@
+"""The folder of one run: new, empty, and claimed by it alone."""
+
+from pathlib import Path
+
+from ajuste_fino.errors import UserError
+
+
+def empty(out: Path) -> None:
+    """Refuse to write among the files of another run."""
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise UserError(
+            "out", "must be a new or an empty folder", got=out, fix="Pass another, or leave it out for one named by the time."
+        )
+
+
+def claim(out: Path) -> None:
+    """Make the run folder; of two runs that want the same one, the second is refused."""
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        (out / "config.yaml").open("x").close()
+    except FileExistsError as error:
+        raise UserError("out", "is another run's, started meanwhile", got=out, fix="Pass another.") from error
