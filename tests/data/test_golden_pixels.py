@@ -1,0 +1,127 @@
+"""Eight orientations and nine modes: the same pixels through `load_image`, the loader, training and prediction."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ajuste_fino.data.check import hashed
+from ajuste_fino.data.images import load_image
+from ajuste_fino.data.loading import Pictures
+from ajuste_fino.data.scan import Sample
+from ajuste_fino.data.transforms import Augmentation
+from ajuste_fino.features import Cached, Extractor, Live, Plain, Work
+from ajuste_fino.predict import load, quiet
+
+Y, X = np.mgrid[:48, :72]
+GREY = ((3 * X + 5 * Y + 40 * (X > 40)) % 256).astype(np.uint8)  # no symmetry: every orientation is another picture
+COLOUR = np.stack([GREY, 255 - GREY, (GREY // 2 + X).astype(np.uint8)], axis=2)
+ALPHA = ((X * 3) % 256).astype(np.uint8)
+
+
+def on_white(rgb):
+    """What Pillow's compositing gives, at most one grey level from the formula."""
+    alpha = ALPHA[..., None] / 255
+    return rgb * alpha + 255 * (1 - alpha)
+
+
+def grey(values):
+    return np.repeat(values[..., None], 3, axis=2)
+
+
+def palette():
+    image = Image.fromarray(GREY // 64).convert("P")
+    image.putpalette([10, 20, 30, 200, 0, 0, 0, 200, 0, 250, 250, 0])
+    return image
+
+
+TABLE = np.array([[10, 20, 30], [200, 0, 0], [0, 200, 0], [250, 250, 0]])
+MODES = {
+    # the stored picture, its file, what it must be as RGB, by how much it may differ
+    "1": (lambda: Image.fromarray(GREY > 127), "png", grey(np.where(GREY > 127, 255, 0)), 0),
+    "L": (lambda: Image.fromarray(GREY), "png", grey(GREY), 0),
+    "P": (palette, "png", TABLE[GREY // 64], 0),
+    "LA": (lambda: Image.merge("LA", [Image.fromarray(GREY), Image.fromarray(ALPHA)]), "png", on_white(grey(GREY)), 1),
+    "RGB": (lambda: Image.fromarray(COLOUR), "png", COLOUR, 0),
+    "RGBA": (lambda: Image.fromarray(np.dstack([COLOUR, ALPHA])), "png", on_white(COLOUR), 1),
+    "CMYK": (lambda: Image.merge("CMYK", [*Image.fromarray(255 - COLOUR).split(), Image.new("L", (72, 48))]), "tif", COLOUR, 0),
+    "I;16": (lambda: Image.fromarray(GREY.astype(np.uint16) * 257), "png", grey(GREY), 0),
+    "F": (lambda: Image.fromarray(GREY.astype(np.float32) / 255), "tif", grey(GREY), 0),
+}
+# the orientation that undoes each: 6 and 8 are each other's
+STORED = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+def write(folder, mode, orientation):
+    """A file whose stored pixels and EXIF orientation together show the picture upright."""
+    make, suffix, _, _ = MODES[mode]
+    image = make()
+    assert image.mode == mode
+    if STORED[orientation] is not None:
+        image = image.transpose(STORED[orientation])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = folder / f"{mode.replace(';', '')}-{orientation}.{suffix}"
+    image.save(path, exif=exif)
+    return path
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("golden")
+    return {(mode, turn): write(folder, mode, turn) for mode in MODES for turn in STORED}
+
+
+@pytest.mark.parametrize("orientation", STORED)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_picture_is_read_as_it_is_seen(files, mode, orientation):
+    *_, golden, tolerance = MODES[mode]
+    seen = np.asarray(load_image(files[mode, orientation])).astype(float)
+    assert seen.shape == golden.shape
+    assert np.abs(seen - golden).max() <= tolerance
+
+
+def test_the_loader_training_and_prediction_see_the_same_pixels(files, run, monkeypatch, own_cache):
+    """Pixels as they reach the network, of all 72 files on each way there."""
+    seen = []
+    real = Extractor.forward
+    monkeypatch.setattr(Extractor, "forward", lambda self, pixels: (seen.append(pixels.clone()), real(self, pixels))[1])
+    model, paths = load(run[0]), list(files.values())
+    preprocessing = model.preprocessing
+    golden = torch.stack([preprocessing(load_image(path)) for path in paths])
+
+    from_loader = Pictures(paths, Plain(preprocessing), threads=2)[list(range(len(paths)))].pixels
+    model.predict(paths)
+    from_prediction, seen[:] = torch.cat(seen), []
+    samples, _ = hashed([Sample(path, path.name, "x") for path in paths], 0, quiet)
+    cached = Cached(Live(model.extractor, Augmentation(), Work(torch.device("cpu"), 16, 2, quiet)))
+    assert len(list(cached(samples))) == len(paths)
+    from_training = torch.cat(seen)
+
+    for pixels in (from_loader, from_prediction, from_training):
+        assert torch.equal(pixels, golden)
+    by_mode = golden.unflatten(0, (len(MODES), len(STORED)))
+    assert all(torch.equal(by_mode[n], by_mode[n, :1].expand_as(by_mode[n])) for n in range(len(MODES)))
+
+
+def test_a_large_jpeg_is_decoded_small_and_nearly_the_same(tmp_path):
+    from ajuste_fino.data.transforms import Preprocessing
+
+    rng = np.random.default_rng(0)
+    large = Image.fromarray(rng.uniform(0, 255, (12, 16, 3)).astype(np.uint8)).resize((1600, 1200), Image.Resampling.BICUBIC)
+    large.save(tmp_path / "large.jpg", quality=92)
+    preprocessing = Preprocessing(64, 72)
+    assert load_image(tmp_path / "large.jpg", least=preprocessing.least).size == (200, 150)
+    assert load_image(tmp_path / "large.jpg", least=601).size == (1600, 1200)
+    small = preprocessing(load_image(tmp_path / "large.jpg", least=preprocessing.least)).float()
+    whole = preprocessing(load_image(tmp_path / "large.jpg")).float()
+    assert (small - whole).abs().mean() < 1
