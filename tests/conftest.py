@@ -34,6 +34,13 @@ def draw(label: int, seed: int, side: int = 40) -> Image.Image:
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
 
+def shapes(label: int, seed: int) -> Image.Image:
+    """A picture of broad random shapes, as different from others as photographs are."""
+    rng = np.random.default_rng([label, seed])
+    cells = rng.uniform(0, 255, (9, 9, 3)).astype(np.uint8)
+    return Image.fromarray(cells).resize((160, 120), Image.Resampling.BICUBIC)
+
+
 def draw_folder(root: Path, classes=("1", "2", "10"), each: int = 12, suffix: str = ".png") -> Path:
     for label, name in enumerate(classes):
         (root / name).mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from ajuste_fino.data.source import Source
 from ajuste_fino.data.survey import survey
 from ajuste_fino.errors import UserError
 from ajuste_fino.predict import quiet
-from tests.conftest import draw, draw_folder
+from tests.conftest import draw, draw_folder, shapes
 
 
 def found(root, **options):
@@ -179,15 +179,8 @@ def in_splits(root, each=(30, 10, 10)):
         for label in range(2):
             (root / split / "ab"[label]).mkdir(parents=True)
             for n in range(count):
-                noisy(label, n + 1000 * len(split)).save(root / split / "ab"[label] / f"{n}.png")
+                shapes(label, n + 1000 * len(split)).save(root / split / "ab"[label] / f"{n}.png")
     return root
-
-
-def noisy(label, seed):
-    """A picture of broad random shapes, as different from others as photographs are."""
-    rng = np.random.default_rng([label, seed])
-    cells = rng.uniform(0, 255, (9, 9, 3)).astype(np.uint8)
-    return Image.fromarray(cells).resize((160, 120), Image.Resampling.BICUBIC)
 
 
 def test_twenty_exact_copies_across_splits_are_found(tmp_path):

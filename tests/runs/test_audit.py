@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-from tests.conftest import FAST, draw, draw_folder
+from tests.conftest import FAST, draw_folder, shapes
 
 
 def test_a_clean_folder(cli, tmp_path):
@@ -42,8 +42,8 @@ def test_features_of_earlier_runs_find_what_the_network_sees_as_the_same(cli, tm
         for label in range(2):
             (root / split / "ab"[label]).mkdir(parents=True)
             for seed in seeds:
-                draw(label, seed).save(root / split / "ab"[label] / f"{seed}.png")
-    draw(0, 0).save(root / "test" / "a" / "again.jpg", quality=95)
+                shapes(label, seed).save(root / split / "ab"[label] / f"{seed}.png")
+    shapes(0, 0).save(root / "test" / "a" / "again.jpg", quality=95)
     keys = ("data=folder", f"data.root={root}", f"out={tmp_path / 'run'}", "epochs=1", "workers=0")
     assert cli("train", *keys)[0] == 0
     code, _, err = cli("audit", f"data.root={root}", f"out={tmp_path / 'o'}", "workers=0")
