@@ -1,8 +1,10 @@
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from PIL import Image
 
+from ajuste_fino.data import loading
 from ajuste_fino.data.loading import Labelled, Order, Pictures, loader
 from ajuste_fino.data.transforms import Augmentation, Preprocessing
 from tests.conftest import draw
@@ -93,3 +95,27 @@ def test_an_augmentation_is_a_function_of_its_seed_and_leaves_torchs_generator_a
     assert torch.equal(first, again)
     assert not torch.equal(first, second)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_threads_give_the_same_batches():
+    sources = [draw(n % 3, n) for n in range(10)]
+    one, many = (Pictures(sources, transform, threads=threads)[list(range(20))] for threads in (1, 4))
+    assert torch.equal(one.pixels, many.pixels)
+    assert one.positions == many.positions == list(range(20))
+
+
+def test_views_of_one_picture_are_made_from_one_decoding(tmp_path, monkeypatch):
+    draw(0, 0).save(tmp_path / "x.png")
+    decoded = []
+    real = loading.read_image
+    monkeypatch.setattr(loading, "read_image", lambda *a, **k: (decoded.append(a), real(*a, **k))[1])
+    pictures = Pictures([tmp_path / "x.png", draw(1, 1)], transform)
+    assert len(pictures[[0, 2, 4, 1, 3]].pixels) == 5
+    assert len(decoded) == 2
+
+
+def test_augmentation_by_several_threads_is_the_same():
+    varied = Augmentation()
+    with ThreadPoolExecutor(4) as pool:
+        many = list(pool.map(lambda seed: varied(draw(0, 0), 32, seed), range(40)))
+    assert all(torch.equal(view, varied(draw(0, 0), 32, seed)) for seed, view in enumerate(many))

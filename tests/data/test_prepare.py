@@ -180,3 +180,44 @@ def test_pictures_to_judge_by_are_the_test_split_or_all(photos, tmp_path):
     assert len(to_judge(Source(photos), 0, quiet).of("test")) == 36
     root = splits(tmp_path / "s", train="ab", test="ab")
     assert [s.file.split("/")[0] for s in to_judge(Source(root), 0, quiet).samples] == ["test"] * 4
+
+
+class Counting(check.Decoder):
+    """A reader that remembers what it read."""
+
+    def __init__(self):
+        super().__init__(0, quiet)
+        self.read = []
+
+    def __call__(self, samples):
+        for sample in samples:
+            self.read.append(sample.file)
+            yield check.look_at(sample)
+
+
+def test_after_the_first_bad_file_the_rest_is_only_decoded(photos, own_cache):
+    """A run that will stop anyway stops soon, and tells all that is bad."""
+    (photos / "1" / "03x.png").write_text("no")
+    (photos / "10" / "11x.png").write_text("neither")
+    reader = Counting()
+    with pytest.raises(UserError, match=r"(?s)03x\.png.*11x\.png"):
+        prepare(Source(photos), 0, 0, quiet, reader)
+    assert reader.read[-1] == "1/03x.png"
+    reader.read.clear()
+    prepare(Source(photos, on_bad_image="skip", max_skipped=0.1), 0, 0, quiet, reader)
+    assert reader.read == ["1/03x.png", "10/11x.png"]  # the others are known by now
+
+
+def test_what_names_and_contents_show_is_said_before_anything_is_decoded(photos, own_cache):
+    (photos / "3").mkdir()
+    reader = Counting()
+    with pytest.raises(UserError, match="none of 3"):
+        prepare(Source(photos), 0, 0, quiet, reader)
+    assert not reader.read
+
+
+def test_a_damaged_record_of_looks_is_no_obstacle(photos, own_cache):
+    first = prepared(photos)
+    record = next(own_cache.rglob("looks-*.txt"))
+    record.write_bytes(record.read_bytes()[:500] + b"\xff\n" + record.read_bytes()[700:])
+    assert prepared(photos).samples == first.samples

@@ -1,0 +1,62 @@
+"""What there is to choose from, and what is on this machine."""
+
+import pytest
+import torch
+from torchvision import models
+
+from ajuste_fino.runs.listing import _backbones
+
+
+@pytest.fixture
+def torch_home(tmp_path, monkeypatch):
+    """A torch cache of the test's own, which holds weights of squeezenet1_1 and of no other network."""
+    monkeypatch.setattr(torch.hub, "_hub_dir", None)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    folder = tmp_path / "torch" / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    file = folder / models.SqueezeNet1_1_Weights.DEFAULT.url.rpartition("/")[2]
+    torch.save(models.squeezenet1_1().state_dict(), file)
+    return file
+
+
+def test_list_says_what_each_backbone_is_and_whether_it_is_here(torch_home):
+    table = _backbones()
+    rows = list(zip(*(column.cells for column in table.columns), strict=True))
+    rows = {name: rest for name, *rest in rows}
+    assert rows["embedded"] == ["307,360", "2,048", "block3", "64 px", "in the package"]
+    assert rows["squeezenet1_1"][-1] == "here"
+    assert rows["resnet18"][:3] == ["11,176,512", "512", "layer4"]
+    assert rows["resnet18"][-1] == "not here"
+
+
+def test_list_shows_every_group(cli, torch_home):
+    code, out, _ = cli("list")
+    assert code == 0
+    assert all(name in out for name in ("adamw", "lecture", "digits", "cosine", "scratch", "vit_b_16"))
+
+
+def test_fetch_finds_what_is_there(cli, torch_home):
+    code, _, err = cli("fetch", "backbone=squeezenet1_1")
+    assert code == 0, err
+    assert str(torch_home) in err
+    assert cli("fetch")[0] == 0  # embedded: in the package
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (["backbone=resnet18"], "cannot be fetched"),
+        (["backbone=cnn"], "must be pretrained"),
+        (["backbone=resnet18", "backbone.weights=none"], "must be pretrained"),
+        (["backbone.name=resnet"], "must be a classification model"),
+    ],
+)
+def test_fetch_says_what_cannot_be_had(cli, torch_home, monkeypatch, keys, message):
+    def nothing(*_, **__):
+        raise OSError("no network")
+
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", nothing)
+    monkeypatch.setattr(models._api, "load_state_dict_from_url", nothing)
+    code, _, err = cli("fetch", *keys)
+    assert code == 2
+    assert message in err
