@@ -169,8 +169,8 @@ def test_a_bundle_runs_nothing(run, tmp_path, canary, target):
 
 
 def test_what_is_trusted_works(cli, photos, tmp_path, canary):
-    keys = ("backbone=own", "backbone._target_=canary.Net", "backbone.arguments={width: 6}", "data.image_size=32")
-    keys += ("optimizer._target_=canary.Optimizer", "~optimizer.betas", "~optimizer.eps", "~optimizer.weight_decay")
+    keys = ("backbone=own", "backbone._target_=canary.Net", "+backbone.arguments.width=6", "data.image_size=32")
+    keys += ("optimizer._target_=canary.Optimizer", "~optimizer.weight_decay", "~optimizer.impl")
     keys += ("+data.augment._target_=canary.Mirror", "features.views=2", "epochs=2", "workers=0", "trust=[canary]")
     out = tmp_path / "run"
     code, _, err = cli("train", "data=folder", f"data.root={photos}", f"out={out}", *keys)

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from ajuste_fino.errors import UserError, nearest
 from ajuste_fino.runs.allowed import targets
 
+ARGUMENTS = ("optimizer.", "schedule.", "data.augment.", "backbone.arguments.")  # of classes, which know what they take
 PATHS = ("data.root", "data.split", "backbone.weights", "run", "images", "out", "csv", "json")
 
 
@@ -112,7 +113,7 @@ def explain(error: Exception, verb: str, overrides: Sequence[str]) -> UserError:
             if unknown:
                 rule = f"must be one of {', '.join(options(key))}"
                 return UserError(key, rule, got=unknown[0], fix=nearest(unknown[0], options(key)))
-        elif key not in known and not key.startswith("hydra"):
+        elif key not in known and not (override.startswith("+") and key.startswith(ARGUMENTS)):
             return UserError(f"The key {key}", f"is unknown to {verb}", fix=nearest(key, known))
         elif rest and (folder() / group).is_dir() and f"'{key}'" in str(error):
             having = [name for name in options(group) if rest in dict(_plain(f"{group}/{name}.yaml"))]
@@ -123,18 +124,11 @@ def explain(error: Exception, verb: str, overrides: Sequence[str]) -> UserError:
     )
 
 
-ARGUMENTS = ("optimizer.", "schedule.", "data.augment.")  # of classes, which say themselves what they take
-
-
 def refuse_additions(verb: str, overrides: Sequence[str]) -> None:
     """`+key=value` would add a key that nothing reads: refused, unless it is an argument of a class that is named by key."""
     for override in overrides:
         key = override.lstrip("+").partition("=")[0]
-        if (
-            override.startswith("+")
-            and key not in keys(verb)
-            and not key.startswith(("optimizer.", "schedule.", "data.augment.", "hydra"))
-        ):
+        if override.startswith("+") and key not in keys(verb) and not key.startswith(ARGUMENTS):
             raise UserError(f"The key {key}", f"is unknown to {verb}", fix=nearest(key, keys(verb)))
 
 
