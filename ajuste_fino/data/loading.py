@@ -35,7 +35,7 @@ class Transform(Protocol):
 class Batch:
     """(N, 3, H, W) uint8 pixels, the positions they have in the list of sources, and what is no picture.
 
-    `looks` has those of plain views, by position, where the contents of the sources were given.
+    `looks` has those of plain views, by position, where they were asked for.
     """
 
     pixels: Tensor
@@ -55,9 +55,15 @@ class Pictures(Dataset[Batch]):
     """
 
     def __init__(
-        self, sources: Sequence[Source], transform: Transform, contents: Sequence[str] | None = None, threads: int = 1
+        self,
+        sources: Sequence[Source],
+        transform: Transform,
+        contents: Sequence[str] | None = None,
+        threads: int = 1,
+        looks: bool = False,
     ) -> None:
-        self.sources, self.transform, self.contents, self.threads = sources, transform, contents, threads
+        self.sources, self.transform, self.contents = sources, transform, contents
+        self.threads, self.looks = threads, looks
 
     def __getitem__(self, positions: list[int]) -> Batch:
         count = len(self.sources)
@@ -88,7 +94,7 @@ class Pictures(Dataset[Batch]):
                 if least != self.transform.least(view):
                     least = self.transform.least(view)
                     stored, image = self._load(index, least)
-                look = Look.at(stored, image) if self.contents and not view else None
+                look = Look.at(stored, image) if self.looks and not view else None
                 views.append((position, look, self.transform(image, index, view)))
             except BadImage as error:
                 views.append((position, None, error))

@@ -52,9 +52,10 @@ class Cached:
 
     def __call__(self, samples: Sequence[Sample]) -> Iterator[Look | BadImage]:
         """What each sample is; the features of those that are pictures come to disk from the same decoding."""
-        self.misses += len(samples)
+        order = Order(len(samples), self.live.work.batch_size)
         with self.store as store:
-            for features, batch in self.live.compute(samples, Order(len(samples), self.live.work.batch_size)):
+            for features, batch in self.live.compute(samples, order, looks=True):
+                self.misses += len(batch.positions)
                 store.add([samples[position].sha256 for position in batch.positions], features.numpy())
                 seen: dict[int, Look | BadImage] = {**batch.looks, **dict(batch.bad)}
                 yield from (seen[position] for position in sorted(seen))

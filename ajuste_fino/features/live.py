@@ -57,15 +57,15 @@ class Live:
     def warnings(self) -> list[str]:
         return []
 
-    def pictures(self, samples: Sequence[Sample]) -> Pictures:
+    def pictures(self, samples: Sequence[Sample], looks: bool = False) -> Pictures:
         """The pictures of samples, in all their views."""
         contents = [sample.sha256 for sample in samples]
         views = Views(self.extractor.preprocessing, self.augmentation, contents)
-        return Pictures([sample.path for sample in samples], views, contents, self.work.threads)
+        return Pictures([sample.path for sample in samples], views, contents, self.work.threads, looks)
 
-    def compute(self, samples: Sequence[Sample], order: Order) -> Iterator[tuple[Tensor, Batch]]:
-        """Features of the positions that `order` gives, with progress."""
-        batches = self.work.loader(self.pictures(samples), order)
+    def compute(self, samples: Sequence[Sample], order: Order, looks: bool = False) -> Iterator[tuple[Tensor, Batch]]:
+        """Features of the positions that `order` gives, with progress; the looks of the pictures too, if asked for."""
+        batches = self.work.loader(self.pictures(samples, looks), order)
         yield from self.work.progress(stream(self.extractor, batches, self.work.device), len(order), "Extracting features")
 
     def training(self, samples: Sequence[Sample], targets: Sequence[int], _views: int) -> Dataset[tuple[Tensor, Tensor]]:
