@@ -138,8 +138,9 @@ def _task(verb: str) -> Callable[[Any], Any]:
         out = Path(HydraConfig.get().runtime.output_dir if several else cfg.out).expanduser()
         try:
             function = _function(verb)
-            gc.freeze()  # what was imported stays: no collection need look through it again
-            gc.enable()
+            if not gc.isenabled():  # the first of several runs: what was imported stays, and need not be looked through again
+                gc.freeze()
+                gc.enable()
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, _leave_in_order)
             _refuse_trust_from_a_file(cfg, HydraConfig.get().overrides.task)
