@@ -1,6 +1,6 @@
 """Damaged images by the thousand through audit, train and predict: nothing may crash, and no file may change.
 
-    python scripts/torture_images.py                  # 500 mutants of each of seven formats, about five minutes
+    python scripts/torture_images.py                  # 500 mutants of each of seven formats, half a minute
     python scripts/torture_images.py --each 50 --keep mutants
 
 Pictures are drawn, saved as JPEG, PNG, GIF, BMP, TIFF, WebP and PPM, and damaged: bits flipped, the end cut off, the
