@@ -19,6 +19,7 @@ VERBS = {
     "evaluate": "judge a trained model on its test split or on other pictures",
     "predict": "name what is on pictures",
     "audit": "look for what is wrong with a folder of images",
+    "lecture": "an experiment of the lecture: its figure, its table, its verdict",
     "fetch": "bring a backbone's published weights to this machine",
     "list": "show the backbones, optimizers, data sets and other names there are",
 }
@@ -35,6 +36,7 @@ Examples:
   ajuste-fino train -m optimizer=sgd,momentum,adam      several runs, one table
   ajuste-fino evaluate run=runs/…                       its test split again
   ajuste-fino predict run=runs/… images=new.jpg         one picture, a folder, or a list
+  ajuste-fino lecture list|NAME|all                     what can be seen happen; one; a page of all
 
 ajuste-fino VERB --help shows every key of a verb. AJUSTE_FINO_DEBUG=1 shows where an error came from."""
 
@@ -105,8 +107,25 @@ def _dispatch(arguments: list[str]) -> None:
         from ajuste_fino.runs.listing import show
 
         show(VERBS)
+    elif verb == "lecture":
+        _lecture(rest)
     else:
         _hydra(verb, rest)
+
+
+def _lecture(arguments: list[str]) -> None:
+    """`lecture NAME [key=value …]`: each experiment's settings are a configuration of its own."""
+    from ajuste_fino.lecture import NAMES
+
+    name, rest = (arguments[0], arguments[1:]) if arguments else ("list", [])
+    if name in ("list", "--help", "-h"):
+        from ajuste_fino.runs.lecture import listing
+
+        listing()
+    elif name not in (*NAMES, "all"):
+        raise UserError("The experiment", "is unknown", got=name, fix=nearest(name, [*NAMES, "all"]))
+    else:
+        _hydra(f"lecture/{name}", rest)
 
 
 def _hydra(verb: str, arguments: list[str]) -> None:
@@ -120,7 +139,7 @@ def _hydra(verb: str, arguments: list[str]) -> None:
     refuse_additions(verb, arguments)
     several = bool({"-m", "--multirun"} & set(arguments))
     keys = [quoted(one, several) for one in arguments]
-    sys.argv = [f"ajuste-fino {verb}", *keys]
+    sys.argv = [f"ajuste-fino {verb.replace('/', ' ')}", *keys]
     try:
         if theirs := config_dir(arguments):
             refuse_foreign_hydra(verb, theirs, [key for key in keys if "=" in key and not (key.startswith("-") or several)])
@@ -175,6 +194,14 @@ def _function(verb: str) -> Callable[[Any, Path], Any]:
         from ajuste_fino.runs.audit import audit
 
         return audit
+    if verb == "lecture/all":
+        from ajuste_fino.runs.lecture import every
+
+        return every
+    if verb.startswith("lecture/"):
+        from ajuste_fino.runs.lecture import lecture
+
+        return lambda cfg, out: lecture(cfg, out, verb.partition("/")[2])
     if verb == "fetch":
         from ajuste_fino.runs.fetch import fetch
 

@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 
 import torch
-from fractals import render_masks, scenes
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, cross_entropy
 
 from ajuste_fino.backbone.embedded import CHANNELS, EmbeddedNet
+from ajuste_fino.data.fractals import render_masks, scenes
 from ajuste_fino.files import atomic
 
 MEAN, STD = 0.5, 0.25

@@ -46,9 +46,7 @@ def prepare(source: Source, seed: int, workers: int, progress: Progress, reader:
     Raises:
         UserError: for each trap that training must not fall into; what names and contents show, before anything is decoded.
     """
-    surveyed = survey(
-        source, seed, workers, progress, reader, lambda first: traps.refuse(traps.findings(first, traps.STRUCTURE))
-    )
+    surveyed = survey(source, seed, workers, progress, reader, _refuse_structure)
     return _table(surveyed, traps.findings(surveyed))
 
 

@@ -114,13 +114,15 @@ def explain(error: Exception, verb: str, overrides: Sequence[str]) -> UserError:
                 rule = f"must be one of {', '.join(options(key))}"
                 return UserError(key, rule, got=unknown[0], fix=nearest(unknown[0], options(key)))
         elif key not in known and not (override.startswith("+") and key.startswith(ARGUMENTS)):
-            return UserError(f"The key {key}", f"is unknown to {verb}", fix=nearest(key, known))
+            return UserError(f"The key {key}", f"is unknown to {verb.replace('/', ' ')}", fix=nearest(key, known))
         elif rest and (folder() / group).is_dir() and f"'{key}'" in str(error):
-            having = [name for name in options(group) if rest in dict(_plain(f"{group}/{name}.yaml"))]
+            having = [name for name in options(group) if rest in dict(plain(f"{group}/{name}.yaml"))]
             return UserError(key, f"is not a key of the {group} that is chosen", fix=f"{group}={'|'.join(having)} has it.")
     reason = str(error).splitlines()[0]
     return UserError(
-        f"ajuste-fino {verb}", f"cannot read its arguments ({reason})", fix="Put values with commas or spaces in quotes."
+        f"ajuste-fino {verb.replace('/', ' ')}",
+        f"cannot read its arguments ({reason})",
+        fix="Put values with commas or spaces in quotes.",
     )
 
 
@@ -129,20 +131,29 @@ def refuse_additions(verb: str, overrides: Sequence[str]) -> None:
     for override in overrides:
         key = override.lstrip("+").partition("=")[0]
         if override.startswith("+") and key not in keys(verb) and not key.startswith(ARGUMENTS):
-            raise UserError(f"The key {key}", f"is unknown to {verb}", fix=nearest(key, keys(verb)))
+            raise UserError(f"The key {key}", f"is unknown to {verb.replace('/', ' ')}", fix=nearest(key, keys(verb)))
 
 
 def keys(verb: str) -> list[str]:
-    """Every key of a verb: those of its file, of all names its groups offer, and the groups themselves."""
-    main, shared = _plain(f"{verb}.yaml"), _plain("base.yaml")
-    groups = [group for entry in main.get("defaults", []) if not isinstance(entry, str) for group in entry]
-    parts: list[tuple[str, Any]] = [("", main), ("", shared)]
-    parts += [(f"{group}.", _plain(f"{group}/{name}.yaml")) for group in groups for name in options(group)]
+    """Every key of a verb: those of its file and of the files it is built on, of all names its groups offer, and the groups."""
+    chain = _chain(verb)
+    groups = [group for node in chain for entry in node.get("defaults", []) if not isinstance(entry, str) for group in entry]
+    groups = [group for group in groups if not group.startswith("override")]
+    parts: list[tuple[str, Any]] = [("", node) for node in chain]
+    parts += [(f"{group}.", plain(f"{group}/{name}.yaml")) for group in groups for name in options(group)]
     found = itertools.chain.from_iterable(_leaves(node, prefix) for prefix, node in parts)
     return sorted({key for key in found if not key.startswith(("defaults", "hydra"))} | set(groups))
 
 
-def _plain(file: str) -> dict[str, Any]:
+def _chain(name: str) -> list[dict[str, Any]]:
+    """A file of `conf/`, and those that its defaults name without a group."""
+    node = plain(f"{name}.yaml")
+    below = [entry.lstrip("/") for entry in node.get("defaults", []) if isinstance(entry, str) and entry != "_self_"]
+    return [node, *(one for entry in below for one in _chain(entry))]
+
+
+def plain(file: str) -> dict[str, Any]:
+    """A file of `conf/` as it stands, nothing composed."""
     return OmegaConf.to_container(OmegaConf.load(folder() / file), resolve=False)  # type: ignore[return-value]
 
 

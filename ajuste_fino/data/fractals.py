@@ -114,7 +114,7 @@ def warp(masks: Tensor, size: int, generator: torch.Generator) -> Tensor:
     move = uniform(count, 2, 1, low=-0.3, high=0.3, generator=generator)
     linear = scale[:, :, None] * turn
     theta = torch.cat([linear, -linear @ move], -1)
-    return grid_sample(masks, affine_grid(theta, (count, 1, size, size), align_corners=False), align_corners=False)
+    return grid_sample(masks, affine_grid(theta, [count, 1, size, size], align_corners=False), align_corners=False)
 
 
 def paint(canvas: Tensor, alpha: Tensor, generator: torch.Generator) -> Tensor:

@@ -1,0 +1,197 @@
+"""The lecture's equations, unit by unit and by matrices, beside autograd; then the same equations train a real head.
+
+The band. In float64 one rounding is 1.1·10⁻¹⁶ and the drawn networks do some hundred sums: 10⁻¹² of the largest gradient
+leaves a wide margin, and a wrong index or factor is orders beyond it. The head is trained in float32: its accuracy may
+differ by one picture in a hundred.
+
+Source: Goodfellow, Bengio and Courville, *Deep Learning*, 2016, section 6.5; Bishop, *Pattern Recognition and Machine
+Learning*, 2006, section 5.3.
+"""
+
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ajuste_fino.classifier import probabilities
+from ajuste_fino.head import Head, HeadShape
+from ajuste_fino.lecture.findings import Check, Findings, Text, words
+from ajuste_fino.lecture.frozen import Features, embedded
+from ajuste_fino.lecture.slide import BLUE, GREEN, ORANGE, Slide, slide
+from ajuste_fino.scratch.backprop import (
+    SIGMOID,
+    TANH,
+    Layer,
+    Trace,
+    backward,
+    backward_units,
+    forward,
+    forward_units,
+    squared_error,
+)
+from ajuste_fino.scratch.engine import Backpropagation
+from ajuste_fino.scratch.functional import cross_entropy
+from ajuste_fino.scratch.optim import Adam
+
+TITLE = Text(
+    "Backpropagation's equations, unit by unit and by matrices, give exactly the gradients of automatic differentiation",
+    "Las ecuaciones de backpropagation, neurona por neurona y matriciales, dan exactamente los gradientes de la "
+    "diferenciación automática",
+)
+FORMULAS = (
+    r"\frac{\partial L}{\partial w_{ij}}=\delta_j z_i",
+    r"\delta_o=f'_o(a_o)\,\frac{\partial L}{\partial z_o}",
+    r"\delta_j=f'_j(a_j)\sum_k w_{jk}\,\delta_k",
+    r"\delta_n=f'(a_n)\odot W_{n+1}^{T}\,\delta_{n+1}",
+    r"\frac{\partial L}{\partial W_{n+1}}=\delta_{n+1}\,z_n^{T}",
+)
+USES = ("scratch.backprop", "scratch.engine.Backpropagation", "scratch.optim.Adam", "features.Cached")
+NOTE = Text(
+    "The slide prints the matrix gradient as zₙ ⊙ δₙ₊₁; its dimensions ask for the outer product δₙ₊₁ zₙᵀ. The weight w_ij "
+    "runs from unit i to unit j: W of a = W z is the transpose of the table of w_ij.",
+    "La lámina escribe el gradiente matricial como zₙ ⊙ δₙ₊₁; las dimensiones piden el producto externo δₙ₊₁ zₙᵀ. El peso w_ij "
+    "va de la neurona i a la j: la W de a = W z es la transpuesta de la tabla de los w_ij.",
+)
+
+
+def measure(*, sizes: list[int], networks: int, hidden: int, epochs: int) -> Findings:
+    """Both forms beside autograd on drawn networks; a head trained by the equations beside one trained by autograd.
+
+    Args:
+        sizes: units of each layer, the inputs first.
+        networks: how many are drawn.
+        hidden: hidden units of the head.
+        epochs: of the head's training, all pictures at each step.
+    """
+    rows: list[dict[str, Any]] = []
+    shown: dict[str, Any] | None = None
+    for seed in range(networks):
+        layers, x, target = _drawn(sizes, seed)
+        gaps, trace = _gaps(layers, x, target)
+        rows += [{"network": seed, "form": form, "difference": gap} for form, gap in gaps.items()]
+        shown = shown or {"layers": layers, "trace": trace, "target": target[:, 0]}
+    checks = [_identity(form, max(row["difference"] for row in rows if row["form"] == form)) for form in ("units", "matrices")]
+    data = embedded()
+    curves = {name: _head(data, hidden, epochs, engine) for name, engine in _engines().items()}
+    found = [curve[-1][1] for curve in curves.values()]
+    checks += [
+        Check(
+            Text(
+                "head trained by these equations: test accuracy", "cabeza entrenada con estas ecuaciones: exactitud de prueba"
+            ),
+            found[0],
+            0.95,
+            1,
+        ),
+        Check(
+            Text("its distance from autograd's head", "su distancia a la cabeza de autograd"), abs(found[0] - found[1]), 0, 0.01
+        ),
+    ]
+    return Findings(checks, rows, {**(shown or {}), "curves": curves})
+
+
+def _identity(form: str, gap: float) -> Check:
+    spoken = {"units": "neurona por neurona", "matrices": "matricial"}[form]
+    what = Text(
+        f"{form}: largest difference from autograd over the largest gradient",
+        f"{spoken}: mayor diferencia con autograd sobre el mayor gradiente",
+    )
+    return Check(what, gap, 0, 1e-12, identity=True)
+
+
+def _drawn(sizes: list[int], seed: int) -> tuple[list[Layer], Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    pairs = list(pairwise(sizes))
+    layers = [Layer(normal(o, i), normal(o), TANH) for i, o in pairs]
+    layers[-1].activation = SIGMOID
+    return layers, normal(sizes[0], 1), normal(sizes[-1], 1)
+
+
+def _gaps(layers: list[Layer], x: Tensor, target: Tensor) -> tuple[dict[str, float], Trace]:
+    """How far either form is from autograd, relative to the largest gradient; the trace of the first."""
+    units = forward_units(layers, x[:, 0].tolist())
+    _, slope = squared_error(units.z[-1][:, None], target)
+    by_units = backward_units(layers, units, slope[:, 0].tolist())
+    matrices = forward(layers, x)
+    by_matrices = backward(layers, matrices, squared_error(matrices.z[-1], target)[1])
+    truth = _autograd(layers, x, target)
+    largest = max(float(g.abs().max()) for g in truth)
+    gaps = {}
+    for form, gradients in (("units", by_units), ("matrices", by_matrices)):
+        mine = [tensor for gradient in gradients for tensor in gradient]
+        gaps[form] = max(float((a - b).abs().max()) for a, b in zip(mine, truth, strict=True)) / largest
+    return gaps, units
+
+
+def _autograd(layers: list[Layer], x: Tensor, target: Tensor) -> list[Tensor]:
+    parameters = [tensor.requires_grad_() for layer in layers for tensor in (layer.weight, layer.bias)]
+    z = x
+    for layer, f in zip(layers, [torch.tanh] * (len(layers) - 1) + [torch.sigmoid], strict=True):
+        z = f(layer.weight @ z + layer.bias[:, None])
+    gradients = list(torch.autograd.grad((z - target).square().sum() / 2, parameters))
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    return gradients
+
+
+def _engines() -> dict[str, Any]:
+    return {"equations": Backpropagation(), "autograd": lambda layers, x, y: cross_entropy(layers(x), y)}
+
+
+def _head(data: Features, hidden: int, epochs: int, engine: Any) -> list[tuple[float, float]]:
+    """Training loss and test accuracy of every epoch."""
+    torch.manual_seed(0)
+    head = Head(HeadShape(data.num_features, 10, 0.2, hidden, 0.5, "scratch"))
+    head.standardise.set(data.train.x.mean(0), data.train.x.std(0))
+    optimizer, curve = Adam(head.parameters(), lr=1e-3), []
+    x = head.standardise(data.train.x)
+    for _ in range(epochs):
+        head.train()
+        optimizer.zero_grad()
+        loss = engine(head.layers, x, data.train.y)
+        loss.backward()
+        optimizer.step()
+        right = probabilities(head, [data.test.x]).argmax(1) == data.test.y
+        curve.append((loss.item(), float(right.float().mean())))
+    return curve
+
+
+def draw(findings: Findings, lang: str = "en") -> Slide:
+    """Left: the drawn network with z forwards and δ backwards. Right: the two heads' losses."""
+    say = words(lang)
+    figure, (left, right) = slide(TITLE, lang, "ab", width_ratios=[1.35, 1])
+    _network(left, findings.data["layers"], findings.data["trace"])
+    left.set_title(say("z (blue) forwards, δ (orange) backwards", "z (azul) hacia adelante, δ (naranja) hacia atrás"))
+    looks = {"equations": (BLUE, "-", say("these equations", "estas ecuaciones")), "autograd": (ORANGE, "--", "autograd")}
+    for name, curve in findings.data["curves"].items():
+        color, style, label = looks[name]
+        right.plot([loss for loss, _ in curve], style, color=color, label=label, linewidth=4 if style == "-" else 2)
+    right.set_yscale("log")
+    right.set_xlabel(say("step", "paso"))
+    right.set_ylabel(say("training loss of a real head (nats)", "pérdida de entrenamiento de una cabeza real (nats)"))
+    right.legend()
+    return figure
+
+
+def _network(axes: Any, layers: list[Layer], trace: Trace) -> None:
+    places = [[(n, (len(z) - 1) / 2 - j) for j in range(len(z))] for n, z in enumerate(trace.z)]
+    for n, layer in enumerate(layers):
+        for j, (x1, y1) in enumerate(places[n + 1]):
+            for i, (x0, y0) in enumerate(places[n]):
+                weight = float(layer.weight[j, i])
+                color = GREEN if weight > 0 else "0.55"
+                axes.plot([x0, x1], [y0, y1], color=color, linewidth=0.4 + 1.6 * abs(weight), zorder=1)
+    for n, z in enumerate(trace.z):
+        for j, (x, y) in enumerate(places[n]):
+            axes.scatter(x, y, s=2600, color="white", edgecolor="black", zorder=2)
+            axes.text(x, y + 0.1, f"{float(z[j]):+.2f}", color=BLUE, ha="center", va="center", fontsize=12)
+            if n:
+                delta = float(trace.delta[n - 1][j])
+                axes.text(x, y - 0.13, f"{delta:+.3f}", color=ORANGE, ha="center", va="center", fontsize=11)
+    axes.set_axis_off()
+    axes.margins(0.12)

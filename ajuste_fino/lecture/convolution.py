@@ -1,0 +1,148 @@
+"""What a convolution saves over a dense layer, counted on its own matrix; and its equivariance to shifts.
+
+The bands. All three are identities: the matrix of the layer has k² C_in nonzero entries in each row away from the border
+and k² C_in C_out different values, as the formulas say, exactly; a shifted input gives the shifted output to float32's
+rounding, 10⁻⁶ of values around 1; the printed formula differs from every library's by a flip of the mask.
+
+Source: Goodfellow, Bengio and Courville, *Deep Learning*, 2016, sections 9.1 and 9.2.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ajuste_fino.lecture.findings import Check, Findings, Text, words
+from ajuste_fino.lecture.photo import photograph
+from ajuste_fino.lecture.slide import BLUE, ORANGE, Slide, picture, slide
+from ajuste_fino.scratch import nn
+from ajuste_fino.scratch.functional import conv2d
+
+TITLE = Text(
+    "A convolution needs less than a thousandth of a dense layer's parameters, and a shifted image gives the shifted map",
+    "Una convolución usa menos de una milésima de los parámetros de una capa densa, y una imagen corrida da el mapa corrido",
+)
+FORMULAS = (
+    r"y[n_1,n_2]=\sum_{k_1}\sum_{k_2}I[n_1+k_1,n_2+k_2]\,K[k_1,k_2]",
+    r"y[n_1,n_2]=\sum_{k_1}\sum_{k_2}I[k_1,k_2]\,K[n_1+k_1,n_2+k_2]\quad(\mathrm{printed})",
+)
+USES = ("scratch.nn.Conv2d", "scratch.nn.Linear", "scratch.functional.conv2d")
+NOTE = Text(
+    "The slide prints Σ I[k] K[n + k]; libraries compute Σ I[n + k] K[k]. For the same mask one map is the other with both "
+    "axes reversed, as measured here.",
+    "La lámina escribe Σ I[k] K[n + k]; las bibliotecas calculan Σ I[n + k] K[k]. Con la misma máscara un mapa es el otro con "
+    "ambos ejes invertidos, como se mide aquí.",
+)
+SAID = {
+    "parameters": Text("conv: parameters counted minus k² C", "conv: parámetros contados menos k² C"),
+    "connections": Text("conv: connections counted minus the formula's", "conv: conexiones contadas menos las de la fórmula"),
+    "saving": Text("dense over conv parameters", "parámetros, densa sobre conv"),
+    "shift": Text(
+        "shifted input, shifted output: gap inside the border", "entrada corrida, salida corrida: diferencia interior"
+    ),
+    "flip": Text("printed formula against the library's, reversed", "fórmula impresa contra la de bibliotecas, invertida"),
+}
+EDGES = [[1.0, 0, -1], [2, 0, -2], [1, 0, -1]]  # Sobel's mask
+
+
+def measure(*, sides: list[int], kernel: int, channels: int, shift: list[int], seed: int) -> Findings:
+    """Parameters and connections by the image's side; the shift's error; the two formulas.
+
+    Args:
+        sides: of the square, grey input, px.
+        kernel: side of the mask, px, odd.
+        channels: maps of the output.
+        shift: rows and columns, px, at most a few.
+        seed: of the masks.
+    """
+    torch.manual_seed(seed)
+    rows = [_counted(side, kernel, channels) for side in sides]
+    last = rows[-1]
+    image = photograph(160).mean(0)[None, None]
+    before, after = _shifted(image, kernel, channels, shift)
+    gap = float((before - after).abs().max())
+    checks = [
+        Check(SAID["parameters"], last["conv parameters"] - kernel**2 * channels, 0, 0, identity=True),
+        Check(SAID["connections"], last["conv connections"] - _formula(sides[-1], kernel, channels), 0, 0, identity=True),
+        Check(SAID["saving"], last["dense parameters"] / last["conv parameters"], 1000),
+        Check(SAID["shift"], gap, 0, 1e-6, identity=True),
+        Check(SAID["flip"], _flip(kernel), 0, 1e-6, identity=True),
+    ]
+    return Findings(checks, rows, {"image": image, "before": before, "after": after, "shift": shift})
+
+
+def _counted(side: int, kernel: int, channels: int) -> dict[str, Any]:
+    """Nonzero entries and different values of the layer's matrix, which its Jacobian is."""
+    conv = nn.Conv2d(1, channels, kernel, padding=kernel // 2, bias=False)
+    units, pixels = channels * side**2, side**2
+    matrix = torch.func.vmap(conv, in_dims=0)(torch.eye(pixels).reshape(pixels, 1, side, side)).reshape(pixels, units)
+    present = matrix != 0
+    return {
+        "side": side,
+        "conv parameters": int(matrix[present].unique().numel()),
+        "conv connections": int(present.sum()),
+        "dense parameters": pixels * units,
+        "dense connections": pixels * units,
+    }
+
+
+def _formula(side: int, kernel: int, channels: int) -> int:
+    """C (Σ over outputs of the mask's taps inside the image) = C (k s − 2 Σ_{i ≤ k/2} i)²."""
+    half = kernel // 2
+    return channels * (kernel * side - half * (half + 1)) ** 2
+
+
+def _shifted(image: Tensor, kernel: int, channels: int, shift: list[int]) -> tuple[Tensor, Tensor]:
+    """The map of a shifted image and the shifted map of the image, without the border that either has from outside."""
+    mask = torch.cat([torch.tensor(EDGES)[None, None], torch.randn(channels - 1, 1, 3, 3) / 3]) if kernel == 3 else None
+    mask = torch.randn(channels, 1, kernel, kernel) / kernel if mask is None else mask
+    border = kernel + max(abs(s) for s in shift)
+    inside = (..., slice(border, -border), slice(border, -border))
+    moved = conv2d(image.roll(shift, (2, 3)), mask, padding=kernel // 2)
+    return moved[inside], conv2d(image, mask, padding=kernel // 2).roll(shift, (2, 3))[inside]
+
+
+def _flip(kernel: int) -> float:
+    """Σ I[k] K[n + k] by loops, over all n where the two overlap, beside the correlation that every library has."""
+    image, mask = torch.randn(8, 8), torch.randn(kernel, kernel)
+    library = conv2d(image[None, None], mask[None, None], padding=kernel - 1)[0, 0]
+    printed = torch.zeros_like(library)
+    for n1 in range(1 - 8, kernel):
+        for n2 in range(1 - 8, kernel):
+            for k1 in range(max(0, -n1), min(8, kernel - n1)):
+                for k2 in range(max(0, -n2), min(8, kernel - n2)):
+                    printed[n1 + 7, n2 + 7] += image[k1, k2] * mask[n1 + k1, n2 + k2]
+    return float((printed.flip(0, 1) - library).abs().max())
+
+
+def draw(findings: Findings, lang: str = "en") -> Slide:
+    """Left: parameters and connections by the side. Right: image, map, and what shifting changes."""
+    say, data = words(lang), findings.data
+    figure, axes = slide(TITLE, lang, "abc;def", width_ratios=[1.25, 1, 1])
+    sides = [row["side"] for row in findings.rows]
+    for ax, what, spoken in ((axes[0], "parameters", "parámetros"), (axes[3], "connections", "conexiones")):
+        for kind, color, marker, name in (
+            ("dense", ORANGE, "s", say("dense", "densa")),
+            ("conv", BLUE, "o", say("convolution", "convolución")),
+        ):
+            ax.loglog(sides, [row[f"{kind} {what}"] for row in findings.rows], marker + "-", color=color, label=name)
+        ax.set_ylabel(say(what, spoken))
+        ax.set_xticks(sides, [str(side) for side in sides])
+        ax.minorticks_off()
+        ax.legend(loc="upper left")
+    axes[3].set_xlabel(say("side of the image (px)", "lado de la imagen (px)"))
+    image, shift = data["image"][0, 0], data["shift"]
+    move = f"{shift[0]}, {shift[1]} px"
+    picture(axes[1], image, say("image", "imagen"), cmap="gray")
+    picture(axes[2], image.roll(shift, (0, 1)), say(f"shifted by {move}", f"corrida {move}"), cmap="gray")
+    limit = float(data["before"][0, 0].abs().quantile(0.99))
+    look = {"cmap": "RdBu", "vmin": -limit, "vmax": limit}
+    picture(axes[4], data["after"][0, 0], say("its map, shifted", "su mapa, corrido"), **look)
+    gap = float((data["before"] - data["after"]).abs().max())
+    picture(
+        axes[5],
+        data["before"][0, 0],
+        say(f"map of the shifted image\ndifference: {gap:.0e}", f"mapa de la corrida\ndiferencia: {gap:.0e}"),
+        **look,
+    )
+    return figure

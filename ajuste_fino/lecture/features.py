@@ -1,0 +1,163 @@
+"""What each layer of a trained CNN knows: of the task it was trained for, and of another one.
+
+The band. On the fractals that the embedded backbone was trained on, in new pictures, a linear probe should do better at
+each deeper layer: rank correlation of depth and accuracy at least 0.9 over the five layers (one pair of neighbours may be
+swapped). On handwritten digits, of which it never saw one, the best layer should come earlier: at least one layer.
+
+Each layer's map is averaged over a 4 × 4 grid, as heads read it; the probe is logistic regression at one regularisation.
+
+Sources: Yosinski, Clune, Bengio and Lipson, "How transferable are features in deep neural networks?", NeurIPS 2014; Alain
+and Bengio, "Understanding intermediate layers using linear classifier probes", 2016.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ajuste_fino.backbone import Backbone, build
+from ajuste_fino.data.fractals import render_masks, scenes
+from ajuste_fino.lecture.findings import Check, Findings, Text, words
+from ajuste_fino.lecture.frozen import Features, Rows, embedded
+from ajuste_fino.lecture.slide import BLUE, ORANGE, Slide, picture, slide
+
+TITLE = Text(
+    "On its own task a CNN's deeper layers know more; on another task the best layer comes earlier",
+    "En su propia tarea las capas más profundas de una CNN saben más; en otra tarea la mejor capa está antes",
+)
+FORMULAS = (r"p(y\,|\,x)=\mathrm{softmax}(V\,z_n(x)+c)",)
+USES = ("backbone.embedded", "features.Cached", "data.fractals", "scikit-learn's LogisticRegression")
+LAYERS = ("stem", "block1", "block2", "block3", "block4")
+GRID = 4
+STRENGTH = 1e-3  # C, the inverse of the regularisation
+RENDERED = 48  # variants of each system, as in the training of the weights
+
+
+def measure(*, systems: int, labels: int, tests: int, seeds: int) -> Findings:
+    """Accuracy of a linear probe at each layer, on fractals and on digits.
+
+    Args:
+        systems: of the 256 classes of fractals that the backbone was trained on.
+        labels: training pictures of each class, in both tasks.
+        tests: pictures of fractals that judge.
+        seeds: drawn sets of training pictures.
+    """
+    backbones = {layer: build("embedded", tap=f"features.{layer}", pool=GRID)[0].eval() for layer in LAYERS}
+    tasks = {"fractals": _fractals(backbones, systems, labels * seeds, tests), "digits": _digits()}
+    rows = [
+        {"task": task, "layer": layer, "seed": seed, "accuracy": _probe(data, labels, seed)}
+        for task, layers in tasks.items()
+        for layer, data in layers.items()
+        for seed in range(seeds)
+    ]
+    best = max(LAYERS, key=lambda layer: _mean(rows, "digits", layer))
+    shown = tasks["digits"][best].test
+    data = {"filters": _filters(backbones["stem"]), "pca": _pca(shown.x), "classes": shown.y, "best": best}
+    return Findings(_checks(rows), rows, data)
+
+
+def _digits() -> dict[str, Features]:
+    return {layer: embedded(f"features.{layer}", GRID) for layer in LAYERS}
+
+
+@torch.inference_mode()
+def _fractals(backbones: dict[str, Backbone], systems: int, of_each: int, tests: int) -> dict[str, Features]:
+    """New pictures of the first systems that the weights were trained on; one fractal in each picture, its system the class."""
+    pool = render_masks(systems, RENDERED, 64, torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(2**40)  # no batch of the training had this one
+    images, labels = scenes(pool, systems * of_each * 2 + tests, 64, generator, most=1)
+    y = labels.argmax(1)
+    found = {}
+    for layer, backbone in backbones.items():
+        x = torch.cat([backbone((part - 0.5) / 0.25) for part in images.split(64)])
+        found[layer] = Features(Rows(x[tests:], y[tests:]), Rows(x[:0], y[:0]), Rows(x[:tests], y[:tests]))
+    return found
+
+
+def _probe(data: Features, labels: int, seed: int) -> float:
+    """Test accuracy of logistic regression on `labels` pictures of each class."""
+    from sklearn.linear_model import LogisticRegression
+
+    train = data.train.of_each(labels, seed)
+    mean, std = train.x.mean(0), train.x.std(0).clamp(min=1e-6)
+    probe = LogisticRegression(C=STRENGTH, max_iter=500).fit(((train.x - mean) / std).numpy(), train.y.numpy())
+    return float(probe.score(((data.test.x - mean) / std).numpy(), data.test.y.numpy()))
+
+
+def _filters(backbone: Backbone) -> Tensor:
+    """The first layer's masks, (32, 3, 3, 3), each stretched to [0, 1]."""
+    masks = next(layer.weight for layer in backbone.modules() if isinstance(layer, torch.nn.Conv2d)).detach()
+    low, high = masks.amin((1, 2, 3), keepdim=True), masks.amax((1, 2, 3), keepdim=True)
+    return (masks - low) / (high - low)
+
+
+def _pca(x: Tensor) -> Tensor:
+    """(N, D) → (N, 2): the two directions of the largest variance."""
+    centred = (x - x.mean(0)) / x.std(0).clamp(min=1e-6)
+    u, s, _ = torch.linalg.svd(centred, full_matrices=False)
+    return u[:, :2] * s[:2]
+
+
+def _mean(rows: list[dict[str, Any]], task: str, layer: str) -> float:
+    values = [row["accuracy"] for row in rows if (row["task"], row["layer"]) == (task, layer)]
+    return sum(values) / len(values)
+
+
+def _checks(rows: list[dict[str, Any]]) -> list[Check]:
+    from scipy.stats import spearmanr
+
+    curves = {task: [_mean(rows, task, layer) for layer in LAYERS] for task in ("fractals", "digits")}
+    rank = float(spearmanr(range(len(LAYERS)), curves["fractals"])[0])
+    best = {task: curve.index(max(curve)) for task, curve in curves.items()}
+    return [
+        Check(
+            Text(
+                "own task: rank correlation of depth and accuracy",
+                "tarea propia: correlación de rangos de profundidad y exactitud",
+            ),
+            rank,
+            0.9,
+            1,
+        ),
+        Check(
+            Text(
+                "layers by which the best comes earlier on the other task", "capas en que la mejor se adelanta en la otra tarea"
+            ),
+            best["fractals"] - best["digits"],
+            1,
+        ),
+    ]
+
+
+def draw(findings: Findings, lang: str = "en") -> Slide:
+    """Left: accuracy by layer. Right: the first filters, and the test digits by the two main components of the best layer."""
+    say, rows = words(lang), list(findings.rows)
+    figure, (curve, filters, pca) = slide(TITLE, lang, "ab;ac", width_ratios=[1.35, 1], height_ratios=[1, 1.6])
+    names = {
+        "fractals": say("own task: fractals, new pictures", "tarea propia: fractales, imágenes nuevas"),
+        "digits": say("another task: handwritten digits", "otra tarea: dígitos manuscritos"),
+    }
+    for (task, label), color, marker in zip(names.items(), (BLUE, ORANGE), "os", strict=True):
+        values = [[row["accuracy"] for row in rows if (row["task"], row["layer"]) == (task, layer)] for layer in LAYERS]
+        curve.plot(LAYERS, [sum(v) / len(v) for v in values], marker + "-", color=color, label=label)
+        curve.fill_between(LAYERS, [min(v) for v in values], [max(v) for v in values], color=color, alpha=0.2)
+    curve.set_xlabel(say("layer after which a linear probe reads", "capa tras la cual lee un clasificador lineal"))
+    curve.set_ylabel(say("test accuracy", "exactitud de prueba"))
+    curve.legend(loc="lower right")
+    masks = torch.nn.functional.pad(findings.data["filters"], (1, 1, 1, 1), value=1.0)
+    grid = torch.cat([torch.cat(list(row), 2) for row in masks.split(8)], 1)
+    picture(filters, grid.permute(1, 2, 0), say("the 32 filters of the first layer", "los 32 filtros de la primera capa"))
+    x, y = findings.data["pca"].T
+    for digit in range(10):
+        here = findings.data["classes"] == digit
+        pca.scatter(x[here], y[here], s=45, marker=f"${digit}$", color=f"C{digit}")
+    pca.set_title(
+        say(
+            f"digits after {findings.data['best']}, two main components",
+            f"dígitos tras {findings.data['best']}, dos componentes principales",
+        ),
+        fontsize=13,
+    )
+    pca.set_xticks([])
+    pca.set_yticks([])
+    return figure

@@ -1,0 +1,69 @@
+"""What an experiment returns: checks with bands fixed beforehand, a table, and what its figure needs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any, NamedTuple
+
+
+class Text(NamedTuple):
+    """A sentence in the languages of the lecture."""
+
+    en: str
+    es: str
+
+    def said(self, lang: str) -> str:
+        return str(getattr(self, lang))
+
+
+Say = Callable[[str, str], str]
+
+
+def words(lang: str) -> Say:
+    """English and Spanish → the one that is wanted."""
+    return lambda en, es: Text(en, es).said(lang)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A measured value and the band it was expected in.
+
+    Args:
+        identity: exact by algebra; outside the band the code is wrong.
+        otherwise: what it means where the value is outside the band.
+        beyond: beside the lecture's claim: it is told, and does not decide the verdict.
+    """
+
+    what: Text
+    value: float
+    low: float = -inf
+    high: float = inf
+    identity: bool = False
+    otherwise: Text | None = None
+    beyond: bool = False
+
+    @property
+    def holds(self) -> bool:
+        return self.low <= self.value <= self.high  # False for NaN
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Checks, the table (a dictionary a row), and arrays to draw."""
+
+    checks: Sequence[Check]
+    rows: Sequence[dict[str, Any]]
+    data: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> str:
+        return "PASS" if all(check.holds or check.beyond for check in self.checks) else "NOT REPRODUCED"
+
+    @property
+    def broken(self) -> list[Check]:
+        """Identities that do not hold: a defect of the code, not a finding."""
+        return [check for check in self.checks if check.identity and not check.holds]
+
+    def column(self, name: str, **where: Any) -> list[Any]:
+        """The values of a column in the rows where other columns have given values."""
+        return [row[name] for row in self.rows if all(row.get(key) == value for key, value in where.items())]

@@ -1,0 +1,66 @@
+"""The digits through the frozen, embedded backbone: the pipeline's own features, from its cache."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from ajuste_fino.backbone import build
+from ajuste_fino.data.digits import digits_folder
+from ajuste_fino.data.prepare import prepare
+from ajuste_fino.data.source import Source
+from ajuste_fino.data.transforms import Augmentation, Preprocessing
+from ajuste_fino.features import Cached, Extractor, Live, Work
+from ajuste_fino.freezing import Frozen
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Features (N, D) and classes (N,)."""
+
+    x: Tensor
+    y: Tensor
+
+    def of_each(self, labels: int, seed: int) -> "Rows":
+        """`labels` rows of each class, drawn without replacement; 0: all."""
+        return self if labels == 0 else Rows(*(t[self.chosen(labels, seed)] for t in (self.x, self.y)))
+
+    def chosen(self, labels: int, seed: int) -> Tensor:
+        """Their positions."""
+        order = torch.randperm(len(self.y), generator=torch.Generator().manual_seed(seed))
+        if labels == 0:
+            return order
+        return torch.cat([order[self.y[order] == label][:labels] for label in self.y.unique()])
+
+
+@dataclass(frozen=True)
+class Features:
+    """The three splits; the test split is for the last word only."""
+
+    train: Rows
+    val: Rows
+    test: Rows
+
+    @property
+    def num_features(self) -> int:
+        return self.train.x.shape[1]
+
+
+def quiet(items: Iterable, _total: int, _what: str) -> Iterator:
+    """No progress is shown: a second of work."""
+    return iter(items)
+
+
+@cache
+def embedded(tap: str | None = None, pool: int | None = None) -> Features:
+    """The digits after block `tap`, by default the backbone's own choice; computed once, then read from the cache."""
+    backbone, _ = build("embedded", tap=tap, pool=pool)
+    extractor = Extractor(Frozen(backbone), Preprocessing(**backbone.preprocessing), "fp32")
+    cores = os.cpu_count() or 1
+    cached = Cached(Live(extractor, Augmentation(1.0, 0.0, 0.0), Work(torch.device("cpu"), 64, cores, quiet)))
+    table = prepare(Source(digits_folder()), 0, cores, quiet, cached)
+    parts = (table.of(split) for split in ("train", "val", "test"))
+    return Features(*(Rows(torch.cat(list(cached.plain(part))), torch.tensor(table.targets(part))) for part in parts))

@@ -1,0 +1,203 @@
+"""Neurons, and connections per neuron, counted on the networks of the lists and on later ones: how fast do they grow?
+
+The band. The book says that networks have doubled in size about every 2.4 years since hidden units came. A straight line
+through log₂(neurons) by year has a standard error; the claim holds if 2.4 years lie in the 95 % interval of the doubling
+time, over all networks since 1980, the book's and later ones. The book's seven alone are too few for a narrow interval: that
+they double in half to twice that time is told beside it.
+
+Counting. A neuron is an element that a layer with weights puts out for one image (biases and activations are part of it); its
+connections are the inputs it reads. Layers are built on torch's `meta` device, without memory, from what their papers say.
+
+Source: Goodfellow, Bengio and Courville, *Deep Learning*, 2016, figures 1.10 and 1.11 and their lists, and the papers
+named there.
+"""
+
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from ajuste_fino.lecture.findings import Check, Findings, Text, words
+from ajuste_fino.lecture.slide import BLUE, GREEN, ORANGE, Slide, slide
+
+TITLE = Text(
+    "Since hidden units were introduced, artificial neural networks have doubled in size every 2.4 years",
+    "Desde que hay unidades ocultas, las redes neuronales artificiales han duplicado su tamaño cada 2.4 años",
+)
+FORMULAS = (r"\log_2 N(t)=\log_2 N_0+t/T_2",)
+USES = ("torchvision.models", "torch.nn on the meta device")
+NOTE = Text(
+    "Of the lists' twenty networks those are counted that their papers describe layer by layer; Boltzmann machines, echo "
+    "states and recurrent networks are left out.",
+    "De las veinte redes de las listas se cuentan las que sus artículos describen capa por capa; quedan fuera las máquinas de "
+    "Boltzmann, los estados de eco y las redes recurrentes.",
+)
+
+
+class Network(NamedTuple):
+    """A year, whether the book lists it, the layers, and the shape of one input."""
+
+    name: str
+    year: int
+    book: bool
+    layers: Any
+    shape: tuple[int, ...]
+
+
+def _dense(*sizes: int) -> nn.Module:
+    return nn.Sequential(*(nn.Linear(a, b) for a, b in pairwise(sizes)))
+
+
+def _neocognitron() -> nn.Module:
+    """Three pairs of S and C planes, 24 each: 16, 10, 8, 6, 2, 1 px a side (Fukushima, 1980)."""
+    s1, s2, s3 = nn.Conv2d(1, 24, 5, padding=2), nn.Conv2d(24, 24, 3), nn.Conv2d(24, 24, 5)
+    c1, c2, c3 = nn.Conv2d(24, 24, 7, groups=24), nn.Conv2d(24, 24, 3, groups=24), nn.Conv2d(24, 24, 2, groups=24)
+    return nn.Sequential(s1, c1, s2, c2, s3, c3)
+
+
+def _lenet() -> nn.Module:
+    """Convolutions of 5 × 5 and subsampling with weights, 32 px a side (LeCun, Bottou, Bengio and Haffner, 1998)."""
+
+    def halve(maps: int) -> nn.Module:
+        return nn.Conv2d(maps, maps, 2, 2, groups=maps)
+
+    convolutions = (nn.Conv2d(1, 6, 5), halve(6), nn.Conv2d(6, 16, 5), halve(16), nn.Conv2d(16, 120, 5))
+    return nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(120, 84), nn.Linear(84, 10))
+
+
+def _published(name: str, side: int = 224) -> tuple[Any, tuple[int, ...]]:
+    def build() -> nn.Module:
+        from torchvision import models
+
+        more = {"init_weights": False, "aux_logits": False} if name == "googlenet" else {}
+        return models.get_model(name, **more)
+
+    return build, (3, side, side)
+
+
+NETWORKS = (
+    Network("Perceptron", 1958, True, lambda: _dense(400, 512, 8), (400,)),
+    Network("ADALINE", 1960, True, lambda: _dense(16, 1), (16,)),
+    Network("Neocognitron", 1980, True, _neocognitron, (1, 16, 16)),
+    Network("Back-propagation", 1986, True, lambda: _dense(36, 12, 12, 6, 24), (36,)),
+    Network("LeNet-5", 1998, True, _lenet, (1, 32, 32)),
+    Network("Deep belief net", 2006, True, lambda: _dense(784, 500, 500, 2000, 10), (784,)),
+    Network("GPU MLP", 2010, True, lambda: _dense(784, 2500, 2000, 1500, 1000, 500, 10), (784,)),
+    Network("AlexNet", 2012, True, *_published("alexnet")),
+    Network("GoogLeNet", 2014, True, *_published("googlenet")),
+    Network("VGG-16", 2014, False, *_published("vgg16")),
+    Network("ResNet-50", 2015, False, *_published("resnet50")),
+    Network("ResNeXt-101", 2016, False, *_published("resnext101_64x4d")),
+    Network("DenseNet-201", 2017, False, *_published("densenet201")),
+    Network("EfficientNet-B7", 2019, False, *_published("efficientnet_b7", 600)),
+    Network("ViT-L/16", 2020, False, *_published("vit_l_16")),
+    Network("ConvNeXt-L", 2022, False, *_published("convnext_large")),
+)
+
+
+def measure(*, confidence: float) -> Findings:
+    """Count every network; fit the doubling time of the book's, and of all.
+
+    Args:
+        confidence: of the interval, 0.95 for 95 %.
+    """
+    rows = [{"network": n.name, "year": n.year, "book": n.book, **_counted(n)} for n in NETWORKS]
+    # ADALINE and the perceptron came before hidden units were trained: the claim starts after them
+    hidden = [row for row in rows if row["year"] >= 1980]
+    book, whole = (_fitted(part, confidence) for part in ([row for row in hidden if row["book"]], hidden))
+    low = Text(
+        "doubling time of all networks since 1980, years: low end of its interval",
+        "tiempo de duplicación de todas las redes desde 1980, años: extremo inferior del intervalo",
+    )
+    high = Text(
+        "doubling time of all networks since 1980, years: high end",
+        "tiempo de duplicación de todas las redes desde 1980, años: extremo superior",
+    )
+    alone = Text("doubling time of the book's seven alone, years", "tiempo de duplicación de solo las siete del libro, años")
+    checks = [
+        Check(low, whole["low"], 0, 2.4),
+        Check(high, whole["high"], 2.4),
+        Check(alone, book["years"], 1.2, 4.8, beyond=True),
+    ]
+    return Findings(checks, rows, {"book": book, "all": whole, "confidence": confidence})
+
+
+def _counted(network: Network) -> dict[str, Any]:
+    """Neurons, connections, and connections of a neuron on average, for one input."""
+    count = {"neurons": 0, "connections": 0}
+
+    def hook(layer: nn.Module, inputs: Any, output: Any) -> None:
+        out = output[0] if isinstance(output, tuple) else output
+        reads = layer.in_features if isinstance(layer, nn.Linear) else layer.weight[0].numel()  # type: ignore[index]
+        count["neurons"] += out.numel()
+        count["connections"] += out.numel() * reads
+
+    with torch.device("meta"):
+        net = network.layers().eval()
+        for layer in net.modules():
+            if isinstance(layer, nn.Linear | nn.Conv2d):
+                layer.register_forward_hook(hook)
+        net(torch.empty(1, *network.shape))
+    return {**count, "connections per neuron": count["connections"] / count["neurons"]}
+
+
+def _fitted(rows: list[dict[str, Any]], confidence: float) -> dict[str, float]:
+    """Least squares of log₂ neurons on the year; the doubling time, with the interval of the slope."""
+    from scipy import stats
+
+    years = [row["year"] for row in rows]
+    logs = torch.tensor([row["neurons"] for row in rows], dtype=torch.float64).log2().tolist()
+    line = stats.linregress(years, logs)
+    margin = stats.t.ppf((1 + confidence) / 2, len(rows) - 2) * line.stderr
+    steep, flat = line.slope + margin, line.slope - margin
+    high = 1 / flat if flat > 0 else float("inf")
+    return {"slope": line.slope, "intercept": line.intercept, "years": 1 / line.slope, "low": 1 / steep, "high": high}
+
+
+def draw(findings: Findings, lang: str = "en") -> Slide:
+    """Left: neurons by year, with both lines. Right: connections of a neuron."""
+    say, rows = words(lang), list(findings.rows)
+    figure, (left, right) = slide(TITLE, lang, "ab", width_ratios=[1.4, 1])
+    for axes, what in ((left, "neurons"), (right, "connections per neuron")):
+        for book, color, marker, label in (
+            (True, BLUE, "o", say("in the book's lists", "en las listas del libro")),
+            (False, ORANGE, "s", say("later", "posteriores")),
+        ):
+            part = [row for row in rows if row["book"] == book]
+            axes.semilogy([row["year"] for row in part], [row[what] for row in part], marker, color=color, label=label)
+        axes.set_xlabel(say("year", "año"))
+    _labels(left, rows)
+    for name, color, en, es in (("book", BLUE, "book's", "las del libro"), ("all", GREEN, "all", "todas")):
+        line, years = findings.data[name], torch.tensor([1980.0, 2022.0])
+        interval = f"{line['years']:.1f} [{line['low']:.1f}, {line['high']:.1f}]".replace("inf", "∞")
+        label = say(f"{en}: doubles in {interval} years", f"{es}: se duplica en {interval} años")
+        left.plot(years, 2 ** (line["slope"] * years.double() + line["intercept"]), "--", color=color, label=label)
+    left.set_ylabel(say("neurons", "neuronas"))
+    right.set_ylabel(say("connections per neuron", "conexiones por neurona"))
+    left.set_ylim(top=1e11)
+    left.legend(loc="upper left", fontsize=11)
+    right.legend(loc="upper left")
+    return figure
+
+
+def _labels(axes: Any, rows: list[dict[str, Any]]) -> None:
+    """The names of some, where they do not cover each other."""
+    sides = {
+        "Perceptron": (6, 6),
+        "ADALINE": (6, 6),
+        "Neocognitron": (6, -16),
+        "Back-propagation": (6, 6),
+        "LeNet-5": (-20, 10),
+        "Deep belief net": (-40, -20),
+        "GPU MLP": (6, -4),
+        "AlexNet": (-62, 6),
+        "VGG-16": (-52, 4),
+        "EfficientNet-B7": (-80, 8),
+        "ConvNeXt-L": (-62, 14),
+    }
+    for row in rows:
+        if row["network"] in sides:
+            axes.annotate(
+                row["network"], (row["year"], row["neurons"]), sides[row["network"]], textcoords="offset points", fontsize=11
+            )

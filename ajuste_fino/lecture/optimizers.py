@@ -1,0 +1,189 @@
+"""Five optimizers on one network, each at its own best rate: how many steps does each need to come where SGD ends?
+
+The band. The four refinements were made to need fewer steps: each should reach SGD's final training loss in less than all
+of SGD's steps, at the median of the seeds. The rates are chosen on the validation loss, with other seeds than those that
+are counted; the grid must not end at the chosen rate.
+
+Source: Goodfellow, Bengio and Courville, *Deep Learning*, 2016, algorithms 8.1, 8.2, 8.4, 8.5 and 8.7.
+"""
+
+from functools import partial
+from statistics import median
+from typing import Any
+
+import torch
+from matplotlib.animation import FuncAnimation
+from torch import Tensor
+
+from ajuste_fino.lecture.data import digits
+from ajuste_fino.lecture.findings import Check, Findings, Text, words
+from ajuste_fino.lecture.slide import COLORS, MARKERS, Slide, slide
+from ajuste_fino.lecture.training import mean_loss, train
+from ajuste_fino.scratch import nn
+from ajuste_fino.scratch.optim import SGD, Adagrad, Adam, RMSprop
+
+TITLE = Text(
+    "Momentum, AdaGrad, RMSProp and Adam, each at its best rate, reach SGD's final loss in fewer steps",
+    "Momentum, AdaGrad, RMSProp y Adam, cada uno con su mejor tasa, alcanzan la pérdida final de SGD en menos pasos",
+)
+FORMULAS = (
+    r"\mathrm{AdaGrad:}\;r\leftarrow r+g\odot g,\;\Delta\theta=-\frac{\epsilon}{\delta+\sqrt{r}}\odot g",
+    r"\mathrm{RMSProp:}\;r\leftarrow\rho r+(1-\rho)\,g\odot g,\;\Delta\theta=-\frac{\epsilon}{\sqrt{\delta+r}}\odot g",
+    r"\mathrm{Adam:}\;\Delta\theta=-\epsilon\,\frac{\hat{s}}{\sqrt{\hat{r}}+\delta},\;\hat{s}=\frac{s}{1-\rho_1^t},\;\hat{r}=\frac{r}{1-\rho_2^t}",
+)
+USES = ("scratch.optim.SGD", "Adagrad", "RMSprop", "Adam", "scratch.nn.Linear", "scratch.nn.ReLU")
+NOTE = Text(
+    "The slide prints ηₖ ∝ √Σ(past values)²; the algorithms beside it divide by that root. RMSProp: the book divides by "
+    "√(δ + r), as here (formulation=book), torch by √r + δ.",
+    "La lámina escribe ηₖ ∝ √Σ(valores pasados)²; los algoritmos a su lado dividen por esa raíz. RMSProp: el libro divide por "
+    "√(δ + r), como aquí (formulation=book), torch por √r + δ.",
+)
+KINDS: dict[str, Any] = {
+    "SGD": SGD,
+    "momentum": partial(SGD, momentum=0.9, formulation="book"),
+    "AdaGrad": Adagrad,
+    "RMSProp": partial(RMSprop, formulation="book"),
+    "Adam": Adam,
+}
+TUNING = (1001, 1002)
+WINDOW = 17  # steps of an epoch, over which losses are averaged
+
+
+def measure(*, rates: dict[str, list[float]], hidden: int, epochs: int, seeds: int) -> Findings:
+    """Tune each optimizer's rate, then train it `seeds` times and compare.
+
+    Args:
+        rates: the grid of learning rates, by optimizer.
+        hidden: units of the two hidden layers.
+        epochs: passes over the 1,079 training digits, 17 steps each.
+        seeds: runs that are counted; their orders and first weights are the same for all optimizers.
+    """
+    tuned = {name: [(rate, _tune(name, rate, hidden, epochs)) for rate in grid] for name, grid in rates.items()}
+    best = {name: min(pairs, key=lambda pair: pair[1])[0] for name, pairs in tuned.items()}
+    curves, effective = {}, {}
+    for name, rate in best.items():
+        runs = [_run(name, rate, hidden, epochs, seed) for seed in range(seeds)]
+        curves[name] = torch.tensor([losses for losses, _ in runs])
+        effective[name] = runs[0][1]
+    goal = float(_smooth(curves["SGD"])[:, -1].median())
+    steps = {name: _reached(curve, goal) for name, curve in curves.items()}
+    rows = [
+        {
+            "optimizer": name,
+            "rate": best[name],
+            "steps to SGD's loss": steps[name],
+            "final loss": float(_smooth(curve)[:, -1].median()),
+        }
+        for name, curve in curves.items()
+    ]
+    return Findings(_checks(steps, best, rates), rows, {"curves": curves, "effective": effective, "best": best, "goal": goal})
+
+
+def _net(hidden: int, seed: int) -> torch.nn.Sequential:
+    torch.manual_seed(seed)
+    return torch.nn.Sequential(nn.Linear(64, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 10))
+
+
+def _tune(name: str, rate: float, hidden: int, epochs: int) -> float:
+    """The validation loss at the end, a mean over runs that are not counted; infinite where one diverged."""
+    first, val, _ = digits()
+    losses = []
+    for seed in TUNING:
+        net = _net(hidden, seed)
+        train(net, KINDS[name](net.parameters(), lr=rate), first.flat, first.y, epochs, seed)
+        losses.append(mean_loss(net, val.flat, val.y))
+    return sum(losses) / len(losses) if all(loss == loss for loss in losses) else float("inf")
+
+
+def _run(name: str, rate: float, hidden: int, epochs: int, seed: int) -> tuple[list[float], Tensor]:
+    """Losses of all steps, and the effective rate of each weight at the end."""
+    part, net = digits()[0], _net(hidden, seed)
+    optimizer = KINDS[name](net.parameters(), lr=rate)
+    losses = train(net, optimizer, part.flat, part.y, epochs, seed)
+    return losses, torch.cat([_effective(optimizer, p, rate).flatten() for p in net.parameters()])
+
+
+def _effective(optimizer: Any, parameter: Tensor, rate: float) -> Tensor:
+    """What a gradient is multiplied by: ε, or ε over the root of the accumulated squares."""
+    state = optimizer.state[parameter]
+    if "sum" in state:
+        return rate / (1e-10 + state["sum"].sqrt())
+    if "square_avg" in state:
+        return rate / (1e-8 + state["square_avg"]).sqrt()
+    if "exp_avg_sq" in state:
+        return rate / ((state["exp_avg_sq"] / (1 - 0.999 ** float(state["step"]))).sqrt() + 1e-8)
+    return torch.full_like(parameter, rate / (1 - optimizer.param_groups[0]["momentum"]))  # the velocity adds up
+
+
+def _smooth(curve: Tensor) -> Tensor:
+    """Means over the last epoch's steps, (seeds, steps − WINDOW + 1)."""
+    return curve.unfold(1, WINDOW, 1).mean(-1)
+
+
+def _reached(curve: Tensor, goal: float) -> float:
+    """Steps until the smoothed loss is at the goal, the median of the seeds; infinite where it never is."""
+    below = [(row <= goal).nonzero() for row in _smooth(curve)]
+    return float(median(float(hit[0] + WINDOW) if len(hit) else float("inf") for hit in below))
+
+
+def _checks(steps: dict[str, float], best: dict[str, float], rates: dict[str, list[float]]) -> list[Check]:
+    checks = [
+        Check(Text(f"{name}: steps over SGD's", f"{name}: pasos sobre los de SGD"), steps[name] / steps["SGD"], 0, 0.99)
+        for name in steps
+        if name != "SGD"
+    ]
+    ends = sum(best[name] in (min(grid), max(grid)) for name, grid in rates.items())
+    return [
+        *checks,
+        Check(Text("rates chosen at an end of their grid", "tasas elegidas en un extremo de su rejilla"), ends, 0, 0),
+    ]
+
+
+def draw(findings: Findings, lang: str = "en") -> Slide:
+    """Left: training loss with the seeds' spread. Right: the effective rates of all weights."""
+    say, data = words(lang), findings.data
+    figure, (left, right) = slide(TITLE, lang, "ab", width_ratios=[1.3, 1])
+    for (name, curve), color, marker in zip(data["curves"].items(), COLORS, MARKERS, strict=False):
+        smooth = _smooth(curve)
+        x = range(WINDOW, WINDOW + smooth.shape[1])
+        label = f"{name}, ε = {data['best'][name]:g}"
+        left.plot(x, smooth.median(0).values, color=color, label=label, marker=marker, markevery=40)
+        left.fill_between(x, smooth.amin(0), smooth.amax(0), color=color, alpha=0.2)
+    left.axhline(data["goal"], color="0.4", linestyle=":", label=say("where SGD ends", "donde termina SGD"))
+    left.set_yscale("log")
+    left.set_xlabel(say("step", "paso"))
+    left.set_ylabel(say("training loss over an epoch (nats)", "pérdida de entrenamiento en una época (nats)"))
+    left.legend()
+    _spread(right, data["effective"])
+    right.set_ylabel(say("effective rate of each weight at the end", "tasa efectiva de cada peso al final"))
+    return figure
+
+
+def _spread(axes: Any, effective: dict[str, Tensor]) -> None:
+    for n, (values, color) in enumerate(zip(effective.values(), COLORS, strict=False)):
+        low, q1, middle, q3, high = (float(values.quantile(q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95))
+        axes.plot([n, n], [low, high], color=color, linewidth=2)
+        axes.plot([n, n], [q1, q3], color=color, linewidth=10, alpha=0.6)
+        axes.plot(n, middle, "o", color=color, markersize=9, markeredgecolor="white")
+    axes.set_yscale("log")
+    axes.set_xticks(range(len(effective)), list(effective), rotation=20)
+
+
+def animate(findings: Findings, lang: str = "en") -> FuncAnimation:
+    """The losses as training goes on, an epoch a frame."""
+    say, curves = words(lang), findings.data["curves"]
+    smooth = {name: _smooth(curve).median(0).values for name, curve in curves.items()}
+    figure, (axes,) = slide(TITLE, lang)
+    lines = [axes.plot([], [], color=color, label=name)[0] for name, color in zip(smooth, COLORS, strict=False)]
+    length = len(next(iter(smooth.values())))
+    axes.set(xlim=(0, length + WINDOW), yscale="log", ylim=(min(float(s.min()) for s in smooth.values()) / 1.3, 3))
+    axes.set_xlabel(say("step", "paso"))
+    axes.set_ylabel(say("training loss over an epoch (nats)", "pérdida de entrenamiento en una época (nats)"))
+    axes.legend(loc="lower left")
+
+    def frame(step: int) -> list[Any]:
+        for line, values in zip(lines, smooth.values(), strict=True):
+            line.set_data(range(WINDOW, WINDOW + step), values[:step])
+        return lines
+
+    return FuncAnimation(figure, frame, frames=range(1, length, WINDOW), interval=120)

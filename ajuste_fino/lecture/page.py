@@ -1,0 +1,135 @@
+"""All experiments on one page that opens from disk: pictures and formulas are inside, nothing is fetched."""
+
+import base64
+import json
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from ajuste_fino.files import write_text
+from ajuste_fino.lecture.findings import Say, words
+from ajuste_fino.lecture.record import ANIMATION, CLAIM, FIGURE, table
+from ajuste_fino.lecture.slide import formula
+
+ROWS = 12  # of a table; the file has all
+
+STYLE = """
+:root { color-scheme: light; }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 1080px; padding: 1rem; font: 17px/1.55 system-ui, sans-serif; color: #1a1a1a; }
+h1 { line-height: 1.2; } h2 { line-height: 1.3; margin-top: 3.5rem; border-top: 1px solid #ccc; padding-top: 1.5rem; }
+img { max-width: 100%; height: auto; display: block; margin: 1rem 0; }
+.formulas { display: flex; flex-wrap: wrap; gap: .6rem 2rem; align-items: center; }
+.formulas svg { max-width: 100%; height: auto; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .88em; }
+th, td { text-align: left; padding: .3em .7em; border-bottom: 1px solid #ddd; vertical-align: top; }
+td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.verdict { display: inline-block; padding: .15em .6em; border-radius: .3em; font-weight: 700; color: #fff; }
+.verdict { background: #00664a; }
+.verdict.no { background: #a34700; } .why, .note { border-left: 4px solid #e69f00; padding: .1em .8em; margin: 1em 0; }
+.note { border-color: #56b4e9; } code { font-size: .92em; background: #f3f3f3; padding: .1em .3em; overflow-wrap: anywhere; }
+pre { background: #f3f3f3; padding: .7em; overflow-x: auto; } pre code { padding: 0; overflow-wrap: normal; }
+nav ol { padding-left: 1.6em; columns: 2 22em; } details { margin: 1em 0; } summary { cursor: pointer; }
+a { color: #005a92; }
+"""
+
+
+def write(folders: Sequence[Path], path: Path, lang: str) -> None:
+    """The page of experiments whose files lie in `folders`, in that order."""
+    say = words(lang)
+    claims = [json.loads((folder / CLAIM).read_text(encoding="utf-8")) for folder in folders]
+    title = say("Deep networks: the lecture's experiments", "Redes profundas: los experimentos de la clase")
+    passed = sum(claim["verdict"] == "PASS" for claim in claims)
+    told = say(f"{passed} of {len(claims)} claims were reproduced.", f"Se reprodujeron {passed} de {len(claims)} afirmaciones.")
+    body = [f"<h1>{escape(title)}</h1><p>{escape(told)}</p>", _contents(claims, say)]
+    body += [_section(claim, folder, say) for claim, folder in zip(claims, folders, strict=True)]
+    meta = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+    head = f"{meta}<title>{escape(title)}</title><style>{STYLE}</style>"
+    write_text(path, f'<!doctype html>\n<html lang="{lang}"><head>{head}</head><body>{"".join(body)}</body></html>\n')
+
+
+def _verdict(claim: dict[str, Any], say: Say) -> str:
+    passed = claim["verdict"] == "PASS"
+    spoken = say("PASS", "REPRODUCIDO") if passed else say("NOT REPRODUCED", "NO REPRODUCIDO")
+    return f'<span class="verdict{"" if passed else " no"}">{spoken}</span>'
+
+
+def _contents(claims: Sequence[dict[str, Any]], say: Say) -> str:
+    items = [f'<li><a href="#{c["name"]}">{c["name"]}</a> {_verdict(c, say)}</li>' for c in claims]
+    return f"<nav><ol>{''.join(items)}</ol></nav>"
+
+
+def _section(claim: dict[str, Any], folder: Path, say: Say) -> str:
+    parts = [
+        f'<section id="{claim["name"]}"><h2>{escape(claim["claim"])}</h2>',
+        f"<p>{_verdict(claim, say)}</p>",
+        f'<div class="formulas">{"".join(f"<div>{_svg(tex)}</div>" for tex in claim["formulas"])}</div>',
+        _image(folder / FIGURE, claim["claim"]),
+        _image(folder / ANIMATION, say("animation", "animación")) if (folder / ANIMATION).is_file() else "",
+        _checks(claim, say),
+        *(f'<p class="why">{escape(check["why"])}</p>' for check in claim["checks"] if check["why"]),
+        f'<p class="note">{escape(claim["note"])}</p>' if claim["note"] else "",
+        _table(folder, say),
+        f"<p>{say('Made of', 'Hecho con')} {', '.join(f'<code>{escape(part)}</code>' for part in claim['uses'])}.</p>",
+        f"<pre><code>{escape(_command(claim))}</code></pre></section>",
+    ]
+    return "".join(parts)
+
+
+def _svg(tex: str) -> str:
+    """The drawing is for the eyes; its source, for those who have it read to them."""
+    return formula(tex).replace("<svg", f'<svg role="img" aria-label="{escape(tex)}"', 1)
+
+
+def _image(path: Path, alt: str) -> str:
+    data = base64.b64encode(path.read_bytes()).decode()
+    return f'<img alt="{escape(alt)}" src="data:image/{path.suffix[1:]};base64,{data}">'
+
+
+def _checks(claim: dict[str, Any], say: Say) -> str:
+    head = [say("measured", "medido"), say("found", "hallado"), say("expected", "esperado"), ""]
+    rows = [
+        f"<td>{escape(c['what'])}{say(' (beside the lecture)', ' (además de la clase)') if c['beyond'] else ''}</td>"
+        f'<td class="n">{_number(c["value"])}</td><td class="n">{_band(c["low"], c["high"])}</td>'
+        f"<td>{'✓' if c['holds'] else '✗'}</td>"
+        for c in claim["checks"]
+    ]
+    return _html_table(head, rows)
+
+
+def _band(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return f"≤ {_number(high)}" if low is None else f"≥ {_number(low)}"
+    return _number(low) if low == high else f"{_number(low)} … {_number(high)}"
+
+
+def _number(value: float | None) -> str:
+    return "∞" if value is None else f"{value:.4g}"
+
+
+def _table(folder: Path, say: Say) -> str:
+    header, rows, count = table(folder, ROWS)
+    cells = ["".join(f"<td>{escape(_short(cell))}</td>" for cell in row) for row in rows]
+    more = (
+        say(f" (the first {len(rows)} of {count} rows)", f" (las primeras {len(rows)} de {count} filas)")
+        if count > len(rows)
+        else ""
+    )
+    return f"<details><summary>{say('Table', 'Tabla')}{more}</summary>{_html_table(header, cells)}</details>"
+
+
+def _short(cell: str) -> str:
+    try:
+        return cell if cell.isdigit() else f"{float(cell):.4g}"
+    except ValueError:
+        return cell
+
+
+def _html_table(header: Sequence[str], rows: Sequence[str]) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in header)
+    return f'<div class="wide"><table><tr>{head}</tr>{"".join(f"<tr>{row}</tr>" for row in rows)}</table></div>'
+
+
+def _command(claim: dict[str, Any]) -> str:
+    return f"ajuste-fino lecture {claim['name']} lang={claim['lang']}"

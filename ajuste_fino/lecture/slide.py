@@ -1,0 +1,79 @@
+"""The figures' paper: 1280 × 720 px, large letters, colours that every eye tells apart."""
+
+import io
+import textwrap
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
+
+from ajuste_fino.lecture.findings import Text
+
+# Okabe and Ito, "Color Universal Design", 2008
+BLUE, ORANGE, GREEN, PINK, YELLOW, SKY, BLACK = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"]
+COLORS = (BLUE, ORANGE, GREEN, PINK, YELLOW, SKY, BLACK)
+MARKERS = "os^Dvx*"
+DPI = 100
+STYLE: Any = {  # matplotlib types its keys one by one
+    "font.size": 14,
+    "axes.titlesize": 15,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.framealpha": 0.8,
+    "legend.fontsize": 12,
+    "lines.linewidth": 2,
+    "lines.markersize": 7,
+    "svg.fonttype": "path",
+}
+
+
+class Slide(Figure):
+    """A figure that a notebook shows by itself."""
+
+    def _repr_png_(self) -> bytes:
+        return png(self)
+
+
+def slide(title: Text, lang: str, layout: Any = "a", **options: Any) -> tuple[Slide, list[Axes]]:
+    """A slide with the claim as its title, and its axes in the order of the layout, as `subplot_mosaic` reads it."""
+    with rc_context(STYLE):
+        figure = Slide(figsize=(12.8, 7.2), dpi=DPI, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08))
+        axes = figure.subplot_mosaic(layout, **options)
+    figure.suptitle(textwrap.fill(title.said(lang), 80), fontsize=17, weight="bold")
+    return figure, list(axes.values())
+
+
+def png(figure: Figure) -> bytes:
+    """The picture as a PNG file."""
+    with rc_context(STYLE), io.BytesIO() as file:
+        figure.savefig(file, format="png", dpi=DPI)
+        return file.getvalue()
+
+
+def formula(tex: str) -> str:
+    """A formula, without dollars, as an SVG image that asks for no font."""
+    with rc_context(STYLE), io.BytesIO() as file:
+        figure = Figure()
+        figure.text(0, 0, f"${tex}$", fontsize=15)
+        figure.savefig(file, format="svg", bbox_inches="tight", pad_inches=0.05, transparent=True, metadata={"Date": None})
+        text = file.getvalue().decode()
+    return text[text.index("<svg") :]
+
+
+def picture(axes: Axes, image: Any, title: str = "", **options: Any) -> None:
+    """An image without ticks."""
+    axes.imshow(image, **options)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(False)
+    axes.set_title(title, fontsize=13)
+
+
+def whole(axes: Axes) -> None:
+    """Ticks of the x axis at whole numbers only."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -1,0 +1,48 @@
+"""The plain training loop of the experiments: minibatches without replacement, one step each."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ajuste_fino.scratch.functional import cross_entropy
+
+Watch = Callable[[int], None]
+
+
+def train(
+    net: nn.Module,
+    optimizer: Optimizer,
+    x: Tensor,
+    y: Tensor,
+    epochs: int,
+    seed: int,
+    batch: int = 64,
+    watch: Watch | None = None,
+) -> list[float]:
+    """Minimise the cross-entropy (algorithm 8.1's loop); the loss of every step. `watch` is called after each epoch."""
+    generator, losses = torch.Generator().manual_seed(seed), []
+    for epoch in range(epochs):
+        net.train()
+        for chosen in torch.randperm(len(y), generator=generator).split(batch):
+            optimizer.zero_grad()
+            loss = cross_entropy(net(x[chosen]), y[chosen])
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        if watch is not None:
+            watch(epoch)
+    return losses
+
+
+@torch.inference_mode()
+def accuracy(net: nn.Module, x: Tensor, y: Tensor) -> float:
+    """The share of pictures whose largest logit is that of their class."""
+    return float((net.eval()(x).argmax(1) == y).float().mean())
+
+
+@torch.inference_mode()
+def mean_loss(net: nn.Module, x: Tensor, y: Tensor) -> float:
+    """Cross-entropy in nats, all units present."""
+    return float(cross_entropy(net.eval()(x), y))

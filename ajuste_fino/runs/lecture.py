@@ -1,0 +1,155 @@
+"""`lecture`: an experiment measured, drawn and judged; or all of them, and a page."""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from ajuste_fino.errors import AjusteFinoError, UserError, nearest, some
+from ajuste_fino.lecture import NAMES, experiment, page, record
+from ajuste_fino.lecture.findings import Findings
+from ajuste_fino.runs.configuration import compose, plain
+from ajuste_fino.runs.console import log, progress, start_log
+from ajuste_fino.runs.run_folder import empty
+
+LANGUAGES = ("en", "es")
+PAGE = "index.html"
+OWN = ("defaults",)  # of a YAML: what is no setting
+
+
+def lecture(cfg: DictConfig, out: Path, name: str) -> dict[str, Any]:
+    """One experiment in `out`; its claim. Wrong settings are refused before anything is written.
+
+    Raises:
+        UserError: for settings that the experiment cannot have.
+        AjusteFinoError: where an identity does not hold.
+    """
+    start_log()
+    _language(cfg.lang)
+    settings = _settings(cfg, name)
+    empty(out)
+    findings = _measured(name, settings, cfg.lang, out)
+    log.info(f"Results: {out.absolute()}")
+    _identities({name: findings})
+    return record.claim(experiment(name), findings, settings, cfg.lang, 0.0)
+
+
+def every(cfg: DictConfig, out: Path) -> dict[str, Any]:
+    """All experiments, each in a folder of its own below `out`, and the page; the same command goes on where one was stopped.
+
+    Raises:
+        UserError: where `only` names none of them.
+        AjusteFinoError: where an identity of one does not hold; the page has it all the same.
+    """
+    start_log()
+    _language(cfg.lang)
+    names = _chosen(cfg.only)
+    if not any((out / name / record.CLAIM).is_file() for name in names):
+        empty(out)
+    log.info(f"{len(names)} experiments, ten minutes on two cores. Stopped, out={out} goes on with those that are left.")
+    broken = {}
+    for name in progress(names, len(names), "Experiments"):
+        settings = _settings(compose(f"lecture/{name}", [f"lang={cfg.lang}"]), name)
+        if not _done(out / name, settings, cfg.lang):
+            broken[name] = _measured(name, settings, cfg.lang, out / name)
+    page.write([out / name for name in names], out / PAGE, cfg.lang)
+    claims = {name: json.loads((out / name / record.CLAIM).read_text(encoding="utf-8")) for name in names}
+    passed = sum(claim["verdict"] == "PASS" for claim in claims.values())
+    log.info(f"{passed} of {len(names)} reproduced. The page: {(out / PAGE).absolute()}")
+    _identities(broken)
+    return {name: claim["verdict"] for name, claim in claims.items()}
+
+
+def listing() -> None:
+    """Print the experiments in the lecture's order, with their claims."""
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    table = Table(Column("lecture NAME", no_wrap=True), "claim", show_lines=True)
+    for name in NAMES:
+        table.add_row(name, experiment(name).TITLE.en)
+    Console().print(table, markup=False)
+
+
+def _measured(name: str, settings: Mapping[str, Any], lang: str, folder: Path) -> Findings:
+    """Measure, write, and say the verdict."""
+    module, start = experiment(name), time.perf_counter()
+    try:
+        findings = module.measure(**settings)
+    except (ValueError, RuntimeError, IndexError, ZeroDivisionError) as error:
+        changed = {key: value for key, value in settings.items() if value != _defaults(name)[key]}
+        if not changed:
+            raise
+        fix = f"ajuste-fino lecture {name} without them works."
+        raise UserError(f"lecture {name}", f"cannot run with these settings ({error})", got=changed, fix=fix) from error
+    seconds = time.perf_counter() - start
+    record.write(module, findings, folder, settings, lang, seconds)
+    log.info(f"{name}: {findings.verdict}, {seconds:.0f} s")
+    for check in findings.checks:
+        log.info(f"  {'✓' if check.holds else '✗'} {check.what.said(lang)}: {check.value:.4g}")
+    return findings
+
+
+def _identities(findings: Mapping[str, Findings]) -> None:
+    wrong = [f"{name}: {check.what.en}: {check.value:.3g}" for name, found in findings.items() for check in found.broken]
+    if wrong:
+        raise AjusteFinoError(f"Identities that do not hold, which is a defect of the code:\n{some(wrong)}")
+
+
+def _done(folder: Path, settings: Mapping[str, Any], lang: str) -> bool:
+    path = folder / record.CLAIM
+    if not path.is_file():
+        return False
+    claim = json.loads(path.read_text(encoding="utf-8"))
+    holds = all(check["holds"] for check in claim["checks"] if check["identity"])
+    return holds and (claim["settings"], claim["lang"]) == (dict(settings), lang)
+
+
+def _language(lang: str) -> None:
+    if lang not in LANGUAGES:
+        raise UserError("lang", "must be en or es", got=lang, fix="Pass lang=es for Spanish.")
+
+
+def _chosen(only: Any) -> list[str]:
+    if only is None:
+        return list(NAMES)
+    wanted = [str(one) for one in (only if OmegaConf.is_list(only) else [only])]
+    unknown = [one for one in wanted if one not in NAMES]
+    if unknown or not wanted:
+        fix = nearest(unknown[0], list(NAMES)) if unknown else "Leave it out for all."
+        raise UserError("only", "must name experiments", got=wanted, fix=fix)
+    return [name for name in NAMES if name in wanted]
+
+
+def _defaults(name: str) -> dict[str, Any]:
+    return {key: value for key, value in plain(f"lecture/{name}.yaml").items() if key not in OWN}
+
+
+def _settings(cfg: DictConfig, name: str) -> dict[str, Any]:
+    """The experiment's settings, each of its default's kind."""
+    defaults = _defaults(name)
+    given = {str(key): OmegaConf.to_container(cfg, resolve=True)[key] for key in defaults}  # type: ignore[index, call-overload]
+    wrong = [f"{key} ({rule})" for key, default in defaults.items() if (rule := _breach(given[key], default))]
+    if wrong:
+        raise UserError("These settings", f"must be of their kind: {', '.join(wrong)}", fix="Change them.")
+    return given
+
+
+def _breach(value: Any, default: Any) -> str | None:
+    """The rule that a value breaks, its default being the example of its kind."""
+    if default is None or isinstance(default, str):
+        return None if value is None or isinstance(value, str) else f"a text, or null; got {value}"
+    if isinstance(default, dict):
+        same = isinstance(value, dict) and value.keys() == default.keys()
+        return next((r for k in default if (r := _breach(value[k], default[k]))), None) if same else f"keys {list(default)}"
+    if isinstance(default, list):
+        if not isinstance(value, list) or not value:
+            return f"a list as {default}; got {value}"
+        return next((r for one in value if (r := _breach(one, min(default)))), None)
+    least = min(default, 1) if isinstance(default, int) else 0
+    kind: Any = int if isinstance(default, int) else (int, float)
+    fits = isinstance(value, kind) and not isinstance(value, bool) and value >= least and (value > 0 or least < 1)
+    return None if fits else f"a {'whole ' if kind is int else ''}number of at least {least:g}; got {value}"

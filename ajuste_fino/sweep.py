@@ -1,0 +1,107 @@
+"""Model selection: a search over choices, judged on the validation split; Optuna proposes, a journal remembers.
+
+Source: Akiba, Sano, Yanase, Ohta and Koyama, "Optuna", KDD 2019; Bergstra, Bardenet, Bengio and Kégl, "Algorithms for
+Hyper-Parameter Optimization", NeurIPS 2011, for the tree-structured Parzen estimator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ajuste_fino.errors import Diverged, UserError
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+
+RANGE = {"low", "high", "log", "step"}
+
+
+def study(storage: Path | None, name: str) -> Study:
+    """The study of that name in a journal, begun or gone on with; None: one that lives as long as this process.
+
+    Several processes, also on several machines with one file system, may work on one journal at a time.
+
+    Raises:
+        UserError: where Optuna is not installed.
+    """
+    try:
+        import optuna
+        from optuna.storages.journal import JournalFileBackend
+    except ModuleNotFoundError as error:
+        raise UserError("Optuna", "is needed for a search", fix="Install ajuste-fino[sweep].") from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    kept = None
+    if storage is not None:
+        storage.parent.mkdir(parents=True, exist_ok=True)
+        kept = optuna.storages.JournalStorage(JournalFileBackend(str(storage)))
+    return optuna.create_study(study_name=name, storage=kept, direction="maximize", load_if_exists=True)
+
+
+def search(
+    study: Study, objective: Callable[[dict[str, Any], int], float], space: Mapping[str, Any], trials: int, seed: int
+) -> None:
+    """Try proposals until the study has so many finished ones; what diverges counts as tried, and is told so.
+
+    Args:
+        objective: values by name, and the trial's number → what is to be as large as possible.
+        space: by name a list of choices, or the `low` and `high` of a range, with `log` or `step` if wanted.
+        seed: with a trial's number it decides the proposal, given the trials before, in whichever process.
+    """
+    from optuna.samplers import TPESampler
+    from optuna.trial import TrialState
+
+    over = (TrialState.COMPLETE, TrialState.FAIL)
+    while len(study.get_trials(deepcopy=False, states=over)) < trials:
+        trial = study.ask()
+        study.sampler = TPESampler(seed=seed * 1_000_003 + trial.number)  # read when values are suggested, just below
+        values = {name: _suggested(trial, name, choice) for name, choice in space.items()}
+        try:
+            study.tell(trial, objective(values, trial.number))
+        except Diverged:
+            study.tell(trial, state=TrialState.FAIL)
+        except BaseException:
+            study.tell(trial, state=TrialState.FAIL)  # stopped: another process must not wait for it
+            raise
+
+
+def check(space: Mapping[str, Any]) -> None:
+    """Refuse a space that cannot be searched.
+
+    Raises:
+        UserError: for an empty one, or a choice that is neither a list nor a range.
+    """
+    if not space:
+        raise UserError("space", "must have at least one key", fix="Pass for example space.optimizer.lr={low:1e-4,high:1e-2}.")
+    for name, choice in space.items():
+        listed = isinstance(choice, list) and len(choice) > 0
+        ranged = isinstance(choice, dict) and {"low", "high"} <= choice.keys() <= RANGE and _rises(choice)
+        if not listed and not ranged:
+            rule = "must be a list of choices, or a range {low: …, high: …[, log: true][, step: …]} that rises"
+            raise UserError(f"space.{name}", rule, got=choice, fix="Change it.")
+
+
+def _rises(choice: Mapping[str, Any]) -> bool:
+    low, high = choice["low"], choice["high"]
+    numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high))
+    return numbers and low < high and (low > 0 or not choice.get("log"))
+
+
+def _suggested(trial: Trial, name: str, choice: Any) -> Any:
+    if isinstance(choice, list):
+        return trial.suggest_categorical(name, choice)
+    ends = (choice["low"], choice["high"])
+    whole = all(isinstance(end, int) for end in ends)
+    suggest: Any = trial.suggest_int if whole else trial.suggest_float
+    return suggest(name, *ends, **{key: choice[key] for key in ("log", "step") if choice.get(key)})
+
+
+def importances(study: Study, seed: int = 0) -> dict[str, float]:
+    """How much of the variation of the outcomes each name explains, the most important first; shares of 1.
+
+    Source: Hutter, Hoos and Leyton-Brown, "An Efficient Approach for Assessing Hyperparameter Importance", ICML 2014.
+    """
+    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+
+    return dict(get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=seed)))
