@@ -8,7 +8,7 @@ BIN := .venv/bin
 UV = $(or $(shell command -v uv),$(BIN)/uv)
 READY := .venv/.ready
 
-.PHONY: demo test lint wheel clean
+.PHONY: demo test lint wheel lecture notebooks clean
 
 demo: $(READY)
 	$(BIN)/ajuste-fino train
@@ -25,11 +25,20 @@ lint: $(READY)
 wheel: $(READY)
 	$(BIN)/python scripts/try_wheel.py
 
+# Every experiment of the lecture, and a page of them; about ten minutes
+lecture: $(READY)
+	$(BIN)/ajuste-fino lecture all
+
+# Every notebook run at its own fast settings; the .py beside each is what is edited
+notebooks: $(READY)
+	$(BIN)/jupytext --quiet --sync notebooks/*.py
+	$(BIN)/python scripts/run_notebooks.py
+
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; pass PYTHON=/path/to/one"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	command -v uv >/dev/null || test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
-	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[dev,sweep,notebooks]'
 	touch $(READY)
 
 clean:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ajuste_fino.backbone import Backbone, Cut, rebuild
 from ajuste_fino.data.transforms import Preprocessing
+from ajuste_fino.ensemble import Ensemble
 from ajuste_fino.errors import UserError
 from ajuste_fino.files import atomic, existing, sha256, write_json, write_text
 from ajuste_fino.head import Head, HeadShape
@@ -24,7 +25,7 @@ class Bundle:
     """A trained model with all that its predictions depend on."""
 
     backbone: Backbone
-    head: Head
+    head: Head | Ensemble
     labels: list[str]
     preprocessing: Preprocessing
     precision: str
@@ -37,6 +38,7 @@ class Bundle:
             "precision": self.precision,
             "backbone": asdict(self.backbone.spec),
             "head": asdict(self.head.shape),
+            **({"ensemble": self.head.members} if isinstance(self.head, Ensemble) else {}),
         }
 
     def tensors(self) -> dict[str, Tensor]:
@@ -91,7 +93,8 @@ def _assemble(facts: Mapping[str, Any], tensors: dict[str, Tensor], trusted: Seq
         return {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
 
     preprocessing = Preprocessing(**facts["preprocessing"])
-    head = Head(HeadShape(**facts["head"]))
+    shape, members = HeadShape(**facts["head"]), facts.get("ensemble")
+    head = Ensemble(shape, members) if members else Head(shape)
     head.load_state_dict(part("head"), strict=True)
     backbone = rebuild(Cut(**facts["backbone"]), facts["preprocessing"], part("backbone"), trusted)
     return Bundle(backbone, head.eval(), facts["labels"], preprocessing, facts["precision"])

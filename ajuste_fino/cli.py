@@ -19,6 +19,7 @@ VERBS = {
     "evaluate": "judge a trained model on its test split or on other pictures",
     "predict": "name what is on pictures",
     "audit": "look for what is wrong with a folder of images",
+    "sweep": "search for the values of some keys that train best",
     "lecture": "an experiment of the lecture: its figure, its table, its verdict",
     "fetch": "bring a backbone's published weights to this machine",
     "list": "show the backbones, optimizers, data sets and other names there are",
@@ -194,6 +195,8 @@ def _function(verb: str) -> Callable[[Any, Path], Any]:
         from ajuste_fino.runs.audit import audit
 
         return audit
+    if verb == "sweep":
+        return _sweep
     if verb == "lecture/all":
         from ajuste_fino.runs.lecture import every
 
@@ -209,6 +212,14 @@ def _function(verb: str) -> Callable[[Any, Path], Any]:
     from ajuste_fino.runs.predict import predict
 
     return lambda cfg, _out: predict(cfg)
+
+
+def _sweep(cfg: Any, out: Path) -> Any:
+    from hydra.core.hydra_config import HydraConfig
+
+    from ajuste_fino.runs.sweep import sweep
+
+    return sweep(cfg, out, list(HydraConfig.get().overrides.task))
 
 
 def _remove_empty(folder: Path) -> None:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from PIL import Image
@@ -15,6 +15,7 @@ from ajuste_fino.classifier import probabilities
 from ajuste_fino.data.images import SUFFIXES, BadImage
 from ajuste_fino.data.loading import Order, Pictures, Source
 from ajuste_fino.data.scan import natural
+from ajuste_fino.ensemble import Ensemble, disagreement
 from ajuste_fino.errors import UserError
 from ajuste_fino.features import Extractor, Plain, Progress, Work, stream
 from ajuste_fino.files import existing
@@ -23,11 +24,27 @@ from ajuste_fino.freezing import Frozen
 
 @dataclass(frozen=True)
 class Prediction:
-    """A label, its probability, and the most probable labels with theirs, best first."""
+    """A label, its probability, and the most probable labels with theirs, best first.
+
+    Of an ensemble also how sure its members are together: the share of them that would say another label.
+    """
 
     label: str
     probability: float
     top: list[tuple[str, float]]
+    disagreement: float | None = None
+
+
+class Scores(NamedTuple):
+    """Of the good pictures in their order probabilities (N, C) and, of an ensemble, disagreement (N,); by position the bad."""
+
+    probabilities: Tensor
+    disagreement: Tensor | None
+    bad: dict[int, BadImage]
+
+    def of(self, row: int) -> tuple[Tensor, float | None]:
+        """Of one picture, its probabilities and the members' disagreement."""
+        return self.probabilities[row], None if self.disagreement is None else float(self.disagreement[row])
 
 
 def quiet(items: Iterable, _total: int, _what: str) -> Iterator:
@@ -53,31 +70,31 @@ class Predictor:
         if isinstance(source, str | os.PathLike | Image.Image):
             return self.predict([source], top_k)[0]
         sources = [one if isinstance(one, Image.Image) else Path(one) for one in source]
-        scores, bad = self.probabilities(sources)
-        if bad:
-            raise next(iter(bad.values()))
-        return [self.prediction(row, top_k) for row in scores]
+        scores = self.scores(sources)
+        if scores.bad:
+            raise next(iter(scores.bad.values()))
+        return [self.prediction(*scores.of(row), top_k) for row in range(len(sources))]
 
-    def prediction(self, row: Tensor, top_k: int) -> Prediction:
+    def prediction(self, row: Tensor, disagreement: float | None, top_k: int) -> Prediction:
         """Probabilities (C,) → the prediction."""
         values, numbers = row.topk(min(top_k, len(self.labels)))
         top = [(self.labels[n], p) for n, p in zip(numbers.tolist(), values.tolist(), strict=True)]
-        return Prediction(*top[0], top)
+        return Prediction(*top[0], top, disagreement)
 
-    def probabilities(
-        self, sources: Sequence[Source], batch_size: int = 64, workers: int = 0, progress: Progress = quiet
-    ) -> tuple[Tensor, dict[int, BadImage]]:
-        """Probabilities (N, C) of the good pictures in their order, and by position those that cannot be decoded."""
+    def scores(self, sources: Sequence[Source], batch_size: int = 64, workers: int = 0, progress: Progress = quiet) -> Scores:
+        """What the model says of each picture, and which of them cannot be decoded."""
         work = Work(self.device, batch_size, workers, progress)
         pictures, order = Pictures(sources, Plain(self.preprocessing), threads=work.threads), Order(len(sources), batch_size)
         bad: dict[int, BadImage] = {}
-        scores = [torch.empty(0, len(self.labels))]
+        chances, apart = [torch.empty(0, len(self.labels))], [torch.empty(0)]
         batches = stream(self.extractor, work.loader(pictures, order), self.device)
         for features, batch in progress(batches, len(order), "Predicting"):
             bad.update(batch.bad)
             if len(features):
-                scores.append(probabilities(self.head, [features]))
-        return torch.cat(scores), bad
+                chances.append(probabilities(self.head, [features]))
+                if isinstance(self.head, Ensemble):
+                    apart.append(disagreement(self.head.logits(features)))
+        return Scores(torch.cat(chances), torch.cat(apart) if isinstance(self.head, Ensemble) else None, bad)
 
 
 def load(run: str | os.PathLike[str], accelerator: str = "auto", trust: Sequence[str] = ()) -> Predictor:

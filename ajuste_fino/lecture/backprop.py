@@ -18,7 +18,8 @@ from ajuste_fino.classifier import probabilities
 from ajuste_fino.head import Head, HeadShape
 from ajuste_fino.lecture.findings import Check, Findings, Text, words
 from ajuste_fino.lecture.frozen import Features, embedded
-from ajuste_fino.lecture.slide import BLUE, GREEN, ORANGE, Slide, slide
+from ajuste_fino.lecture.slide import Slide, slide
+from ajuste_fino.report.plots import BLUE, GREEN, ORANGE
 from ajuste_fino.scratch.backprop import (
     SIGMOID,
     TANH,

@@ -21,7 +21,8 @@ from ajuste_fino.head import HeadShape
 from ajuste_fino.lecture.data import digits
 from ajuste_fino.lecture.findings import Check, Findings, Text, words
 from ajuste_fino.lecture.frozen import embedded
-from ajuste_fino.lecture.slide import BLUE, GREEN, ORANGE, PINK, Slide, slide
+from ajuste_fino.lecture.slide import Slide, slide
+from ajuste_fino.report.plots import BLUE, GREEN, ORANGE, PINK
 from ajuste_fino.scratch.optim import Adam
 
 TITLE = Text(

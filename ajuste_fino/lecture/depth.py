@@ -20,8 +20,9 @@ from torch import Tensor
 from ajuste_fino.backbone.designed import Design, DesignedNet
 from ajuste_fino.lecture.data import Part, digits
 from ajuste_fino.lecture.findings import Check, Findings, Text, words
-from ajuste_fino.lecture.slide import BLUE, ORANGE, Slide, picture, slide, whole
+from ajuste_fino.lecture.slide import Slide, picture, slide, whole
 from ajuste_fino.lecture.training import accuracy, train
+from ajuste_fino.report.plots import BLUE, ORANGE
 from ajuste_fino.scratch import nn
 from ajuste_fino.scratch.optim import Adam
 

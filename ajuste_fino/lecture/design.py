@@ -16,8 +16,10 @@ from ajuste_fino import sweep
 from ajuste_fino.backbone.designed import Design, DesignedNet
 from ajuste_fino.lecture.data import Part, digits
 from ajuste_fino.lecture.findings import Check, Findings, Text, words
-from ajuste_fino.lecture.slide import BLUE, GREEN, ORANGE, Slide, slide, whole
+from ajuste_fino.lecture.slide import Slide, slide, whole
 from ajuste_fino.lecture.training import accuracy, train
+from ajuste_fino.report.plots import ORANGE
+from ajuste_fino.report.search import history, importance
 from ajuste_fino.scratch import nn
 from ajuste_fino.scratch.optim import Adam
 
@@ -91,9 +93,7 @@ def draw(findings: Findings, lang: str = "en") -> Slide:
     say = words(lang)
     figure, (left, right) = slide(TITLE, lang, "ab", width_ratios=[1.6, 1])
     values = [row["validation"] for row in findings.rows if row["test"] == ""]
-    best = [max(values[: n + 1]) for n in range(len(values))]
-    left.plot(values, "o", color=BLUE, alpha=0.6, label=say("a design, validation", "un diseño, validación"))
-    left.plot(best, color=BLUE, label=say("best so far", "el mejor hasta ahí"))
+    history(left, values, say("a design, validation", "un diseño, validación"), say("best so far", "el mejor hasta ahí"))
     left.axhline(
         findings.data["held"], color=ORANGE, linestyle="--", label=say("the best, on the test split", "el mejor, en la prueba")
     )
@@ -107,9 +107,8 @@ def draw(findings: Findings, lang: str = "en") -> Slide:
         "pooling": "pooling",
         "hidden": say("fully connected", "totalmente conectada"),
     }
-    shares = dict(reversed(findings.data["importances"].items()))
     chosen = findings.data["best"]
-    labels = [f"{names[name]}\n({say('best', 'mejor')}: {chosen[name]})" for name in shares]
-    right.barh(labels, list(shares.values()), color=GREEN)
+    spoken = {name: f"{text}\n({say('best', 'mejor')}: {chosen[name]})" for name, text in names.items()}
+    importance(right, findings.data["importances"], spoken)
     right.set_xlabel(say("importance (share of the variation)", "importancia (fracción de la variación)"))
     return figure

@@ -20,8 +20,9 @@ from torch.nn.functional import nll_loss
 
 from ajuste_fino.lecture.findings import Check, Findings, Text, words
 from ajuste_fino.lecture.frozen import Rows, embedded
-from ajuste_fino.lecture.slide import BLACK, BLUE, GREEN, ORANGE, Slide, slide
+from ajuste_fino.lecture.slide import Slide, slide
 from ajuste_fino.lecture.training import accuracy, train
+from ajuste_fino.report.plots import BLACK, BLUE, GREEN, ORANGE
 from ajuste_fino.scratch import nn
 from ajuste_fino.scratch.functional import cross_entropy
 from ajuste_fino.scratch.optim import Adam

@@ -19,7 +19,8 @@ from ajuste_fino.backbone import Backbone, build
 from ajuste_fino.data.fractals import render_masks, scenes
 from ajuste_fino.lecture.findings import Check, Findings, Text, words
 from ajuste_fino.lecture.frozen import Features, Rows, embedded
-from ajuste_fino.lecture.slide import BLUE, ORANGE, Slide, picture, slide
+from ajuste_fino.lecture.slide import Slide, picture, slide
+from ajuste_fino.report.plots import BLUE, ORANGE
 
 TITLE = Text(
     "On its own task a CNN's deeper layers know more; on another task the best layer comes earlier",

@@ -44,7 +44,7 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        return self.low <= self.value <= self.high  # False for NaN
+        return bool(self.low <= self.value <= self.high)  # False for NaN; numbers may be numpy's
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,15 @@ class Findings:
     def broken(self) -> list[Check]:
         """Identities that do not hold: a defect of the code, not a finding."""
         return [check for check in self.checks if check.identity and not check.holds]
+
+    def told(self, lang: str) -> str:
+        """The verdict, then a line for each check, and why where one does not hold."""
+        lines = [self.verdict]
+        for check in self.checks:
+            lines.append(f"  {'✓' if check.holds else '✗'} {check.what.said(lang)}: {check.value:.4g}")
+            if check.otherwise and not check.holds:
+                lines.append(f"    {check.otherwise.said(lang)}")
+        return "\n".join(lines)
 
     def column(self, name: str, **where: Any) -> list[Any]:
         """The values of a column in the rows where other columns have given values."""

@@ -19,7 +19,8 @@ import torch
 from torch import nn
 
 from ajuste_fino.lecture.findings import Check, Findings, Text, words
-from ajuste_fino.lecture.slide import BLUE, GREEN, ORANGE, Slide, slide
+from ajuste_fino.lecture.slide import Slide, slide
+from ajuste_fino.report.plots import BLUE, GREEN, ORANGE
 
 TITLE = Text(
     "Since hidden units were introduced, artificial neural networks have doubled in size every 2.4 years",
@@ -188,7 +189,7 @@ def _labels(axes: Any, rows: list[dict[str, Any]]) -> None:
         "ADALINE": (6, 6),
         "Neocognitron": (6, -16),
         "Back-propagation": (6, 6),
-        "LeNet-5": (-20, 10),
+        "LeNet-5": (8, -8),
         "Deep belief net": (-40, -20),
         "GPU MLP": (6, -4),
         "AlexNet": (-62, 6),

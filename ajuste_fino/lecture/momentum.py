@@ -18,7 +18,8 @@ from matplotlib.animation import FuncAnimation
 from torch import Tensor
 
 from ajuste_fino.lecture.findings import Check, Findings, Text, words
-from ajuste_fino.lecture.slide import BLUE, GREEN, ORANGE, Slide, slide
+from ajuste_fino.lecture.slide import Slide, slide
+from ajuste_fino.report.plots import BLUE, GREEN, ORANGE
 from ajuste_fino.scratch.optim import SGD
 
 TITLE = Text(
@@ -174,7 +175,7 @@ def draw(findings: Findings, lang: str = "en") -> Slide:
     for (what, label), color, marker in zip(names.items(), (BLUE, ORANGE), "os", strict=True):
         right.loglog(sizes, [_mean(data["noise"], what, m) for m in sizes], marker + "-", color=color, label=label)
     first = _mean(data["noise"], "gradient", sizes[0])
-    right.loglog(sizes, [first * sizes[0] / m for m in sizes], ":", color="0.3", label="1/m")
+    right.loglog(sizes, [2 * first * sizes[0] / m for m in sizes], ":", color="0.3", label="∝ 1/m")
     right.set_xlabel(say("examples in the minibatch, m", "ejemplos en el minibatch, m"))
     right.set_ylabel(say("variance of a component (squared loss units)", "varianza de un componente (unidades de pérdida²)"))
     right.legend()

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from ajuste_fino.lecture.data import digits
 from ajuste_fino.lecture.findings import Check, Findings, Text, words
-from ajuste_fino.lecture.slide import COLORS, MARKERS, Slide, slide
+from ajuste_fino.lecture.slide import MARKERS, Slide, slide
 from ajuste_fino.lecture.training import mean_loss, train
+from ajuste_fino.report.plots import COLORS
 from ajuste_fino.scratch import nn
 from ajuste_fino.scratch.optim import SGD, Adagrad, Adam, RMSprop
 

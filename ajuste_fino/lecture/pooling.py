@@ -17,7 +17,8 @@ from torch import Tensor
 
 from ajuste_fino.lecture.findings import Check, Findings, Text, words
 from ajuste_fino.lecture.photo import photograph
-from ajuste_fino.lecture.slide import COLORS, Slide, picture, slide, whole
+from ajuste_fino.lecture.slide import Slide, picture, slide, whole
+from ajuste_fino.report.plots import COLORS
 from ajuste_fino.scratch import nn
 from ajuste_fino.scratch.functional import conv2d
 

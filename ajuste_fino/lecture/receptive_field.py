@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ajuste_fino.lecture.findings import Check, Findings, Text, words
 from ajuste_fino.lecture.photo import photograph
-from ajuste_fino.lecture.slide import BLUE, COLORS, GREEN, MARKERS, ORANGE, Slide, picture, slide, whole
+from ajuste_fino.lecture.slide import MARKERS, Slide, picture, slide, whole
+from ajuste_fino.report.plots import BLUE, COLORS, GREEN, ORANGE
 from ajuste_fino.scratch import nn
 
 TITLE = Text(

@@ -48,7 +48,9 @@ def claim(module: ModuleType, findings: Findings, settings: Mapping[str, Any], l
 
 def _told(check: Check, lang: str) -> dict[str, Any]:
     """Bounds that are infinite are null: JSON has no infinity."""
-    low, high, value = (number if abs(number) < float("inf") else None for number in (check.low, check.high, check.value))
+    low, high, value = (
+        float(number) if abs(number) < float("inf") else None for number in (check.low, check.high, check.value)
+    )
     told = {"what": check.what.said(lang), "value": value, "low": low, "high": high, "holds": check.holds}
     why = check.otherwise.said(lang) if check.otherwise and not check.holds else None
     return {**told, "identity": check.identity, "beyond": check.beyond, "why": why}

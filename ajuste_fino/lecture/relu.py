@@ -16,7 +16,8 @@ import torch
 
 from ajuste_fino.lecture.data import digits
 from ajuste_fino.lecture.findings import Check, Findings, Text, words
-from ajuste_fino.lecture.slide import BLUE, GREEN, MARKERS, ORANGE, Slide, slide, whole
+from ajuste_fino.lecture.slide import MARKERS, Slide, slide, whole
+from ajuste_fino.report.plots import BLUE, GREEN, ORANGE
 from ajuste_fino.scratch import nn
 from ajuste_fino.scratch.functional import cross_entropy
 

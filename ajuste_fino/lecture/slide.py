@@ -12,9 +12,6 @@ from matplotlib.ticker import MaxNLocator
 
 from ajuste_fino.lecture.findings import Text
 
-# Okabe and Ito, "Color Universal Design", 2008
-BLUE, ORANGE, GREEN, PINK, YELLOW, SKY, BLACK = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"]
-COLORS = (BLUE, ORANGE, GREEN, PINK, YELLOW, SKY, BLACK)
 MARKERS = "os^Dvx*"
 DPI = 100
 STYLE: Any = {  # matplotlib types its keys one by one

@@ -29,8 +29,9 @@ from ajuste_fino.lecture.data import digits
 from ajuste_fino.lecture.findings import Check, Findings, Text, words
 from ajuste_fino.lecture.frozen import Rows, quiet
 from ajuste_fino.lecture.photo import photograph
-from ajuste_fino.lecture.slide import BLACK, BLUE, GREEN, MARKERS, ORANGE, Slide, slide
+from ajuste_fino.lecture.slide import MARKERS, Slide, slide
 from ajuste_fino.lecture.training import accuracy, train
+from ajuste_fino.report.plots import BLACK, BLUE, GREEN, ORANGE
 from ajuste_fino.scratch.optim import Adam
 
 TITLE = Text(

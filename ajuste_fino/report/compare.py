@@ -9,9 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from ajuste_fino.files import read_csv
-from ajuste_fino.report.plots import BLUE, ORANGE, column, save
+from ajuste_fino.report.plots import COLORS, column, save
 
-COLORS = (BLUE, ORANGE, "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito's palette
 STYLES = ("-", "--", ":")  # for the eighth curve and later ones
 
 

@@ -12,7 +12,9 @@ from matplotlib.ticker import MaxNLocator
 
 from ajuste_fino.files import atomic, read_csv
 
-BLUE, ORANGE = "#0072b2", "#d55e00"  # Okabe and Ito's palette, told apart by every eye
+# Okabe and Ito's palette, told apart by every eye
+BLUE, ORANGE, GREEN, PINK, YELLOW, SKY, BLACK = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"]
+COLORS = (BLUE, ORANGE, GREEN, PINK, YELLOW, SKY, BLACK)
 
 
 def save(figure: Figure, path: Path) -> None:

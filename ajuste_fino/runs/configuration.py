@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from math import inf
 from numbers import Integral, Real
 from pathlib import Path
@@ -12,8 +13,14 @@ from omegaconf import DictConfig, OmegaConf
 from ajuste_fino.errors import UserError, nearest
 from ajuste_fino.runs.allowed import targets
 
-ARGUMENTS = ("optimizer.", "schedule.", "data.augment.", "backbone.arguments.")  # of classes, which know what they take
-PATHS = ("data.root", "data.split", "backbone.weights", "run", "images", "out", "csv", "json")
+ARGUMENTS = (
+    "optimizer.",
+    "schedule.",
+    "data.augment.",
+    "backbone.arguments.",
+    "space.",
+)  # of classes, which know what they take
+PATHS = ("data.root", "data.split", "backbone.weights", "run", "images", "out", "csv", "json", "storage")
 
 
 def folder() -> Path:
@@ -36,10 +43,12 @@ def compose(verb: str, overrides: Sequence[str]) -> DictConfig:
     """
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
 
+    inside = GlobalHydra.instance().is_initialized()  # within a verb, which Hydra has composed already
     try:
-        with initialize_config_dir(str(folder()), version_base="1.3"):
+        with nullcontext() if inside else initialize_config_dir(str(folder()), version_base="1.3"):
             return hydra_compose(verb, [quoted(one) for one in overrides])
     except HydraException as error:
         raise explain(error, verb, overrides) from error

@@ -38,10 +38,10 @@ def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
     write_text(out / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
     for warning in table.warnings:
         log.warning(warning)
-    chances, bad = predictor.probabilities([s.path for s in table.samples], workers=workers(cfg.workers), progress=progress)
-    if bad:
-        raise changed(next(iter(bad.values())))
-    figures = judge(table, chances, out / "predictions_test.csv", out / "plots")
+    scores = predictor.scores([s.path for s in table.samples], workers=workers(cfg.workers), progress=progress)
+    if scores.bad:
+        raise changed(next(iter(scores.bad.values())))
+    figures = judge(table, scores.probabilities, out / "predictions_test.csv", out / "plots")
     figures |= {"images/skipped": len(table.skipped), "time/total_s": round(time.perf_counter() - started, 2)}
     write_json(out / "metrics.json", figures)
     log.info(

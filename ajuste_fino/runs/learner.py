@@ -1,9 +1,11 @@
 """From features to a trained head: the same for a run and for each fold of it."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import DictConfig
+from torch.utils.data import Dataset
 
 from ajuste_fino.classifier import Classifier
 from ajuste_fino.data.loading import Order
@@ -29,13 +31,18 @@ class Learner:
 
     def module(self, table: Table, features: Cached | Live) -> DataModule:
         """The batches of train and val."""
-        cfg, train, val = self.cfg, table.of("train"), table.of("val")
-        views = cfg.features.views
+        cfg, val = self.cfg, table.of("val")
         return DataModule(
-            (features.training(train, table.targets(train), views), Order(len(train), cfg.batch_size, cfg.seed, views)),
+            self.training(table, features),
             (features.training(val, table.targets(val), 1), Order(len(val), cfg.features.batch_size)),
             features.work.processes if isinstance(features, Live) else 0,
         )
+
+    def training(self, table: Table, features: Cached | Live) -> tuple[Dataset[Any], Order]:
+        """What is trained on, and in which order."""
+        cfg, train, views = self.cfg, table.of("train"), self.cfg.features.views
+        dataset = features.training(train, table.targets(train), views)
+        return dataset, Order(len(train), cfg.batch_size, cfg.seed, views)
 
     def fit(self, table: Table, features: Cached | Live, module: DataModule, out: Path) -> tuple[Head, int]:
         """A head from the seed, trained; the epoch that was kept, from 1."""

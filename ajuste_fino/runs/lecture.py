@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from ajuste_fino.errors import AjusteFinoError, UserError, nearest, some
 from ajuste_fino.lecture import NAMES, experiment, page, record
 from ajuste_fino.lecture.findings import Findings
-from ajuste_fino.runs.configuration import compose, plain
+from ajuste_fino.runs.configuration import plain
 from ajuste_fino.runs.console import log, progress, start_log
 from ajuste_fino.runs.run_folder import empty
 
@@ -52,7 +52,7 @@ def every(cfg: DictConfig, out: Path) -> dict[str, Any]:
     log.info(f"{len(names)} experiments, ten minutes on two cores. Stopped, out={out} goes on with those that are left.")
     broken = {}
     for name in progress(names, len(names), "Experiments"):
-        settings = _settings(compose(f"lecture/{name}", [f"lang={cfg.lang}"]), name)
+        settings = _defaults(name)
         if not _done(out / name, settings, cfg.lang):
             broken[name] = _measured(name, settings, cfg.lang, out / name)
     page.write([out / name for name in names], out / PAGE, cfg.lang)
@@ -87,9 +87,7 @@ def _measured(name: str, settings: Mapping[str, Any], lang: str, folder: Path) -
         raise UserError(f"lecture {name}", f"cannot run with these settings ({error})", got=changed, fix=fix) from error
     seconds = time.perf_counter() - start
     record.write(module, findings, folder, settings, lang, seconds)
-    log.info(f"{name}: {findings.verdict}, {seconds:.0f} s")
-    for check in findings.checks:
-        log.info(f"  {'✓' if check.holds else '✗'} {check.what.said(lang)}: {check.value:.4g}")
+    log.info(f"{name}, {seconds:.0f} s: {findings.told(lang)}")
     return findings
 
 

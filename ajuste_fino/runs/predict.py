@@ -32,24 +32,24 @@ def predict(cfg: DictConfig) -> dict[str, Any]:
     start_log()
     paths = images([str(one) for one in cfg.images] if OmegaConf.is_list(cfg.images) else str(cfg.images))
     predictor = load(cfg.run, cfg.trainer.accelerator, trusted(cfg))
-    chances, bad = predictor.probabilities(paths, workers=workers(cfg.workers) if len(paths) > 64 else 0, progress=progress)
-    good = [path for position, path in enumerate(paths) if position not in bad]
-    predictions = [predictor.prediction(row, cfg.top) for row in chances]
+    scores = predictor.scores(paths, workers=workers(cfg.workers) if len(paths) > 64 else 0, progress=progress)
+    good = [path for position, path in enumerate(paths) if position not in scores.bad]
+    predictions = [predictor.prediction(*scores.of(row), cfg.top) for row in range(len(good))]
     _show(good, predictions)
     _write(cfg, good, predictions)
-    if bad:
-        raise _refused(list(bad.values()), len(paths))
+    if scores.bad:
+        raise _refused(list(scores.bad.values()), len(paths))
     return {"images": len(good)}
 
 
 def _show(paths: Sequence[Path], predictions: Sequence[Prediction]) -> None:
     base = os.path.commonpath([path.parent for path in paths]) if paths else ""
     table = Table(title=f"in {base}", title_justify="left")
-    for name in ("picture", "label", "probability", "then"):
+    for name in ("picture", "label", "probability", *(["disagreement"] if _of_ensemble(predictions) else []), "then"):
         table.add_column(name, overflow="fold")
     for path, one in list(zip(paths, predictions, strict=True))[:MOST]:
         then = ", ".join(f"{label} {p:.3f}" for label, p in one.top[1:])
-        table.add_row(str(path.relative_to(base)), one.label, f"{one.probability:.3f}", then)
+        table.add_row(str(path.relative_to(base)), one.label, f"{one.probability:.3f}", *_disagreement(one, ".2f"), then)
     console = Console()
     console.print(table, markup=False)
     if len(paths) > MOST:
@@ -61,14 +61,28 @@ def _write(cfg: DictConfig, paths: Sequence[Path], predictions: Sequence[Predict
     if cfg.csv:
         write_csv(
             Path(cfg.csv).expanduser(),
-            ("file", "label", "probability"),
-            ([str(path), p.label, f"{p.probability:.6f}"] for path, p in rows),
+            ("file", "label", "probability", *(["disagreement"] if _of_ensemble(predictions) else [])),
+            ([str(path), p.label, f"{p.probability:.6f}", *_disagreement(p, ".6f")] for path, p in rows),
         )
     if cfg.json:
         write_json(
             Path(cfg.json).expanduser(),
-            [{"file": str(path), "label": p.label, "probability": p.probability, "top": dict(p.top)} for path, p in rows],
+            [{"file": str(path), **_plain(p)} for path, p in rows],
         )
+
+
+def _plain(one: Prediction) -> dict[str, Any]:
+    apart = {} if one.disagreement is None else {"disagreement": one.disagreement}
+    return {"label": one.label, "probability": one.probability, **apart, "top": dict(one.top)}
+
+
+def _of_ensemble(predictions: Sequence[Prediction]) -> bool:
+    return any(one.disagreement is not None for one in predictions)
+
+
+def _disagreement(one: Prediction, how: str) -> list[str]:
+    """A cell, of an ensemble only."""
+    return [] if one.disagreement is None else [format(one.disagreement, how)]
 
 
 def _refused(bad: Sequence[BadImage], total: int) -> UserError:

@@ -21,7 +21,7 @@ from ajuste_fino.freezing import Frozen
 from ajuste_fino.head import HeadShape
 from ajuste_fino.predict import device
 from ajuste_fino.report.plots import confusion, learning_curves
-from ajuste_fino.runs import folds, parts, source
+from ajuste_fino.runs import bagging, folds, parts, source
 from ajuste_fino.runs.clock import Clock
 from ajuste_fino.runs.configuration import needed, numbers
 from ajuste_fino.runs.console import log, progress, start_log, workers
@@ -41,11 +41,14 @@ RULES = {
     "head.hidden_dropout": (float, 0, 0.999),
     **source.RULES,
 }
-OPTIONAL = {"features.pool": (int, 1, 4), **source.OPTIONAL}  # null, or these
+OPTIONAL = {"features.pool": (int, 1, 4), "ensemble": (int, 2, 10_000), **source.OPTIONAL}  # null, or these
 
 
-def train(cfg: DictConfig, out: Path) -> Figures:
+def train(cfg: DictConfig, out: Path, judged: bool = True) -> Figures:
     """Train a head on a backbone, frozen or learning with it; write the run folder `out`, return the figures of `metrics.json`.
+
+    Args:
+        judged: by the test split as well; a search leaves it aside until it has chosen.
 
     Raises:
         UserError: for a mistake in the configuration, the folder or the weights, before anything is written.
@@ -71,12 +74,14 @@ def train(cfg: DictConfig, out: Path) -> Figures:
     clock.start("folds")
     figures = folds.cross_validate(learner, table, features, out)
     clock.start("fit")
-    head, epoch = learner.fit(table, features, module, out)
+    one, epoch = learner.fit(table, features, module, out)
+    clock.start("ensemble")
+    head, bag = bagging.bagged(learner, table, features, one, epoch)
     clock.stop()
 
-    figures |= _proof(body) | _validation(out, epoch)
+    figures |= _proof(body) | _validation(out, epoch) | bag
     bundle.write(bundle.Bundle(backbone, head, table.labels, extractor.preprocessing, precision), out / "bundle")
-    if table.of("test"):
+    if judged and table.of("test"):
         figures |= judge(table, probabilities(head, test), out / "predictions_test.csv", out / "plots")
     learning_curves(out / "metrics.csv", out / "plots" / "learning_curves.png", epoch)
     return _close(out, figures | features.figures() | clock.figures() | {"images/skipped": len(table.skipped)})
@@ -102,6 +107,7 @@ def _validate(cfg: DictConfig, out: Path) -> None:
         raise UserError(keys, "must be 1, 1 and auto", got=given, fix="Leave them out: a run uses one device.")
     HeadShape(1, 2, **parts.shape_of(cfg.head))
     folds.possible(cfg)
+    bagging.possible(cfg)
     empty(out)
 
 
@@ -159,6 +165,7 @@ def _close(out: Path, figures: Figures) -> Figures:
     log.info(f"Epoch {figures['epoch']} is kept: validation accuracy {figures['val/accuracy']:.4f}")
     if "test/accuracy" in figures:
         log.info(f"Test accuracy {figures['test/accuracy']:.4f}, macro F1 {figures['test/macro_f1']:.4f}")
+    bagging.told(figures)
     log.info(f"{figures['time/total_s']:.1f} s. Results: {out.absolute()}")
     start_log()
     return figures

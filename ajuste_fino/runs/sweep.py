@@ -1,0 +1,101 @@
+"""`sweep`: train again and again with other values of some keys; the best by validation accuracy meets the test split."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from ajuste_fino import sweep as searching
+from ajuste_fino.errors import AjusteFinoError, UserError, nearest
+from ajuste_fino.files import write_csv, write_json
+from ajuste_fino.report import search as picture
+from ajuste_fino.runs.configuration import compose, keys, literal, numbers
+from ajuste_fino.runs.console import log, start_log
+from ajuste_fino.runs.run_folder import empty
+from ajuste_fino.runs.train import train
+
+JOURNAL, NAME = "journal.log", "sweep"
+OWN = ("trials", "storage", "space", "out")  # keys of the search, which no trial has
+
+
+def sweep(cfg: DictConfig, out: Path, overrides: list[str]) -> dict[str, Any]:
+    """Search; write each trial's run, `trials.csv`, `search.png`, the best one's run and `metrics.json` into `out`.
+
+    Args:
+        overrides: the command line, whose keys of `train` all trials share.
+
+    Raises:
+        UserError: for a space or key that cannot be, before anything is written.
+        AjusteFinoError: where not one trial came to an end.
+    """
+    start_log()
+    space = dict(flat(OmegaConf.to_container(cfg.space, resolve=True)))  # type: ignore[arg-type]
+    _validate(cfg, space)
+    if not (out / JOURNAL).is_file():
+        empty(out)
+    shared = [one for one in overrides if one.lstrip("+~").split("=")[0].split(".")[0] not in OWN]
+    storage = Path(cfg.storage).expanduser() if cfg.storage else out / JOURNAL
+
+    def run(values: Mapping[str, Any], folder: Path, judged: bool) -> dict[str, Any]:
+        chosen = [f"{key}={literal(value)}" for key, value in values.items()]
+        return train(compose("train", [*shared, *chosen, f"out={folder}"]), folder, judged)
+
+    def objective(values: dict[str, Any], number: int) -> float:
+        told = ", ".join(
+            f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in values.items()
+        )
+        log.info(f"Trial {number + 1} of {cfg.trials}: {told}")
+        return float(run(values, out / "trials" / str(number), judged=False)["val/accuracy"])
+
+    study = searching.study(storage, NAME)
+    log.info(f"Ctrl-C stops it; out={out} goes on. Another process may help with storage={storage.absolute()}.")
+    searching.search(study, objective, space, cfg.trials, cfg.seed)
+    return _close(out, study, run)
+
+
+def _close(out: Path, study: Any, run: Any) -> dict[str, Any]:
+    """The table and the picture of all trials; the best trained once more, and judged."""
+    done = [trial for trial in study.trials if trial.value is not None]
+    if not done:
+        raise AjusteFinoError("Not one trial came to an end: all diverged. Search smaller values of optimizer.lr.")
+    best = study.best_trial
+    header = ("trial", "val/accuracy", *best.params)
+    write_csv(out / "trials.csv", header, [[t.number, t.value, *(t.params.get(key, "") for key in best.params)] for t in done])
+    varied = len({trial.value for trial in done}) > 1
+    shares = searching.importances(study) if varied else {}
+    picture.draw([trial.value for trial in done], shares, best.params, out / "search.png")
+    figures = run(best.params, _free(out / "best"), True)
+    figures |= {"sweep/trials": len(done), "sweep/best_trial": best.number}
+    figures |= {f"sweep/best/{key}": value for key, value in best.params.items()}
+    write_json(out / "metrics.json", figures)
+    told = ", ".join(f"{key}={value}" for key, value in best.params.items())
+    log.info(f"Best of {len(done)}: {told} (validation accuracy {best.value:.4f}). Results: {out.absolute()}")
+    return figures
+
+
+def _free(folder: Path) -> Path:
+    """The folder, or, where a search has been gone on with, the next of its name that is not there."""
+    numbered = (folder.with_name(f"{folder.name}_{n}") for n in range(2, 10_000))
+    return next(one for one in (folder, *numbered) if not one.exists())
+
+
+def flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """`{optimizer: {lr: {low: …, high: …}}}` → `optimizer.lr` and its range."""
+    for name, value in node.items():
+        if isinstance(value, dict) and not searching.RANGE & value.keys():
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _validate(cfg: DictConfig, space: Mapping[str, Any]) -> None:
+    numbers(cfg, {"trials": (int, 1, 10**6)})
+    searching.check(space)
+    known = keys("train")
+    for key in space:
+        if key not in known:
+            raise UserError(f"space.{key}", "is no key of train", fix=nearest(key, known))
+        if key == "seed" or key.startswith("data."):
+            fix = "Search what is trained, not what it is judged by."
+            raise UserError(f"space.{key}", "would let the trials be judged by other pictures", fix=fix)

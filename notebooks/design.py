@@ -1,0 +1,57 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Designing a CNN is model selection · Diseñar una CNN es selección de modelo
+#
+# How many layers, how many filters, which pooling, what fully connected part? There is no formula: one tries, and judges on
+# the validation split. The test split is read once, at the end, by the design that won.
+#
+# *¿Cuántas capas, cuántos filtros, qué pooling, qué parte totalmente conectada? No hay fórmula: se prueba, y se juzga con
+# la validación. El conjunto de prueba se lee una vez, al final, con el diseño que ganó.*
+
+# %%
+from ajuste_fino.lecture import design
+
+lang = "en"  # or "es"
+settings = dict(
+    layers=[1, 2], filters=[4, 8], poolings=["max", "average"], hidden=[0, 64], trials=6, epochs=2, seeds=1
+)  # fast ones: change a number, run all
+
+# %% [markdown]
+# $$\hat m=\arg\max_m \mathrm{acc}_{\mathrm{val}}(m)$$
+
+# %%
+findings = design.measure(**settings)
+
+# %%
+design.draw(findings, lang)
+
+# %% [markdown]
+# The bars tell how much of the variation between trials each choice explains. `ajuste-fino sweep data.root=…` searches in
+# the same way on your own pictures.
+#
+# *Las barras dicen cuánto de la variación entre ensayos explica cada decisión. `ajuste-fino sweep data.root=…` busca del
+# mismo modo con sus propias fotos.*
+
+# %%
+print(findings.told(lang))
+
+# %% [markdown]
+# **Give the search more trials: how long does it go on finding better ones?** The whole experiment: `ajuste-fino lecture
+# design`.
+#
+# ***Dele más ensayos: ¿hasta cuándo sigue encontrando mejores?*** *El experimento completo: `ajuste-fino lecture design
+# lang=es`.*

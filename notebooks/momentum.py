@@ -1,0 +1,56 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Momentum in the canyon · Momentum en el cañón
+#
+# Where the loss curves a hundred times more across the valley than along it, the rate of gradient descent is limited by the
+# walls. Momentum adds up what gradients have in common, and cancels what they have not: also their noise.
+#
+# *Donde la pérdida se curva cien veces más a lo ancho del valle que a lo largo, las paredes limitan la tasa del descenso
+# por gradiente. El momentum suma lo que los gradientes tienen en común y cancela lo que no: también el ruido.*
+
+# %%
+from ajuste_fino.lecture import momentum
+
+lang = "en"  # or "es"
+settings = dict(
+    condition=100, tolerance=1e-6, batches=[1, 16, 256], alpha=0.9, steps=500, seeds=2
+)  # fast ones: change a number, run all
+
+# %% [markdown]
+# $$v\leftarrow\alpha v-\epsilon\, g,\quad \theta\leftarrow\theta+v,\qquad \epsilon_k=\left(1-\tfrac{k}{\tau}\right)\epsilon_0+\tfrac{k}{\tau}\epsilon_\tau$$
+
+# %%
+findings = momentum.measure(**settings)
+
+# %%
+momentum.draw(findings, lang)
+
+# %% [markdown]
+# Both have their best rate here. Momentum swings more, and still is there in an eighth of the steps. On the right, both
+# variances fall as 1/m, and the velocity's is a twentieth of the gradient's.
+#
+# *Ambos tienen aquí su mejor tasa. El momentum oscila más, y aun así llega en la octava parte de los pasos. A la derecha,
+# ambas varianzas caen como 1/m, y la de la velocidad es la veinteava parte de la del gradiente.*
+
+# %%
+print(findings.told(lang))
+
+# %% [markdown]
+# **Set `condition=10`. How much does momentum still save?** The whole experiment: `ajuste-fino lecture momentum`.
+#
+# ***Ponga `condition=10`. ¿Cuánto ahorra todavía el momentum?*** *El experimento completo: `ajuste-fino lecture momentum
+# lang=es`.*

@@ -1,0 +1,55 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Pooling · Pooling
+#
+# Pooling replaces a neighbourhood by one number: its maximum, a (weighted) mean, a norm. What for? Small shifts matter
+# less; a maximum over turned filters forgets the turn; any input size gives the same number of features.
+#
+# *El pooling reemplaza una vecindad por un número: su máximo, un promedio (pesado), una norma. ¿Para qué? Los corrimientos
+# pequeños importan menos; el máximo sobre filtros girados olvida el giro; cualquier tamaño de entrada da igual número de
+# características.*
+
+# %%
+from ajuste_fino.lecture import pooling
+
+lang = "en"  # or "es"
+settings = dict(window=4, filters=4, shifts=[1, 2, 3], sizes=[32, 48], seeds=1)  # fast ones: change a number, run all
+
+# %% [markdown]
+# $$\max_{i\in w}z_i,\qquad \sum_{i\in w}a_i z_i,\qquad \Big(\sum_{i\in w}z_i^2\Big)^{1/2}$$
+
+# %%
+findings = pooling.measure(**settings)
+
+# %%
+pooling.draw(findings, lang)
+
+# %% [markdown]
+# The slide's example is in the upper right corner. Of the curves the equal mean is the calmest, the maximum the least calm
+# of the four: it reacts to one pixel.
+#
+# *El ejemplo de la lámina está arriba a la derecha. De las curvas, el promedio parejo es la más tranquila, y el máximo la
+# menos de las cuatro: reacciona a un solo píxel.*
+
+# %%
+print(findings.told(lang))
+
+# %% [markdown]
+# **Larger windows: does the order of the curves change?** The whole experiment: `ajuste-fino lecture pooling`.
+#
+# ***Ventanas más grandes: ¿cambia el orden de las curvas?*** *El experimento completo: `ajuste-fino lecture pooling
+# lang=es`.*
