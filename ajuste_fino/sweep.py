@@ -42,7 +42,7 @@ def study(storage: Path | None, name: str) -> Study:
 def search(
     study: Study, objective: Callable[[dict[str, Any], int], float], space: Mapping[str, Any], trials: int, seed: int
 ) -> None:
-    """Try proposals until the study has so many finished ones; what diverges counts as tried, and is told so.
+    """Try proposals until the study has so many finished ones; what diverges counts as tried.
 
     Args:
         objective: values by name, and the trial's number → what is to be as large as possible.
@@ -52,7 +52,7 @@ def search(
     from optuna.samplers import TPESampler
     from optuna.trial import TrialState
 
-    over = (TrialState.COMPLETE, TrialState.FAIL)
+    over = (TrialState.COMPLETE, TrialState.PRUNED)
     while len(study.get_trials(deepcopy=False, states=over)) < trials:
         trial = study.ask()
         study.sampler = TPESampler(seed=seed * 1_000_003 + trial.number)  # read when values are suggested, just below
@@ -60,9 +60,9 @@ def search(
         try:
             study.tell(trial, objective(values, trial.number))
         except Diverged:
-            study.tell(trial, state=TrialState.FAIL)
+            study.tell(trial, state=TrialState.PRUNED)
         except BaseException:
-            study.tell(trial, state=TrialState.FAIL)  # stopped: another process must not wait for it
+            study.tell(trial, state=TrialState.FAIL)  # stopped half-way: it does not count
             raise
 
 

@@ -99,7 +99,7 @@ def draw(findings: Findings, lang: str = "en") -> Slide:
     )
     left.set_xlabel(say("trial", "ensayo"))
     left.set_ylabel(say("accuracy", "exactitud"))
-    left.legend(loc="lower right")
+    left.legend()
     whole(left)
     names = {
         "layers": say("layers", "capas"),

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
+from torch import Tensor
 
 from ajuste_fino.lecture.findings import Text
 
@@ -41,7 +42,7 @@ def slide(title: Text, lang: str, layout: Any = "a", **options: Any) -> tuple[Sl
     with rc_context(STYLE):
         figure = Slide(figsize=(12.8, 7.2), dpi=DPI, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08))
         axes = figure.subplot_mosaic(layout, **options)
-    figure.suptitle(textwrap.fill(title.said(lang), 80), fontsize=17, weight="bold")
+    figure.suptitle(textwrap.fill(title.said(lang), 80, break_on_hyphens=False), fontsize=17, weight="bold")
     return figure, list(axes.values())
 
 
@@ -62,9 +63,9 @@ def formula(tex: str) -> str:
     return text[text.index("<svg") :]
 
 
-def picture(axes: Axes, image: Any, title: str = "", **options: Any) -> None:
+def picture(axes: Axes, image: Tensor, title: str = "", **options: Any) -> None:
     """An image without ticks."""
-    axes.imshow(image, **options)
+    axes.imshow(image.numpy(), **options)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.grid(False)

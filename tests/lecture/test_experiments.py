@@ -1,0 +1,77 @@
+import inspect
+import itertools
+
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from ajuste_fino.lecture import NAMES, experiment
+from ajuste_fino.lecture.findings import Check, Findings, Text
+from ajuste_fino.runs.configuration import options, plain
+from tests.lecture.conftest import NOTEBOOKS, fast
+
+BAND_BY_ALGEBRA = {"backprop": 2, "convolution": 4, "dropout": 1, "pooling": 5, "receptive_field": 1}
+
+
+def settings(name):
+    return {key: value for key, value in plain(f"lecture/{name}.yaml").items() if key != "defaults"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_settings_are_those_of_the_function_and_of_the_notebook(name):
+    assert settings(name).keys() == inspect.signature(experiment(name).measure).parameters.keys() == fast(name).keys()
+
+
+def test_each_has_a_configuration_and_a_notebook_and_there_are_no_others():
+    assert sorted([*NAMES, "all"]) == options("lecture")
+    assert sorted(NAMES) == sorted(p.stem for p in NOTEBOOKS.glob("*.py")) == sorted(p.stem for p in NOTEBOOKS.glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_measures_what_it_claims_in_both_languages(name, measured):
+    module, found = experiment(name), measured(name)
+    assert found.checks and found.rows
+    assert all(isinstance(row, dict) for row in found.rows)
+    texts = [module.TITLE, *(check.what for check in found.checks)]
+    assert all(text.en and text.es and text.en != text.es for text in texts)
+    assert sum(check.identity for check in found.checks) == BAND_BY_ALGEBRA.get(name, 0)
+    assert not found.broken
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_nothing_in_the_figure_is_cut_off_or_covered(name, lang, measured):
+    figure = experiment(name).draw(measured(name), lang)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    whole, renderer = figure.bbox, canvas.get_renderer()
+    titles = [figure._suptitle, *(axes.title for axes in figure.axes)]
+    labels = [label for axes in figure.axes for label in (axes.xaxis.label, axes.yaxis.label) if axes.axison]
+    boxes = [text.get_window_extent(renderer) for text in [*titles, *labels] if text.get_text()]
+    for box in boxes:
+        assert whole.x0 <= box.x0 and box.x1 <= whole.x1 and whole.y0 <= box.y0 and box.y1 <= whole.y1
+    for one, other in itertools.combinations(boxes, 2):
+        assert not one.padded(-1).overlaps(other.padded(-1))
+    for legend in filter(None, (axes.get_legend() for axes in figure.axes)):
+        box = legend.get_window_extent(renderer)
+        assert whole.x0 <= box.x0 and box.x1 <= whole.x1 and whole.y0 <= box.y0
+
+
+@pytest.mark.parametrize("name", ["backprop", "convolution", "receptive_field", "pooling"])
+def test_the_quick_ones_pass_at_their_own_settings(name):
+    assert experiment(name).measure(**settings(name)).verdict == "PASS"
+
+
+def test_the_same_seeds_give_the_same_figures(measured):
+    again = experiment("relu").measure(**fast("relu"))
+    assert list(again.rows) == list(measured("relu").rows)
+
+
+def test_one_check_outside_its_band_is_a_claim_not_reproduced():
+    def check(value, **more):
+        return Check(Text("what", "qué"), value, 0, 1, **more)
+
+    assert Findings([check(0.5), check(1.0)], []).verdict == "PASS"
+    assert Findings([check(0.5), check(1.1)], []).verdict == "NOT REPRODUCED"
+    assert Findings([check(float("nan"))], []).verdict == "NOT REPRODUCED"
+    assert Findings([check(2, beyond=True)], []).verdict == "PASS"
+    assert Findings([check(2, identity=True), check(2)], []).broken == [check(2, identity=True)]

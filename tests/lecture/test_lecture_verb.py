@@ -1,0 +1,80 @@
+import html
+import json
+import re
+
+import pytest
+from PIL import Image
+
+from ajuste_fino.lecture import experiment
+from ajuste_fino.lecture.findings import Check, Findings, Text
+
+FAST = ("depths=[2,3]", "width=8", "seeds=2")
+
+
+def claim(folder):
+    return json.loads((folder / "claim.json").read_text(encoding="utf-8"))
+
+
+def test_an_experiment_leaves_a_figure_a_table_and_a_verdict(cli, tmp_path):
+    code, _, err = cli("lecture", "relu", *FAST, "lang=es", f"out={tmp_path / 'relu'}")
+    assert code == 0
+    assert {path.name for path in (tmp_path / "relu").iterdir()} == {"figure.png", "table.csv", "claim.json"}
+    with Image.open(tmp_path / "relu" / "figure.png") as figure:
+        assert figure.size == (1280, 720)
+    found = claim(tmp_path / "relu")
+    assert found["verdict"] in ("PASS", "NOT REPRODUCED") and found["verdict"] in err
+    assert found["settings"] == {"depths": [2, 3], "width": 8, "seeds": 2}
+    assert found["claim"] == experiment("relu").TITLE.es
+    assert {"what", "value", "low", "high", "holds"} <= found["checks"][0].keys()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nope"], "The experiment is unknown"),
+        (["relu", "seeds=0"], "seeds (a whole number of at least 1; got 0)"),
+        (["relu", "width=1.5"], "width (a whole number"),
+        (["relu", "depths=3"], "depths (a list as [2, 5, 10, 20]; got 3)"),
+        (["relu", "depths=[]"], "depths (a list"),
+        (["momentum", "tolerance=-1"], "tolerance (a number of at least 0; got -1)"),
+        (["relu", "lang=fr"], "lang must be en or es; got fr"),
+        (["relu", "foo=1"], "The key foo is unknown to lecture relu"),
+        (["convolution", "kernel=4"], "lecture convolution cannot run with these settings"),
+        (["all", "only=[relu,nope]"], "only must name experiments"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_nothing_is_written(cli, tmp_path, arguments, said):
+    code, _, err = cli("lecture", *arguments, f"out={tmp_path / 'out'}")
+    assert (code, said in err) == (2, True), err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_broken_identity_is_a_failure_and_told_after_writing(cli, tmp_path, monkeypatch):
+    wrong = Check(Text("one is two", "uno es dos"), 1, 2, 2, identity=True)
+    module = experiment("receptive_field")
+    real = module.measure
+    monkeypatch.setattr(module, "measure", lambda **settings: Findings([wrong], real(**settings).rows, real(**settings).data))
+    code, _, err = cli("lecture", "receptive_field", "depth=2", f"out={tmp_path / 'out'}")
+    assert code == 1 and "one is two" in err
+    assert claim(tmp_path / "out")["verdict"] == "NOT REPRODUCED"
+
+
+def test_all_makes_one_page_that_asks_for_nothing_and_goes_on_where_it_stopped(cli, tmp_path, monkeypatch):
+    out = tmp_path / "all"
+    arguments = ("lecture", "all", "only=[convolution,receptive_field]", f"out={out}")
+    assert cli(*arguments)[0] == 0
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert not re.search(r'(src|href)="(?!data:|#)', page)
+    for name in ("convolution", "receptive_field"):
+        assert html.escape(experiment(name).TITLE.en) in page and f"ajuste-fino lecture {name} lang=en" in page
+    assert page.count("<img") == 2 and page.count("<svg") == 3
+    (out / "receptive_field" / "claim.json").unlink()
+    monkeypatch.setattr(experiment("convolution"), "measure", None)  # it is there, and not measured again
+    assert cli(*arguments)[0] == 0
+    assert (out / "receptive_field" / "claim.json").exists()
+
+
+def test_the_list_has_them_in_the_lectures_order(cli):
+    code, out, _ = cli("lecture", "list")
+    assert code == 0
+    assert out.index("features") < out.index("backprop") < out.index("transfer")

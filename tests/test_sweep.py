@@ -1,0 +1,117 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from ajuste_fino import sweep
+from ajuste_fino.errors import Diverged, UserError
+from ajuste_fino.files import read_csv
+from tests.conftest import FAST
+
+SPACE = {"x": {"low": 0.0, "high": 1.0}, "kind": ["a", "b"], "n": {"low": 1, "high": 9}}
+HELPER = """
+import sys
+from pathlib import Path
+from ajuste_fino import sweep
+study = sweep.study(Path(sys.argv[1]), "s")
+sweep.search(study, lambda values, number: values["x"], {"x": {"low": 0.0, "high": 1.0}}, 12, 0)
+"""
+
+
+def good(values, _number):
+    return -((values["x"] - 0.3) ** 2) + (values["kind"] == "a")
+
+
+def outcomes(study):
+    return [(trial.params, trial.value) for trial in study.trials]
+
+
+def test_a_seed_gives_the_same_search_and_another_a_different_one():
+    found = []
+    for seed in (0, 0, 1):
+        study = sweep.study(None, "s")
+        sweep.search(study, good, SPACE, 15, seed)
+        found.append(outcomes(study))
+    assert found[0] == found[1] != found[2]
+    assert all(isinstance(params["n"], int) for params, _ in found[0])
+
+
+def test_it_goes_on_from_its_journal_as_if_it_had_not_stopped(tmp_path):
+    for trials in (4, 10):
+        sweep.search(sweep.study(tmp_path / "journal.log", "s"), good, SPACE, trials, 0)
+    whole = sweep.study(None, "s")
+    sweep.search(whole, good, SPACE, 10, 0)
+    assert outcomes(sweep.study(tmp_path / "journal.log", "s")) == outcomes(whole)
+
+
+def test_what_diverges_counts_and_what_is_stopped_does_not(tmp_path):
+    calls = []
+
+    def objective(values, number):
+        calls.append(number)
+        if number == 1:
+            raise Diverged("no number")
+        if number == 2:
+            raise KeyboardInterrupt
+        return 0.5
+
+    study = sweep.study(tmp_path / "journal.log", "s")
+    with pytest.raises(KeyboardInterrupt):
+        sweep.search(study, objective, SPACE, 4, 0)
+    sweep.search(study, objective, SPACE, 4, 0)
+    assert calls == [0, 1, 2, 3, 4]
+
+
+def test_two_processes_share_one_journal(tmp_path):
+    journal = tmp_path / "journal.log"
+    helpers = [subprocess.Popen([sys.executable, "-c", HELPER, str(journal)]) for _ in range(2)]
+    assert [helper.wait(timeout=120) for helper in helpers] == [0, 0]
+    values = [value for _, value in outcomes(sweep.study(journal, "s"))]
+    assert 12 <= len(values) <= 13  # each may have begun the last one
+    assert len(set(values)) == len(values)  # neither repeats the other's proposals
+
+
+def test_the_importance_of_a_choice_that_decides():
+    study = sweep.study(None, "s")
+    sweep.search(study, lambda values, _: float(values["kind"] == "a"), SPACE, 20, 0)
+    assert next(iter(sweep.importances(study))) == "kind"
+
+
+@pytest.mark.parametrize(
+    "choice", [[], 3, {"low": 1}, {"low": 2, "high": 1}, {"low": 0, "high": 1, "log": True}, {"low": "a", "high": 2}]
+)
+def test_what_is_no_choice(choice):
+    with pytest.raises(UserError, match=r"space\.x"):
+        sweep.check({"x": choice})
+
+
+def test_the_verb_reads_the_test_split_once_and_goes_on(photos, cli, tmp_path):
+    out = tmp_path / "sweep"
+    arguments = ["sweep", "data=folder", f"data.root={photos}", f"out={out}", *FAST]
+    assert cli(*arguments, "trials=2")[0] == 0
+    assert not list((out / "trials").rglob("predictions_test.csv"))
+    assert not any("test/accuracy" in (out / "trials" / str(n) / "metrics.json").read_text() for n in range(2))
+    best = json.loads((out / "metrics.json").read_text())
+    assert (out / "best" / "predictions_test.csv").exists() and best["sweep/trials"] == 2
+    assert cli(*arguments, "trials=3", "+space.features.pool=[1,2]", "~space.head")[0] == 0
+    rows = read_csv(out / "trials.csv")
+    assert len(rows) == 3
+    assert (out / "search.png").exists() and (out / "best_2").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("space.head.hidden=3", "space.head.hidden must be a list of choices"),
+        ("+space.foo=[1]", "space.foo is no key of train"),
+        ("+space.data.val=[0.1,0.2]", "would let the trials be judged by other pictures"),
+        ("trials=0", "trials"),
+        ("foo=1", "The key foo is unknown to sweep"),
+    ],
+)
+def test_what_the_verb_refuses(photos, cli, tmp_path, key, said):
+    out = tmp_path / "sweep"
+    code, _, err = cli("sweep", "data=folder", f"data.root={photos}", f"out={out}", *FAST, key)
+    assert code == 2 and said in err, err
+    assert not out.exists()
