@@ -139,6 +139,9 @@ def _hydra(verb: str, arguments: list[str]) -> None:
     refuse_hydra_itself(arguments)
     refuse_additions(verb, arguments)
     several = bool({"-m", "--multirun"} & set(arguments))
+    if several and verb.startswith(("lecture/", "sweep")):
+        fix = "Give one command for each; train -m compares several runs."
+        raise UserError("-m", f"is not for {verb.partition('/')[0]}", fix=fix)
     keys = [quoted(one, several) for one in arguments]
     sys.argv = [f"ajuste-fino {verb.replace('/', ' ')}", *keys]
     try:

@@ -4,6 +4,7 @@ Source: the lecture's algorithm 1; Breiman, "Bagging Predictors", *Machine Learn
 Courville, *Deep Learning*, 2016, section 7.11.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -35,7 +36,7 @@ class Ensemble(nn.Module):
         self._one = (heads[0].to("meta"),)  # in a tuple: its own weights are none of this module's
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.logits(x).log_softmax(2).logsumexp(0) - torch.tensor(self.members).log()
+        return self.logits(x).log_softmax(2).logsumexp(0) - math.log(self.members)
 
     def logits(self, x: Tensor) -> Tensor:
         """(N, D) → (T, N, C), each member's. In training all members see the same of dropout's masks at a step."""
@@ -64,11 +65,13 @@ def fit(ensemble: Ensemble, epochs: Epochs, counts: Tensor, optimizer: torch.opt
         after: called at the end of each epoch, for a schedule.
     """
     ensemble.train()
+    device = next(ensemble.parameters()).device
     for batches in epochs:
         for x, y, positions in batches:
+            x, y, weights = (tensor.to(device) for tensor in (x, y, counts[:, positions]))
             logits = ensemble.logits(x)  # (T, B, C)
             losses = cross_entropy(logits.flatten(0, 1), y.repeat(ensemble.members), reduction="none")
-            weighted = losses.view(ensemble.members, -1) * counts[:, positions]
+            weighted = losses.view(ensemble.members, -1) * weights
             optimizer.zero_grad()
             weighted.mean(1).sum().backward()  # the members share no weight, so the sum's gradient is each one's own
             optimizer.step()

@@ -30,6 +30,7 @@ def main() -> None:
         call(command, "list", folder=Path("/"))
         call(command, "train", f"out={run}", "epochs=5", folder=Path("/"))
         call(command, "evaluate", f"run={run}", f"out={work / 'judged'}", folder=Path("/"))
+        call(command, "lecture", "relu", f"out={work / 'relu'}", folder=Path("/"))
         picture = next((work / "run").rglob("confusion.png"))
         call(command, "predict", f"run={run / 'bundle'}", f"images={picture}", folder=Path("/"))
         same = (run / "predictions_test.csv").read_text() == (work / "judged" / "predictions_test.csv").read_text()

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+from matplotlib.animation import FuncAnimation
 from torch import Tensor
 
 from ajuste_fino.classifier import probabilities
@@ -179,7 +180,8 @@ def draw(findings: Findings, lang: str = "en") -> Slide:
     return figure
 
 
-def _network(axes: Any, layers: list[Layer], trace: Trace) -> None:
+def _network(axes: Any, layers: list[Layer], trace: Trace, forwards: int = 99, backwards: int = 99) -> None:
+    """Units, weights (green: positive), z of the first `forwards` layers and δ of the last `backwards`."""
     places = [[(n, (len(z) - 1) / 2 - j) for j in range(len(z))] for n, z in enumerate(trace.z)]
     for n, layer in enumerate(layers):
         for j, (x1, y1) in enumerate(places[n + 1]):
@@ -190,9 +192,27 @@ def _network(axes: Any, layers: list[Layer], trace: Trace) -> None:
     for n, z in enumerate(trace.z):
         for j, (x, y) in enumerate(places[n]):
             axes.scatter(x, y, s=2600, color="white", edgecolor="black", zorder=2)
-            axes.text(x, y + 0.1, f"{float(z[j]):+.2f}", color=BLUE, ha="center", va="center", fontsize=12)
-            if n:
+            if n <= forwards:
+                axes.text(x, y + 0.1, f"{float(z[j]):+.2f}", color=BLUE, ha="center", va="center", fontsize=12)
+            if n > max(0, len(layers) - backwards):
                 delta = float(trace.delta[n - 1][j])
                 axes.text(x, y - 0.13, f"{delta:+.3f}", color=ORANGE, ha="center", va="center", fontsize=11)
     axes.set_axis_off()
     axes.margins(0.12)
+
+
+def animate(findings: Findings, lang: str = "en") -> FuncAnimation:
+    """The slides' order: z layer by layer to the output, then δ layer by layer back."""
+    say, layers, trace = words(lang), findings.data["layers"], findings.data["trace"]
+    figure, (axes,) = slide(TITLE, lang)
+    depth = len(layers)
+
+    def frame(step: int) -> list[Any]:
+        axes.clear()
+        _network(axes, layers, trace, min(step, depth), step - depth)
+        forwards = say(f"forward pass: z of layer {step}", f"hacia adelante: z de la capa {step}")
+        backwards = say(f"backwards: δ of layer {2 * depth - step + 1}", f"hacia atrás: δ de la capa {2 * depth - step + 1}")
+        axes.set_title(forwards if step <= depth else backwards)
+        return []
+
+    return FuncAnimation(figure, frame, frames=2 * depth + 1, interval=1200)

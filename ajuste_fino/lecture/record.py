@@ -8,7 +8,6 @@ from types import ModuleType
 from typing import Any
 
 from matplotlib import rc_context
-from matplotlib.animation import PillowWriter
 
 from ajuste_fino.files import atomic, write_csv, write_json
 from ajuste_fino.lecture.findings import Check, Findings
@@ -60,7 +59,7 @@ def _animation(animation: Any, path: Path) -> None:
     with atomic(path) as temporary, rc_context(STYLE):
         whole = temporary.with_suffix(".gif")  # the writer goes by the name's ending
         try:
-            animation.save(whole, writer=PillowWriter(fps=10), dpi=DOTS)
+            animation.save(whole, writer="pillow", dpi=DOTS)
             whole.replace(temporary)
         finally:
             whole.unlink(missing_ok=True)

@@ -51,7 +51,8 @@ def bagged(
     ensemble.fit(bag, _epochs(learner, table, features, epochs), counts, optimizer, learner.schedule(optimizer).step)
     if not all(bool(parameter.isfinite().all()) for parameter in bag.parameters()):
         raise Diverged(f"The ensemble's weights are not finite after {epochs} epochs. Pass a smaller optimizer.lr.")
-    return bag.cpu(), _figures(bag, counts, table, features) | _single(head, table, features)
+    bag.cpu()
+    return bag, _figures(bag, counts, table, features) | _single(head, table, features)
 
 
 def _epochs(learner: Learner, table: Table, features: Cached | Live, epochs: int) -> Iterator[Iterator[Any]]:

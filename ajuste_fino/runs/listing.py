@@ -14,6 +14,7 @@ GROUPS = {
     "phases": "phases=NAME",
     "optimizer": "optimizer=NAME",
     "schedule": "schedule=NAME",
+    "lecture": "ajuste-fino lecture NAME",
 }
 MADE_TO_MEASURE = {"cnn": "none: your design", "own": "none: your class"}
 
