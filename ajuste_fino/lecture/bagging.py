@@ -30,8 +30,8 @@ TITLE = Text(
     "El error de los árboles en bagging cae con su número y se aplana; el error out-of-bag lo dice sin conjunto de prueba",
 )
 FORMULAS = (
-    r"\mathcal{S}_t\sim\mathcal{S}\;\mathrm{(with\;replacement)},\quad h_t\leftarrow A(\mathcal{S}_t)",
-    r"f(x)=\mathrm{vote}\{h_1(x),\ldots,h_T(x)\}",
+    r"h_t\leftarrow A(\mathcal{S}_t),\quad t=1,\ldots,T",
+    r"f(x)=\mathrm{arg\,max}_c\,\sum_t[\,h_t(x)=c\,]",
 )
 USES = ("ensemble.bootstrap", "ensemble.fit (torch.func.vmap)", "ensemble.out_of_bag", "features.Cached", "scratch.optim.Adam")
 

@@ -25,7 +25,7 @@ TITLE = Text(
 )
 FORMULAS = (
     r"y[n_1,n_2]=\sum_{k_1}\sum_{k_2}I[n_1+k_1,n_2+k_2]\,K[k_1,k_2]",
-    r"y[n_1,n_2]=\sum_{k_1}\sum_{k_2}I[k_1,k_2]\,K[n_1+k_1,n_2+k_2]\quad(\mathrm{printed})",
+    r"\tilde{y}[n_1,n_2]=\sum_{k_1}\sum_{k_2}I[k_1,k_2]\,K[n_1+k_1,n_2+k_2]=y[-n_1,-n_2]",
 )
 USES = ("scratch.nn.Conv2d", "scratch.nn.Linear", "scratch.functional.conv2d")
 NOTE = Text(

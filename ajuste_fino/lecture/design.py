@@ -27,9 +27,7 @@ TITLE = Text(
     "Designing a CNN is model selection: what the validation split chooses holds on the test split",
     "Diseñar una CNN es selección de modelo: lo que elige la validación se sostiene en la prueba",
 )
-FORMULAS = (
-    r"\hat{m}=\mathrm{arg\,max}_m\;\mathrm{acc}_{\mathrm{val}}(m),\quad\mathrm{then\;once\;}\mathrm{acc}_{\mathrm{test}}(\hat{m})",
-)
+FORMULAS = (r"\hat{m}=\mathrm{arg\,max}_m\;\mathrm{acc}_{\mathrm{val}}(m)\;\rightarrow\;\mathrm{acc}_{\mathrm{test}}(\hat{m})",)
 USES = ("sweep (Optuna)", "backbone.designed.DesignedNet", "scratch.nn", "scratch.optim.Adam")
 
 

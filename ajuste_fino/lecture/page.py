@@ -29,7 +29,7 @@ td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowra
 .verdict { background: #00664a; }
 .verdict.no { background: #a34700; } .why, .note { border-left: 4px solid #e69f00; padding: .1em .8em; margin: 1em 0; }
 .note { border-color: #56b4e9; } code { font-size: .92em; background: #f3f3f3; padding: .1em .3em; overflow-wrap: anywhere; }
-pre { background: #f3f3f3; padding: .7em; overflow-x: auto; } pre code { padding: 0; overflow-wrap: normal; }
+pre { background: #f3f3f3; padding: .7em; white-space: pre-wrap; } pre code { padding: 0; }
 nav ol { padding-left: 1.6em; columns: 2 22em; } details { margin: 1em 0; } summary { cursor: pointer; }
 a { color: #005a92; } nav li { line-height: 1.9; }
 @media (max-width: 640px) { th, td { padding: .3em .3em; } td.n { white-space: normal; } table { font-size: .8em; } }

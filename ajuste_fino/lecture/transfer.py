@@ -38,7 +38,7 @@ TITLE = Text(
     "With few labels a frozen, pretrained CNN with a new head beats training from scratch",
     "Con pocas etiquetas una CNN preentrenada, congelada y con cabeza nueva vence a entrenar desde cero",
 )
-FORMULAS = (r"\min_{V}\;J(V,\,\bar{w})\;\;\mathrm{then}\;\;\min_{V,w}\;J(V,w)",)
+FORMULAS = (r"\min_{V}\;J(V,\,\bar{w})\;\rightarrow\;\min_{V,w}\;J(V,w)",)
 USES = ("backbone.embedded", "head.Head", "scratch.nn.Linear", "scratch.nn.Dropout", "scratch.optim.Adam")
 SIDE = 32  # px
 BATCH = 32
