@@ -55,15 +55,29 @@ def search(
     over = (TrialState.COMPLETE, TrialState.PRUNED)
     while len(study.get_trials(deepcopy=False, states=over)) < trials:
         trial = study.ask()
-        study.sampler = TPESampler(seed=seed * 1_000_003 + trial.number)  # read when values are suggested, just below
-        values = {name: _suggested(trial, name, choice) for name, choice in space.items()}
+        study.sampler = TPESampler(seed=(seed * 1_000_003 + trial.number) % 2**32)  # read when values are suggested, just below
         try:
+            values = {name: _suggested(trial, name, choice) for name, choice in space.items()}
             study.tell(trial, objective(values, trial.number))
         except Diverged:
             study.tell(trial, state=TrialState.PRUNED)
         except BaseException:
             study.tell(trial, state=TrialState.FAIL)  # stopped half-way: it does not count
             raise
+
+
+def refuse_other_choices(study: Study, space: Mapping[str, Any]) -> None:
+    """A study that is gone on with keeps its lists of choices: a trial of another list cannot be compared.
+
+    Raises:
+        UserError: where a list has changed. Ranges may change, and keys come and go.
+    """
+    for trial in study.trials:
+        for name, distribution in trial.distributions.items():
+            before = getattr(distribution, "choices", None)
+            if before is not None and name in space and list(before) != space[name]:
+                fix = "Keep the list, or begin another search with another out."
+                raise UserError(f"space.{name}", f"must stay the list {list(before)} of this search", got=space[name], fix=fix)
 
 
 def check(space: Mapping[str, Any]) -> None:
@@ -84,8 +98,12 @@ def check(space: Mapping[str, Any]) -> None:
 
 def _rises(choice: Mapping[str, Any]) -> bool:
     low, high = choice["low"], choice["high"]
-    numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high))
-    return numbers and low < high and (low > 0 or not choice.get("log"))
+    step = choice.get("step") or 1
+    numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in (low, high, step))
+    if not numbers or not low < high or step <= 0:
+        return False
+    whole = isinstance(step, int) or not (isinstance(low, int) and isinstance(high, int))
+    return whole and (not choice.get("log") or (low > 0 and not choice.get("step")))
 
 
 def _suggested(trial: Trial, name: str, choice: Any) -> Any:

@@ -19,9 +19,9 @@
 # First unit by unit, as the slides draw it: forwards a and z, backwards δ. Then by matrices, all examples at once. Both are
 # compared with automatic differentiation, and then the same equations train a real head on frozen features.
 #
-# *Primero neurona por neurona, como lo dibujan las láminas: hacia adelante a y z, hacia atrás δ. Luego con matrices, todos
-# los ejemplos a la vez. Ambas formas se comparan con la diferenciación automática, y después las mismas ecuaciones entrenan
-# una cabeza real sobre una red congelada.*
+# *Primero neurona por neurona, como lo dibujan las diapositivas: hacia adelante a y z, hacia atrás δ. Luego con matrices,
+# todos los ejemplos a la vez. Ambas formas se comparan con la diferenciación automática, y después las mismas ecuaciones
+# entrenan una cabeza real sobre una red congelada.*
 
 # %%
 from ajuste_fino.lecture import backprop
@@ -42,8 +42,8 @@ backprop.draw(findings, lang)
 # The slide prints the matrix gradient as $z_n \odot \delta_{n+1}$. Check the dimensions: only the outer product has those
 # of $W_{n+1}$. The two training curves lie on each other.
 #
-# *La lámina escribe el gradiente matricial como $z_n \odot \delta_{n+1}$. Revise las dimensiones: solo el producto externo
-# tiene las de $W_{n+1}$. Las dos curvas de entrenamiento coinciden.*
+# *La diapositiva escribe el gradiente matricial como $z_n \odot \delta_{n+1}$. Revise las dimensiones: solo el producto
+# externo tiene las de $W_{n+1}$. Las dos curvas de entrenamiento coinciden.*
 
 # %%
 print(findings.told(lang))

@@ -20,7 +20,7 @@
 # nonzero entries are connections, different values are parameters. Then we shift a photograph.
 #
 # *Una convolución es una capa densa cuya matriz está casi vacía y llena de repeticiones. Construimos esa matriz y contamos:
-# las entradas no nulas son conexiones, los valores distintos son parámetros. Luego corremos una foto.*
+# las entradas no nulas son conexiones, los valores distintos son parámetros. Luego desplazamos una foto.*
 
 # %%
 from ajuste_fino.lecture import convolution
@@ -42,7 +42,7 @@ convolution.draw(findings, lang)
 # squared. The slide's printed formula is measured as well: it is this one with both axes reversed.
 #
 # *Los parámetros no crecen con la imagen, las conexiones crecen con su área, las de la capa densa con el cuadrado del área.
-# También se mide la fórmula impresa en la lámina: es esta con ambos ejes invertidos.*
+# También se mide la fórmula impresa en la diapositiva: es esta con ambos ejes invertidos.*
 
 # %%
 print(findings.told(lang))

@@ -17,10 +17,10 @@
 # # Designing a CNN is model selection · Diseñar una CNN es selección de modelo
 #
 # How many layers, how many filters, which pooling, what fully connected part? There is no formula: one tries, and judges on
-# the validation split. The test split is read once, at the end, by the design that won.
+# the validation split. Only the design that won meets the test split, at the end.
 #
 # *¿Cuántas capas, cuántos filtros, qué pooling, qué parte totalmente conectada? No hay fórmula: se prueba, y se juzga con
-# la validación. El conjunto de prueba se lee una vez, al final, con el diseño que ganó.*
+# la validación. Solo el diseño que ganó llega al conjunto de prueba, al final.*
 
 # %%
 from ajuste_fino.lecture import design

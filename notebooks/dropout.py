@@ -41,8 +41,8 @@ dropout.draw(findings, lang)
 # The slides' 0.5 and 0.8 are probabilities of keeping a unit; torch's `p` is that of dropping it. The title above the right
 # panel has the identity's error: the rounding of float64.
 #
-# *El 0.5 y el 0.8 de las láminas son probabilidades de conservar una neurona; la `p` de torch es la de quitarla. El título
-# del panel derecho trae el error de la identidad: el redondeo de float64.*
+# *El 0.5 y el 0.8 de las diapositivas son probabilidades de conservar una neurona; la `p` de torch es la de quitarla. El
+# título del panel derecho trae el error de la identidad: el redondeo de float64.*
 
 # %%
 print(findings.told(lang))

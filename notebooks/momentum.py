@@ -17,10 +17,12 @@
 # # Momentum in the canyon · Momentum en el cañón
 #
 # Where the loss curves a hundred times more across the valley than along it, the rate of gradient descent is limited by the
-# walls. Momentum adds up what gradients have in common, and cancels what they have not: also their noise.
+# walls. Momentum adds up what gradients have in common and cancels what they have not. With noisy gradients its velocity,
+# scaled to the length of one gradient, varies less than a gradient does.
 #
 # *Donde la pérdida se curva cien veces más a lo ancho del valle que a lo largo, las paredes limitan la tasa del descenso
-# por gradiente. El momentum suma lo que los gradientes tienen en común y cancela lo que no: también el ruido.*
+# por gradiente. El momentum suma lo que los gradientes tienen en común y cancela lo que no. Con gradientes ruidosos su
+# velocidad, llevada al largo de un gradiente, varía menos que un gradiente.*
 
 # %%
 from ajuste_fino.lecture import momentum
@@ -41,10 +43,10 @@ momentum.draw(findings, lang)
 
 # %% [markdown]
 # Both have their best rate here. Momentum swings more, and still is there in an eighth of the steps. On the right, both
-# variances fall as 1/m, and the velocity's is a twentieth of the gradient's.
+# variances fall as 1/m, and that of (1 − α) v is a twentieth of the gradient's.
 #
 # *Ambos tienen aquí su mejor tasa. El momentum oscila más, y aun así llega en la octava parte de los pasos. A la derecha,
-# ambas varianzas caen como 1/m, y la de la velocidad es la veinteava parte de la del gradiente.*
+# ambas varianzas caen como 1/m, y la de (1 − α) v es la veinteava parte de la del gradiente.*
 
 # %%
 print(findings.told(lang))

@@ -19,9 +19,9 @@
 # Pooling replaces a neighbourhood by one number: its maximum, a (weighted) mean, a norm. What for? Small shifts matter
 # less; a maximum over turned filters forgets the turn; any input size gives the same number of features.
 #
-# *El pooling reemplaza una vecindad por un número: su máximo, un promedio (pesado), una norma. ¿Para qué? Los corrimientos
-# pequeños importan menos; el máximo sobre filtros girados olvida el giro; cualquier tamaño de entrada da igual número de
-# características.*
+# *El pooling reemplaza una vecindad por un número: su máximo, un promedio (pesado), una norma. ¿Para qué? Los
+# desplazamientos pequeños importan menos; el máximo sobre filtros girados olvida el giro; cualquier tamaño de entrada da
+# igual número de características.*
 
 # %%
 from ajuste_fino.lecture import pooling
@@ -39,11 +39,11 @@ findings = pooling.measure(**settings)
 pooling.draw(findings, lang)
 
 # %% [markdown]
-# The slide's example is in the upper right corner. Of the curves the equal mean is the calmest, the maximum the least calm
-# of the four: it reacts to one pixel.
+# The slide's example is in the upper right corner. Of the curves the equal mean and the norm are the calmest, the maximum
+# the least calm of the four: it reacts to one pixel.
 #
-# *El ejemplo de la lámina está arriba a la derecha. De las curvas, el promedio parejo es la más tranquila, y el máximo la
-# menos de las cuatro: reacciona a un solo píxel.*
+# *El ejemplo de la diapositiva está arriba a la derecha. De las curvas, el promedio uniforme y la norma son las más
+# tranquilas, y el máximo la menos de las cuatro: reacciona a un solo píxel.*
 
 # %%
 print(findings.told(lang))

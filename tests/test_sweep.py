@@ -45,6 +45,18 @@ def test_it_goes_on_from_its_journal_as_if_it_had_not_stopped(tmp_path):
     assert outcomes(sweep.study(tmp_path / "journal.log", "s")) == outcomes(whole)
 
 
+def test_any_seed_of_train_serves():
+    sweep.search(sweep.study(None, "s"), good, SPACE, 2, 2**63 - 1)
+
+
+def test_a_list_of_choices_stays_that_of_its_search():
+    study = sweep.study(None, "s")
+    sweep.search(study, good, SPACE, 2, 0)
+    sweep.refuse_other_choices(study, SPACE)
+    with pytest.raises(UserError, match=r"space\.kind must stay"):
+        sweep.refuse_other_choices(study, {**SPACE, "kind": ["a", "c"]})
+
+
 def test_what_diverges_counts_and_what_is_stopped_does_not(tmp_path):
     calls = []
 
@@ -79,7 +91,18 @@ def test_the_importance_of_a_choice_that_decides():
 
 
 @pytest.mark.parametrize(
-    "choice", [[], 3, {"low": 1}, {"low": 2, "high": 1}, {"low": 0, "high": 1, "log": True}, {"low": "a", "high": 2}]
+    "choice",
+    [
+        [],
+        3,
+        {"low": 1},
+        {"low": 2, "high": 1},
+        {"low": 0, "high": 1, "log": True},
+        {"low": "a", "high": 2},
+        {"low": 1, "high": 5, "step": 0.5},
+        {"low": 1, "high": 5, "step": -1},
+        {"low": 1, "high": 5, "step": 1, "log": True},
+    ],
 )
 def test_what_is_no_choice(choice):
     with pytest.raises(UserError, match=r"space\.x"):
@@ -106,12 +129,24 @@ def test_the_verb_reads_the_test_split_once_and_goes_on(photos, cli, tmp_path):
         ("space.head.hidden=3", "space.head.hidden must be a list of choices"),
         ("+space.foo=[1]", "space.foo is no key of train"),
         ("+space.data.val=[0.1,0.2]", "would let the trials be judged by other pictures"),
+        ("+space.out=[a,b]", "space.out is not for a trial to choose"),
+        ("~space.optimizer +space.optimizer=[adam,nope]", "optimizer must be one of"),
         ("trials=0", "trials"),
         ("foo=1", "The key foo is unknown to sweep"),
     ],
 )
 def test_what_the_verb_refuses(photos, cli, tmp_path, key, said):
     out = tmp_path / "sweep"
-    code, _, err = cli("sweep", "data=folder", f"data.root={photos}", f"out={out}", *FAST, key)
+    code, _, err = cli("sweep", "data=folder", f"data.root={photos}", f"out={out}", *FAST, *key.split())
     assert code == 2 and said in err, err
     assert not out.exists()
+
+
+def test_a_search_with_a_journal_elsewhere_goes_on_and_whole_ends_are_a_range_of_all_numbers(photos, cli, tmp_path):
+    out, journal = tmp_path / "sweep", tmp_path / "journal.log"
+    arguments = ["sweep", "data=folder", f"data.root={photos}", f"out={out}", f"storage={journal}", *FAST, "~space.head"]
+    arguments += ["~space.optimizer", "+space.head.dropout={low:0,high:0.9}"]
+    assert cli(*arguments, "trials=1")[0] == 0
+    assert cli(*arguments, "trials=2")[0] == 0
+    values = [float(row["head.dropout"]) for row in read_csv(out / "trials.csv")]
+    assert len(values) == 2 and all(0 < value < 0.9 for value in values)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ajuste_fino.classifier import probabilities
 from ajuste_fino.head import Head, HeadShape
-from ajuste_fino.lecture.findings import Check, Findings, Text, words
+from ajuste_fino.lecture.findings import Check, Findings, Limit, Text, words
 from ajuste_fino.lecture.frozen import Features, embedded
 from ajuste_fino.lecture.slide import Slide, slide
 from ajuste_fino.report.plots import BLUE, GREEN, ORANGE
@@ -48,12 +48,13 @@ FORMULAS = (
     r"\delta_n=f'(a_n)\odot W_{n+1}^{T}\,\delta_{n+1}",
     r"\frac{\partial L}{\partial W_{n+1}}=\delta_{n+1}\,z_n^{T}",
 )
+LIMITS = {"sizes": Limit(1, 50, shortest=2)}
 USES = ("scratch.backprop", "scratch.engine.Backpropagation", "scratch.optim.Adam", "features.Cached")
 NOTE = Text(
     "The slide prints the matrix gradient as zₙ ⊙ δₙ₊₁; its dimensions ask for the outer product δₙ₊₁ zₙᵀ. The weight w_ij "
     "runs from unit i to unit j: W of a = W z is the transpose of the table of w_ij.",
-    "La lámina escribe el gradiente matricial como zₙ ⊙ δₙ₊₁; las dimensiones piden el producto externo δₙ₊₁ zₙᵀ. El peso w_ij "
-    "va de la neurona i a la j: la W de a = W z es la transpuesta de la tabla de los w_ij.",
+    "La diapositiva escribe el gradiente matricial como zₙ ⊙ δₙ₊₁; las dimensiones piden el producto externo δₙ₊₁ zₙᵀ. El peso "
+    "w_ij va de la neurona i a la j: la W de a = W z es la transpuesta de la tabla de los w_ij.",
 )
 
 
@@ -72,11 +73,11 @@ def measure(*, sizes: list[int], networks: int, hidden: int, epochs: int) -> Fin
         layers, x, target = _drawn(sizes, seed)
         gaps, trace = _gaps(layers, x, target)
         rows += [{"network": seed, "form": form, "difference": gap} for form, gap in gaps.items()]
-        shown = shown or {"layers": layers, "trace": trace, "target": target[:, 0]}
+        shown = shown or {"layers": layers, "trace": trace}
     checks = [_identity(form, max(row["difference"] for row in rows if row["form"] == form)) for form in ("units", "matrices")]
     data = embedded()
-    curves = {name: _head(data, hidden, epochs, engine) for name, engine in _engines().items()}
-    found = [curve[-1][1] for curve in curves.values()]
+    trained = {name: _head(data, hidden, epochs, engine) for name, engine in _engines().items()}
+    found = [score for _, score in trained.values()]
     checks += [
         Check(
             Text(
@@ -90,7 +91,7 @@ def measure(*, sizes: list[int], networks: int, hidden: int, epochs: int) -> Fin
             Text("its distance from autograd's head", "su distancia a la cabeza de autograd"), abs(found[0] - found[1]), 0, 0.01
         ),
     ]
-    return Findings(checks, rows, {**(shown or {}), "curves": curves})
+    return Findings(checks, rows, {**(shown or {}), "curves": {name: curve for name, (curve, _) in trained.items()}})
 
 
 def _identity(form: str, gap: float) -> Check:
@@ -145,8 +146,8 @@ def _engines() -> dict[str, Any]:
     return {"equations": Backpropagation(), "autograd": lambda layers, x, y: cross_entropy(layers(x), y)}
 
 
-def _head(data: Features, hidden: int, epochs: int, engine: Any) -> list[tuple[float, float]]:
-    """Training loss and test accuracy of every epoch."""
+def _head(data: Features, hidden: int, epochs: int, engine: Any) -> tuple[list[float], float]:
+    """Training loss of every step, and the test accuracy at the end."""
     torch.manual_seed(0)
     head = Head(HeadShape(data.num_features, 10, 0.2, hidden, 0.5, "scratch"))
     head.standardise.set(data.train.x.mean(0), data.train.x.std(0))
@@ -158,9 +159,9 @@ def _head(data: Features, hidden: int, epochs: int, engine: Any) -> list[tuple[f
         loss = engine(head.layers, x, data.train.y)
         loss.backward()
         optimizer.step()
-        right = probabilities(head, [data.test.x]).argmax(1) == data.test.y
-        curve.append((loss.item(), float(right.float().mean())))
-    return curve
+        curve.append(loss.item())
+    right = probabilities(head, [data.test.x]).argmax(1) == data.test.y
+    return curve, float(right.float().mean())
 
 
 def draw(findings: Findings, lang: str = "en") -> Slide:
@@ -172,7 +173,7 @@ def draw(findings: Findings, lang: str = "en") -> Slide:
     looks = {"equations": (BLUE, "-", say("these equations", "estas ecuaciones")), "autograd": (ORANGE, "--", "autograd")}
     for name, curve in findings.data["curves"].items():
         color, style, label = looks[name]
-        right.plot([loss for loss, _ in curve], style, color=color, label=label, linewidth=4 if style == "-" else 2)
+        right.plot(curve, style, color=color, label=label, linewidth=4 if style == "-" else 2)
     right.set_yscale("log")
     right.set_xlabel(say("step", "paso"))
     right.set_ylabel(say("training loss of a real head (nats)", "pérdida de entrenamiento de una cabeza real (nats)"))

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ajuste_fino.lecture.findings import Check, Findings, Text, words
+from ajuste_fino.lecture.findings import Check, Findings, Limit, Text, words
 from ajuste_fino.lecture.photo import photograph
 from ajuste_fino.lecture.slide import Slide, picture, slide
 from ajuste_fino.report.plots import BLUE, ORANGE
@@ -20,26 +20,27 @@ from ajuste_fino.scratch import nn
 from ajuste_fino.scratch.functional import conv2d
 
 TITLE = Text(
-    "A convolution needs less than a thousandth of a dense layer's parameters, and a shifted image gives the shifted map",
-    "Una convolución usa menos de una milésima de los parámetros de una capa densa, y una imagen corrida da el mapa corrido",
+    "A convolution needs a tiny part of a dense layer's parameters, and a shifted image gives the shifted map",
+    "Una convolución usa una parte ínfima de los parámetros de una capa densa, y una imagen desplazada da el mapa desplazado",
 )
 FORMULAS = (
     r"y[n_1,n_2]=\sum_{k_1}\sum_{k_2}I[n_1+k_1,n_2+k_2]\,K[k_1,k_2]",
     r"\tilde{y}[n_1,n_2]=\sum_{k_1}\sum_{k_2}I[k_1,k_2]\,K[n_1+k_1,n_2+k_2]=y[-n_1,-n_2]",
 )
+LIMITS = {"sides": Limit(4, 48), "kernel": Limit(1, 15, odd=True), "shift": Limit(-30, 30, shortest=2)}
 USES = ("scratch.nn.Conv2d", "scratch.nn.Linear", "scratch.functional.conv2d")
 NOTE = Text(
     "The slide prints Σ I[k] K[n + k]; libraries compute Σ I[n + k] K[k]. For the same mask one map is the other with both "
     "axes reversed, as measured here.",
-    "La lámina escribe Σ I[k] K[n + k]; las bibliotecas calculan Σ I[n + k] K[k]. Con la misma máscara un mapa es el otro con "
-    "ambos ejes invertidos, como se mide aquí.",
+    "La diapositiva escribe Σ I[k] K[n + k]; las bibliotecas calculan Σ I[n + k] K[k]. Con la misma máscara un mapa es el otro "
+    "con ambos ejes invertidos, como se mide aquí.",
 )
 SAID = {
     "parameters": Text("conv: parameters counted minus k² C", "conv: parámetros contados menos k² C"),
     "connections": Text("conv: connections counted minus the formula's", "conv: conexiones contadas menos las de la fórmula"),
     "saving": Text("dense over conv parameters", "parámetros, densa sobre conv"),
     "shift": Text(
-        "shifted input, shifted output: gap inside the border", "entrada corrida, salida corrida: diferencia interior"
+        "shifted input, shifted output: gap inside the border", "entrada desplazada, salida desplazada: diferencia interior"
     ),
     "flip": Text("printed formula against the library's, reversed", "fórmula impresa contra la de bibliotecas, invertida"),
 }
@@ -60,8 +61,8 @@ def measure(*, sides: list[int], kernel: int, channels: int, shift: list[int], s
     rows = [_counted(side, kernel, channels) for side in sides]
     last = rows[-1]
     image = photograph(160).mean(0)[None, None]
-    before, after = _shifted(image, kernel, channels, shift)
-    gap = float((before - after).abs().max())
+    of_shifted, shifted = _shifted(image, kernel, channels, shift)
+    gap = float((of_shifted - shifted).abs().max())
     checks = [
         Check(SAID["parameters"], last["conv parameters"] - kernel**2 * channels, 0, 0, identity=True),
         Check(SAID["connections"], last["conv connections"] - _formula(sides[-1], kernel, channels), 0, 0, identity=True),
@@ -69,7 +70,7 @@ def measure(*, sides: list[int], kernel: int, channels: int, shift: list[int], s
         Check(SAID["shift"], gap, 0, 1e-6, identity=True),
         Check(SAID["flip"], _flip(kernel), 0, 1e-6, identity=True),
     ]
-    return Findings(checks, rows, {"image": image, "before": before, "after": after, "shift": shift})
+    return Findings(checks, rows, {"image": image, "map of shifted": of_shifted, "shifted map": shifted, "shift": shift})
 
 
 def _counted(side: int, kernel: int, channels: int) -> dict[str, Any]:
@@ -82,7 +83,7 @@ def _counted(side: int, kernel: int, channels: int) -> dict[str, Any]:
         "side": side,
         "conv parameters": int(matrix[present].unique().numel()),
         "conv connections": int(present.sum()),
-        "dense parameters": pixels * units,
+        "dense parameters": nn.Linear(pixels, units, bias=False, device="meta").weight.numel(),
         "dense connections": pixels * units,
     }
 
@@ -135,15 +136,15 @@ def draw(findings: Findings, lang: str = "en") -> Slide:
     image, shift = data["image"][0, 0], data["shift"]
     move = f"{shift[0]}, {shift[1]} px"
     picture(axes[1], image, say("image", "imagen"), cmap="gray")
-    picture(axes[2], image.roll(shift, (0, 1)), say(f"shifted by {move}", f"corrida {move}"), cmap="gray")
-    limit = float(data["before"][0, 0].abs().quantile(0.99))
+    picture(axes[2], image.roll(shift, (0, 1)), say(f"shifted by {move}", f"desplazada {move}"), cmap="gray")
+    limit = float(data["map of shifted"][0, 0].abs().quantile(0.99))
     look = {"cmap": "RdBu", "vmin": -limit, "vmax": limit}
-    picture(axes[4], data["after"][0, 0], say("its map, shifted", "su mapa, corrido"), **look)
-    gap = float((data["before"] - data["after"]).abs().max())
+    picture(axes[4], data["shifted map"][0, 0], say("its map, shifted", "su mapa, desplazado"), **look)
+    gap = float((data["map of shifted"] - data["shifted map"]).abs().max())
     picture(
         axes[5],
-        data["before"][0, 0],
-        say(f"map of the shifted image\ndifference: {gap:.0e}", f"mapa de la corrida\ndiferencia: {gap:.0e}"),
+        data["map of shifted"][0, 0],
+        say(f"map of the shifted image\ndifference: {gap:.0e}", f"mapa de la desplazada\ndiferencia: {gap:.0e}"),
         **look,
     )
     return figure

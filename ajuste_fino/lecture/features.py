@@ -1,7 +1,7 @@
 """What each layer of a trained CNN knows: of the task it was trained for, and of another one.
 
-The band. On the fractals that the embedded backbone was trained on, in new pictures, a linear probe should do better at
-each deeper layer: rank correlation of depth and accuracy at least 0.9 over the five layers (one pair of neighbours may be
+The band. On the fractals that the embedded backbone was trained on, in new scenes, a linear probe should do better at
+each deeper layer: rank correlation of depth and accuracy at least 0.85 over the five layers (0.9 if one pair of neighbours is
 swapped). On handwritten digits, of which it never saw one, the best layer should come earlier: at least one layer.
 
 Each layer's map is averaged over a 4 × 4 grid, as heads read it; the probe is logistic regression at one regularisation.
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ajuste_fino.backbone import Backbone, build
 from ajuste_fino.data.fractals import render_masks, scenes
-from ajuste_fino.lecture.findings import Check, Findings, Text, words
+from ajuste_fino.lecture.findings import Check, Findings, Limit, Text, mean, words
 from ajuste_fino.lecture.frozen import Features, Rows, embedded
 from ajuste_fino.lecture.slide import Slide, picture, slide
 from ajuste_fino.report.plots import BLUE, ORANGE
@@ -27,6 +27,7 @@ TITLE = Text(
     "En su propia tarea las capas más profundas de una CNN saben más; en otra tarea la mejor capa está antes",
 )
 FORMULAS = (r"p(y\,|\,x)=\mathrm{softmax}(V\,z_n(x)+c)",)
+LIMITS = {"systems": Limit(2, 256), "tests": Limit(20, 10_000)}
 USES = ("backbone.embedded", "features.Cached", "data.fractals", "scikit-learn's LogisticRegression")
 LAYERS = ("stem", "block1", "block2", "block3", "block4")
 GRID = 4
@@ -51,8 +52,8 @@ def measure(*, systems: int, labels: int, tests: int, seeds: int) -> Findings:
         for layer, data in layers.items()
         for seed in range(seeds)
     ]
-    best = max(LAYERS, key=lambda layer: _mean(rows, "digits", layer))
-    shown = tasks["digits"][best].test
+    best = max(LAYERS, key=lambda layer: mean(rows, "accuracy", task="digits", layer=layer))
+    shown = tasks["digits"][best].val
     data = {"filters": _filters(backbones["stem"]), "pca": _pca(shown.x), "classes": shown.y, "best": best}
     return Findings(_checks(rows), rows, data)
 
@@ -63,7 +64,10 @@ def _digits() -> dict[str, Features]:
 
 @torch.inference_mode()
 def _fractals(backbones: dict[str, Backbone], systems: int, of_each: int, tests: int) -> dict[str, Features]:
-    """New pictures of the first systems that the weights were trained on; one fractal in each picture, its system the class."""
+    """New scenes of the first systems that the weights were trained on; one fractal in each, its system the class.
+
+    The fractals are the training's own renderings; place, size, colour and background of each scene are new.
+    """
     pool = render_masks(systems, RENDERED, 64, torch.Generator().manual_seed(0))
     generator = torch.Generator().manual_seed(2**40)  # no batch of the training had this one
     images, labels = scenes(pool, systems * of_each * 2 + tests, 64, generator, most=1)
@@ -71,18 +75,18 @@ def _fractals(backbones: dict[str, Backbone], systems: int, of_each: int, tests:
     found = {}
     for layer, backbone in backbones.items():
         x = torch.cat([backbone((part - 0.5) / 0.25) for part in images.split(64)])
-        found[layer] = Features(Rows(x[tests:], y[tests:]), Rows(x[:0], y[:0]), Rows(x[:tests], y[:tests]))
+        found[layer] = Features(Rows(x[tests:], y[tests:]), Rows(x[:tests], y[:tests]), Rows(x[:0], y[:0]))
     return found
 
 
 def _probe(data: Features, labels: int, seed: int) -> float:
-    """Test accuracy of logistic regression on `labels` pictures of each class."""
+    """Validation accuracy of logistic regression on `labels` pictures of each class."""
     from sklearn.linear_model import LogisticRegression
 
     train = data.train.of_each(labels, seed)
     mean, std = train.x.mean(0), train.x.std(0).clamp(min=1e-6)
     probe = LogisticRegression(C=STRENGTH, max_iter=500).fit(((train.x - mean) / std).numpy(), train.y.numpy())
-    return float(probe.score(((data.test.x - mean) / std).numpy(), data.test.y.numpy()))
+    return float(probe.score(((data.val.x - mean) / std).numpy(), data.val.y.numpy()))
 
 
 def _filters(backbone: Backbone) -> Tensor:
@@ -99,15 +103,10 @@ def _pca(x: Tensor) -> Tensor:
     return u[:, :2] * s[:2]
 
 
-def _mean(rows: list[dict[str, Any]], task: str, layer: str) -> float:
-    values = [row["accuracy"] for row in rows if (row["task"], row["layer"]) == (task, layer)]
-    return sum(values) / len(values)
-
-
 def _checks(rows: list[dict[str, Any]]) -> list[Check]:
     from scipy.stats import spearmanr
 
-    curves = {task: [_mean(rows, task, layer) for layer in LAYERS] for task in ("fractals", "digits")}
+    curves = {task: [mean(rows, "accuracy", task=task, layer=layer) for layer in LAYERS] for task in ("fractals", "digits")}
     rank = float(spearmanr(range(len(LAYERS)), curves["fractals"])[0])
     best = {task: curve.index(max(curve)) for task, curve in curves.items()}
     return [
@@ -117,7 +116,7 @@ def _checks(rows: list[dict[str, Any]]) -> list[Check]:
                 "tarea propia: correlación de rangos de profundidad y exactitud",
             ),
             rank,
-            0.9,
+            0.85,
             1,
         ),
         Check(
@@ -131,11 +130,11 @@ def _checks(rows: list[dict[str, Any]]) -> list[Check]:
 
 
 def draw(findings: Findings, lang: str = "en") -> Slide:
-    """Left: accuracy by layer. Right: the first filters, and the test digits by the two main components of the best layer."""
+    """Left: accuracy by layer. Right: the first filters; the validation digits by two components of the best layer."""
     say, rows = words(lang), list(findings.rows)
     figure, (curve, filters, pca) = slide(TITLE, lang, "ab;ac", width_ratios=[1.35, 1], height_ratios=[1, 1.6])
     names = {
-        "fractals": say("own task: fractals, new pictures", "tarea propia: fractales, imágenes nuevas"),
+        "fractals": say("own task: fractals, new scenes", "tarea propia: fractales, escenas nuevas"),
         "digits": say("another task: handwritten digits", "otra tarea: dígitos manuscritos"),
     }
     for (task, label), color, marker in zip(names.items(), (BLUE, ORANGE), "os", strict=True):
@@ -143,7 +142,7 @@ def draw(findings: Findings, lang: str = "en") -> Slide:
         curve.plot(LAYERS, [sum(v) / len(v) for v in values], marker + "-", color=color, label=label)
         curve.fill_between(LAYERS, [min(v) for v in values], [max(v) for v in values], color=color, alpha=0.2)
     curve.set_xlabel(say("layer after which a linear probe reads", "capa tras la cual lee un clasificador lineal"))
-    curve.set_ylabel(say("test accuracy", "exactitud de prueba"))
+    curve.set_ylabel(say("validation accuracy", "exactitud de validación"))
     curve.legend(loc="lower right")
     masks = torch.nn.functional.pad(findings.data["filters"], (1, 1, 1, 1), value=1.0)
     grid = torch.cat([torch.cat(list(row), 2) for row in masks.split(8)], 1)

@@ -1,6 +1,6 @@
 """What an experiment returns: checks with bands fixed beforehand, a table, and what its figure needs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any, NamedTuple
@@ -16,12 +16,42 @@ class Text(NamedTuple):
         return str(getattr(self, lang))
 
 
+BESIDE = Text("beside the lecture's claim", "fuera de lo que afirma la clase")
 Say = Callable[[str, str], str]
 
 
 def words(lang: str) -> Say:
     """English and Spanish → the one that is wanted."""
     return lambda en, es: Text(en, es).said(lang)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a setting must be, beside being of its default's kind: each number of it from `low` to `high`, odd if so said.
+
+    `shortest` is how many numbers a list must have at least.
+    """
+
+    low: float = -inf
+    high: float = inf
+    odd: bool = False
+    shortest: int = 1
+
+    def breach(self, value: Any) -> str | None:
+        """The rule that a value breaks."""
+        numbers = value if isinstance(value, list) else [value]
+        if len(numbers) < self.shortest:
+            return f"at least {self.shortest} numbers; got {value}"
+        if self.odd and any(number % 2 == 0 for number in numbers):
+            return f"odd; got {value}"
+        within = all(self.low <= number <= self.high for number in numbers)
+        return None if within else f"from {self.low:g} to {self.high:g}; got {value}"
+
+
+def mean(rows: Sequence[Mapping[str, Any]], column: str, **where: Any) -> float:
+    """The mean of a column over the rows where other columns have given values."""
+    values = [row[column] for row in rows if all(row.get(key) == value for key, value in where.items())]
+    return sum(values) / len(values)
 
 
 @dataclass(frozen=True)
@@ -68,7 +98,8 @@ class Findings:
         """The verdict, then a line for each check, and why where one does not hold."""
         lines = [self.verdict]
         for check in self.checks:
-            lines.append(f"  {'✓' if check.holds else '✗'} {check.what.said(lang)}: {check.value:.4g}")
+            beside = f" ({BESIDE.said(lang)})" if check.beyond else ""
+            lines.append(f"  {'✓' if check.holds else '✗'} {check.what.said(lang)}{beside}: {check.value:.4g}")
             if check.otherwise and not check.holds:
                 lines.append(f"    {check.otherwise.said(lang)}")
         return "\n".join(lines)

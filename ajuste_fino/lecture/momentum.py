@@ -17,25 +17,33 @@ import torch
 from matplotlib.animation import FuncAnimation
 from torch import Tensor
 
-from ajuste_fino.lecture.findings import Check, Findings, Text, words
+from ajuste_fino.lecture.findings import Check, Findings, Limit, Text, mean, words
 from ajuste_fino.lecture.slide import Slide, slide
 from ajuste_fino.report.plots import BLUE, GREEN, ORANGE
 from ajuste_fino.scratch.optim import SGD
 
 TITLE = Text(
-    "Momentum traverses the canyon lengthwise, in a fraction of gradient descent's steps, and averages the noise away",
-    "El momentum recorre el cañón a lo largo, en una fracción de los pasos del descenso por gradiente, y promedia el ruido",
+    "Momentum traverses the canyon lengthwise, in a fraction of gradient descent's steps; its velocity is a calmer gradient",
+    "El momentum recorre el cañón a lo largo, en una fracción de los pasos; su velocidad es un gradiente más tranquilo",
 )
 FORMULAS = (
     r"v\leftarrow\alpha v-\epsilon\,\frac{1}{m}\nabla_\theta\sum_i L(f(x^{(i)};\theta),y^{(i)}),\quad\theta\leftarrow\theta+v",
     r"\epsilon_k=(1-\frac{k}{\tau})\,\epsilon_0+\frac{k}{\tau}\,\epsilon_\tau",
 )
+LIMITS = {
+    "condition": Limit(1.01, 1e6),
+    "tolerance": Limit(1e-12, 0.5),
+    "batches": Limit(1, 4000, shortest=2),
+    "alpha": Limit(0, 0.99),
+    "steps": Limit(200, 10**7),
+}
 USES = ("scratch.optim.SGD",)
 NOTE = Text(
-    "The slides, and this experiment, have the rate inside the velocity (formulation=book); torch has v ← αv + g, θ ← θ − εv. "
-    "The two are the same while ε is constant.",
-    "Las láminas, y este experimento, tienen la tasa dentro de la velocidad (formulation=book); torch tiene v ← αv + g, "
-    "θ ← θ − εv. Ambas son iguales mientras ε sea constante.",
+    "The slides, and this experiment, have the rate inside the velocity (formulation=book); torch has v ← αv + g, θ ← θ − εv: "
+    "the same while ε is constant. Noise is compared on (1 − α) v, which has the gradient's mean; v itself varies more.",
+    "Las diapositivas, y este experimento, tienen la tasa dentro de la velocidad (formulation=book); torch tiene v ← αv + g, "
+    "θ ← θ − εv: igual mientras ε sea constante. El ruido se compara en (1 − α) v, que tiene la media del gradiente; v misma "
+    "varía más.",
 )
 START = (10.0, 0.3)
 SAMPLES = 4000
@@ -122,17 +130,14 @@ def _floor(seed: int, steps: int, schedule: bool) -> float:
     return sum(distances[-(steps // 10) :]) / (steps // 10)
 
 
-def _mean(noise: list[dict[str, Any]], what: str, m: int) -> float:
-    values = [row["variance"] for row in noise if row["what"] == what and row["m"] == m]
-    return sum(values) / len(values)
-
-
 def _checks(paths: dict[str, Any], noise: list[dict[str, Any]], alpha: float, floors: Tensor) -> list[Check]:
     ratio = (len(paths["momentum"]) - 1) / (len(paths["gd"]) - 1)
     sizes = sorted({row["m"] for row in noise})
-    logs = [math.log(_mean(noise, "gradient", m)) for m in sizes]
+    logs = [math.log(mean(noise, "variance", what="gradient", m=m)) for m in sizes]
     slope = (logs[-1] - logs[0]) / (math.log(sizes[-1]) - math.log(sizes[0]))
-    share = sum(_mean(noise, "velocity", m) / _mean(noise, "gradient", m) for m in sizes) / len(sizes)
+    share = sum(
+        mean(noise, "variance", what="velocity", m=m) / mean(noise, "variance", what="gradient", m=m) for m in sizes
+    ) / len(sizes)
     theory = (1 - alpha) / (1 + alpha)
     floor = float(floors[:, 1].mean() / floors[:, 0].mean())
     return [
@@ -144,7 +149,7 @@ def _checks(paths: dict[str, Any], noise: list[dict[str, Any]], alpha: float, fl
             -0.9,
         ),
         Check(
-            Text("velocity's variance over the gradient's", "varianza de la velocidad sobre la del gradiente"),
+            Text("variance of (1 − α) v over the gradient's", "varianza de (1 − α) v sobre la del gradiente"),
             share,
             0.75 * theory,
             1.25 * theory,
@@ -170,11 +175,13 @@ def draw(findings: Findings, lang: str = "en") -> Slide:
     sizes = sorted({row["m"] for row in data["noise"]})
     names = {
         "gradient": say("minibatch gradient", "gradiente del minibatch"),
-        "velocity": say(f"velocity, α = {data['alpha']}", f"velocidad, α = {data['alpha']}"),
+        "velocity": say(f"velocity (1 − α) v, α = {data['alpha']}", f"velocidad (1 − α) v, α = {data['alpha']}"),
     }
     for (what, label), color, marker in zip(names.items(), (BLUE, ORANGE), "os", strict=True):
-        right.loglog(sizes, [_mean(data["noise"], what, m) for m in sizes], marker + "-", color=color, label=label)
-    first = _mean(data["noise"], "gradient", sizes[0])
+        right.loglog(
+            sizes, [mean(data["noise"], "variance", what=what, m=m) for m in sizes], marker + "-", color=color, label=label
+        )
+    first = mean(data["noise"], "variance", what="gradient", m=sizes[0])
     right.loglog(sizes, [2 * first * sizes[0] / m for m in sizes], ":", color="0.3", label="∝ 1/m")
     right.set_xlabel(say("examples in the minibatch, m", "ejemplos en el minibatch, m"))
     right.set_ylabel(say("variance of a component (squared loss units)", "varianza de un componente (unidades de pérdida²)"))
@@ -202,7 +209,7 @@ def _canyon(axes: Any, condition: float, lang: str) -> None:
 
 
 def animate(findings: Findings, lang: str = "en") -> FuncAnimation:
-    """Both paths, a step a frame."""
+    """Both paths, a step a frame, then three."""
     say, data = words(lang), findings.data
     figure, (axes,) = slide(TITLE, lang)
     _canyon(axes, data["condition"], lang)
@@ -210,10 +217,12 @@ def animate(findings: Findings, lang: str = "en") -> FuncAnimation:
     axes.legend(loc="upper right")
     count = axes.text(0.02, 0.04, "", transform=axes.transAxes)
 
+    longest = min(max(len(path) for path in data["paths"].values()), 130)  # the rest cannot be seen at this scale
+
     def frame(step: int) -> list[Any]:
         for line, path in zip(lines, data["paths"].values(), strict=True):
             line.set_data(*zip(*path[: step + 1], strict=True))
         count.set_text(f"{say('step', 'paso')} {step}")
         return [*lines, count]
 
-    return FuncAnimation(figure, frame, frames=[*range(40), *range(40, 101, 3)], interval=100)
+    return FuncAnimation(figure, frame, frames=[*range(40), *range(40, longest, 3), longest], interval=100)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ajuste_fino.files import write_text
-from ajuste_fino.lecture.findings import Say, words
+from ajuste_fino.lecture.findings import BESIDE, Say, words
 from ajuste_fino.lecture.record import ANIMATION, CLAIM, FIGURE, table
 from ajuste_fino.lecture.slide import formula
 
@@ -91,7 +91,7 @@ def _image(path: Path, alt: str) -> str:
 def _checks(claim: dict[str, Any], say: Say) -> str:
     head = [say("measured", "medido"), say("found", "hallado"), say("expected", "esperado"), ""]
     rows = [
-        f"<td>{escape(c['what'])}{say(' (beside the lecture)', ' (además de la clase)') if c['beyond'] else ''}</td>"
+        f"<td>{escape(c['what'])}{f' ({say(*BESIDE)})' if c['beyond'] else ''}</td>"
         f'<td class="n">{_number(c["value"])}</td><td class="n">{_band(c["low"], c["high"])}</td>'
         f"<td>{'✓' if c['holds'] else '✗'}</td>"
         for c in claim["checks"]
@@ -105,8 +105,8 @@ def _band(low: float | None, high: float | None) -> str:
     return _number(low) if low == high else f"{_number(low)} … {_number(high)}"
 
 
-def _number(value: float | None) -> str:
-    return "∞" if value is None else f"{value:.4g}"
+def _number(value: float | str | None) -> str:
+    return escape(value) if isinstance(value, str) else "" if value is None else f"{value:.4g}"
 
 
 def _table(folder: Path, say: Say) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ajuste_fino.lecture.findings import Check, Findings, Text, words
+from ajuste_fino.lecture.findings import Check, Findings, Limit, Text, mean, words
 from ajuste_fino.lecture.photo import photograph
 from ajuste_fino.lecture.slide import Slide, picture, slide, whole
 from ajuste_fino.report.plots import COLORS
@@ -24,21 +24,27 @@ from ajuste_fino.scratch.functional import conv2d
 
 TITLE = Text(
     "Pooled features change less when the image shifts, and a maximum over rotated filters forgets the rotation",
-    "Las características con pooling cambian menos al correr la imagen, y el máximo sobre filtros rotados olvida la rotación",
+    "Con pooling las características cambian menos al desplazar la imagen; el máximo sobre filtros rotados olvida la rotación",
 )
 FORMULAS = (
     r"\max_{i\in w}z_i",
     r"\sum_{i\in w}a_i z_i,\;\sum_i a_i=1",
     r"\|z_w\|_2=(\sum_{i\in w}z_i^2)^{1/2}",
 )
+LIMITS = {"window": Limit(2, 16), "shifts": Limit(1, 16), "sizes": Limit(8, 1024, shortest=2)}
 USES = ("scratch.nn.MaxPool2d", "AvgPool2d", "LPPool2d", "WeightedAvgPool2d", "ChannelMaxPool", "AdaptiveAvgPool2d", "Conv2d")
 SAID = {
-    "example": Text("the slide's example: largest error", "el ejemplo de la lámina: mayor error"),
-    "means": Text("mean ≤ root mean square ≤ max: largest breach", "media ≤ raíz cuadrática media ≤ máximo: mayor falta"),
+    "example": Text("the slide's example: largest error", "el ejemplo de la diapositiva: mayor error"),
+    "means": Text(
+        "mean ≤ root mean square ≤ max: largest breach", "media ≤ raíz cuadrática media ≤ máximo: mayor incumplimiento"
+    ),
     "turns": Text(
         "max over turned filters: change when the image turns", "máximo sobre filtros girados: cambio al girar la imagen"
     ),
     "sides": Text("sides that stride 2 does not halve", "lados que stride 2 no divide entre dos"),
+    "control": Text(
+        "without pooling to a grid: other sizes it does take", "sin pooling a una cuadrícula: otros tamaños que acepta"
+    ),
     "sizes": Text("input sizes that one network does not take", "tamaños de entrada que una misma red no acepta"),
 }
 EXAMPLE = [[1.0, 1, 2, 4], [5, 6, 7, 8], [3, 2, 1, 0], [1, 2, 3, 4]]
@@ -63,7 +69,8 @@ def measure(*, window: int, filters: int, shifts: list[int], sizes: list[int], s
         exact["turns"] = max(exact["turns"], _turns(masks))
         exact["means"] = max(exact["means"], _power_means(masks, window))
     exact["sides"] = sum(nn.MaxPool2d(2, 2)(torch.rand(1, 1, s, s)).shape[-1] != s // 2 for s in sizes)
-    exact["sizes"] = _sizes(sizes)
+    exact["sizes"] = _refused(sizes, grid=True)
+    exact["control"] = _refused(sizes, grid=False) - (len(set(sizes)) - 1)
     table = nn.MaxPool2d(2, 2)(torch.tensor(EXAMPLE)[None, None])[0, 0]
     checks = _checks(rows, exact, float((table - torch.tensor(POOLED)).abs().max()), min(shifts))
     return Findings(checks, rows, {"table": table, "bank": _bank(torch.tensor(EDGE)[None, None]), "shifts": shifts})
@@ -127,23 +134,28 @@ def _power_means(masks: Tensor, window: int) -> float:
 
 
 @torch.no_grad()
-def _sizes(sizes: list[int]) -> int:
-    """How many of the sizes one network, with a fully connected layer at its end, cannot take."""
-    net = torch.nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(8 * 16, 10))
-    return sum(net(photograph(size)[None]).shape != (1, 10) for size in sizes)
+def _refused(sizes: list[int], grid: bool) -> int:
+    """How many sizes a network that ends in a fully connected layer cannot take, with a grid of pooled cells or without."""
+    side = 4 if grid else sizes[0] - 2
+    middle = nn.AdaptiveAvgPool2d(side) if grid else torch.nn.Identity()
+    net = torch.nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), middle, nn.Flatten(), nn.Linear(8 * side**2, 10))
+    return sum(not _takes(net, photograph(size)[None]) for size in sizes)
 
 
-def _mean(rows: list[dict[str, Any]], pooling: str, shift: int) -> float:
-    values = [row["change"] for row in rows if (row["pooling"], row["shift"]) == (pooling, shift)]
-    return sum(values) / len(values)
+def _takes(net: torch.nn.Module, image: Tensor) -> bool:
+    try:
+        net(image)
+    except RuntimeError:  # the shapes do not go together, which is what is asked
+        return False
+    return True
 
 
 def _checks(rows: list[dict[str, Any]], exact: dict[str, Any], example: float, shift: int) -> list[Check]:
-    change = {name: _mean(rows, name, shift) for name in ("none", "max", "average", "weighted", "norm")}
+    change = {name: mean(rows, "change", pooling=name, shift=shift) for name in ("none", "max", "average", "weighted", "norm")}
 
     def over(name: str, base: str, en: str, es: str) -> Check:
         return Check(
-            Text(f"change under a shift of {shift} px: {en}", f"cambio al correr {shift} px: {es}"),
+            Text(f"change under a shift of {shift} px: {en}", f"cambio al desplazar {shift} px: {es}"),
             change[name] / change[base],
             0,
             1,
@@ -156,6 +168,8 @@ def _checks(rows: list[dict[str, Any]], exact: dict[str, Any], example: float, s
         over("average", "none", "average over no pooling", "promedio sobre sin pooling"),
         over("norm", "none", "norm over no pooling", "norma sobre sin pooling"),
         over("weighted", "none", "weighted average over no pooling", "promedio pesado sobre sin pooling"),
+        over("average", "weighted", "equal average over weighted", "promedio uniforme sobre pesado"),
+        Check(SAID["control"], exact["control"], 0, 0),
         *(Check(SAID[name], value, 0, most, identity=True) for name, (value, most) in identities.items()),
     ]
 
@@ -172,8 +186,14 @@ def draw(findings: Findings, lang: str = "en") -> Slide:
         "norm": say("norm", "norma"),
     }
     for (name, label), color, marker in zip(names.items(), COLORS, "os^Dv", strict=False):
-        curve.plot(shifts, [_mean(list(findings.rows), name, s) for s in shifts], marker + "-", color=color, label=label)
-    curve.set_xlabel(say("shift of the image (px)", "corrimiento de la imagen (px)"))
+        curve.plot(
+            shifts,
+            [mean(findings.rows, "change", pooling=name, shift=s) for s in shifts],
+            marker + "-",
+            color=color,
+            label=label,
+        )
+    curve.set_xlabel(say("shift of the image (px)", "desplazamiento de la imagen (px)"))
     curve.set_ylabel(
         say("change of the features (share of their norm)", "cambio de las características (fracción de su norma)")
     )

@@ -13,7 +13,7 @@ import torch
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from ajuste_fino.lecture.findings import Check, Findings, Text, words
+from ajuste_fino.lecture.findings import Check, Findings, Limit, Text, words
 from ajuste_fino.lecture.photo import photograph
 from ajuste_fino.lecture.slide import MARKERS, Slide, picture, slide, whole
 from ajuste_fino.report.plots import BLUE, COLORS, GREEN, ORANGE
@@ -24,6 +24,7 @@ TITLE = Text(
     "Las neuronas de capas más profundas ven más de la imagen: stride y pooling multiplican el crecimiento del campo receptivo",
 )
 FORMULAS = (r"r_n=r_{n-1}+(k_n-1)\prod_{m<n}s_m",)
+LIMITS = {"kernel": Limit(2, 9), "depth": Limit(1, 5)}
 USES = ("scratch.nn.Conv2d", "scratch.nn.MaxPool2d")
 MARGIN = 8  # px
 STACKS = {  # (kernel, stride) of each layer, repeated; 0 stands for the masks' side, a negative kernel pools
@@ -54,8 +55,13 @@ def measure(*, kernel: int, depth: int, seed: int) -> Findings:
         f"capas, de {len(rows)}, donde fórmula y campo medido difieren",
     )
     growth = Text("strides: last field over that without", "con stride: último campo sobre el de sin stride")
+    pooled = Text("pooling: last field over that without", "con pooling: último campo sobre el de sin pooling")
     last = {name: max(row["measured"] for row in rows if row["stack"] == name) for name in STACKS}
-    checks = [Check(what, wrong, 0, 0, identity=True), Check(growth, last["stride"] / last["conv"], 2)]
+    checks = [
+        Check(what, wrong, 0, 0, identity=True),
+        Check(growth, last["stride"] / last["conv"], 2),
+        Check(pooled, last["pooling"] / last["conv"], 2),
+    ]
     effective = _effective(kernel, depth, seed)
     return Findings(checks, rows, {"kernel": kernel, "effective": effective})
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -46,10 +47,9 @@ def claim(module: ModuleType, findings: Findings, settings: Mapping[str, Any], l
 
 
 def _told(check: Check, lang: str) -> dict[str, Any]:
-    """Bounds that are infinite are null: JSON has no infinity."""
-    low, high, value = (
-        float(number) if abs(number) < float("inf") else None for number in (check.low, check.high, check.value)
-    )
+    """A bound that is infinite is null; a value that is no number, or infinite, is its name: JSON has neither."""
+    low, high = (float(bound) if math.isfinite(bound) else None for bound in (check.low, check.high))
+    value = float(check.value) if math.isfinite(check.value) else str(float(check.value))
     told = {"what": check.what.said(lang), "value": value, "low": low, "high": high, "holds": check.holds}
     why = check.otherwise.said(lang) if check.otherwise and not check.holds else None
     return {**told, "identity": check.identity, "beyond": check.beyond, "why": why}

@@ -2,8 +2,8 @@
 
 The band. Backwards through a layer the gradient is multiplied by Wᵀ and f′. Sigmoid's slope is at most 1/4, so 20 layers
 leave less than 4⁻¹⁹ ≈ 4·10⁻¹² of it, times what the weights give back; fewer than a millionth is expected. He's initial
-weights keep the second moment of ReLU's gradient in expectation: between a tenth and ten times is expected of the median
-seed. Tanh's slope is 1 at 0 only, so with Glorot's weights some must be lost: less than ReLU keeps.
+weights keep the second moment of ReLU's gradient in expectation: between a tenth and ten times is expected of the
+medians. Tanh's slope is 1 at 0 only, so with Glorot's weights some must be lost: less than ReLU keeps.
 
 Sources: Glorot and Bengio, AISTATS 2010; He, Zhang, Ren and Sun, "Delving Deep into Rectifiers", ICCV 2015; Goodfellow,
 Bengio and Courville, *Deep Learning*, 2016, section 6.3.
@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from ajuste_fino.lecture.data import digits
-from ajuste_fino.lecture.findings import Check, Findings, Text, words
+from ajuste_fino.lecture.findings import Check, Findings, Limit, Text, words
 from ajuste_fino.lecture.slide import MARKERS, Slide, slide, whole
 from ajuste_fino.report.plots import BLUE, GREEN, ORANGE
 from ajuste_fino.scratch import nn
@@ -26,6 +26,7 @@ TITLE = Text(
     "Con ReLU el gradiente llega hasta la primera capa de una red profunda; con la sigmoide se desvanece en el camino",
 )
 FORMULAS = (r"f_s(z)=\max\{0,z\}", r"\delta_n=f'(a_n)\odot W_{n+1}^{T}\,\delta_{n+1}")
+LIMITS = {"depths": Limit(2, 200)}
 USES = ("scratch.nn.Linear", "scratch.nn.ReLU", "scratch.nn.Sigmoid", "scratch.nn.Tanh", "scratch.functional.cross_entropy")
 KINDS = {"ReLU": (nn.ReLU, "relu"), "tanh": (nn.Tanh, "glorot"), "sigmoid": (nn.Sigmoid, "glorot")}
 TANH = Text(
@@ -81,7 +82,7 @@ def _net(name: str, depth: int, width: int) -> torch.nn.Sequential:
 
 
 def _left(rows: list[dict[str, Any]], name: str, depth: int) -> float:
-    """The first layer's gradient over the last hidden layer's, the median over the seeds."""
+    """The first layer's gradient over the last layer's, both medians over the seeds."""
     norms = [row["norm"] for row in rows if row["activation"] == name and row["depth"] == depth]
     return norms[0] / norms[-1]
 

@@ -40,9 +40,3 @@ def train(
 def accuracy(net: nn.Module, x: Tensor, y: Tensor) -> float:
     """The share of pictures whose largest logit is that of their class."""
     return float((net.eval()(x).argmax(1) == y).float().mean())
-
-
-@torch.inference_mode()
-def mean_loss(net: nn.Module, x: Tensor, y: Tensor) -> float:
-    """Cross-entropy in nats, all units present."""
-    return float(cross_entropy(net.eval()(x), y))

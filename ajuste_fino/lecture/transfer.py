@@ -3,7 +3,8 @@
 The bands. With five labels a class the frozen backbone should be ahead of training from scratch by at least 0.05. With all
 labels training from scratch should have caught up to within 0.03, and fine-tuning should not lose: at least the frozen
 accuracy less 0.005. The recipe says to choose a network trained on a similar problem: one trained on the digits 0 to 4
-should be worth more, compared with the one trained on fractals, on the digits 5 to 9 (near) than on photographs (far).
+should be worth more, compared with the one trained on fractals, on the digits 5 to 9 (near) than on photographs (far), by
+two standard errors (s.e.) over the seeds.
 
 All three ways see the same pictures of 32 px through the same architecture, the embedded one up to its third block. Near
 and far are judged by new heads on frozen features, five labels a class.
@@ -26,7 +27,7 @@ from ajuste_fino.data.source import Source
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.head import Head, HeadShape
 from ajuste_fino.lecture.data import digits
-from ajuste_fino.lecture.findings import Check, Findings, Text, words
+from ajuste_fino.lecture.findings import Check, Findings, Limit, Text, words
 from ajuste_fino.lecture.frozen import Rows, quiet
 from ajuste_fino.lecture.photo import photograph
 from ajuste_fino.lecture.slide import MARKERS, Slide, slide
@@ -39,6 +40,7 @@ TITLE = Text(
     "Con pocas etiquetas una CNN preentrenada, congelada y con cabeza nueva vence a entrenar desde cero",
 )
 FORMULAS = (r"\min_{V}\;J(V,\,\bar{w})\;\rightarrow\;\min_{V,w}\;J(V,w)",)
+LIMITS = {"seeds": Limit(2, 1000)}
 USES = ("backbone.embedded", "head.Head", "scratch.nn.Linear", "scratch.nn.Dropout", "scratch.optim.Adam")
 SIDE = 32  # px
 BATCH = 32
@@ -216,46 +218,41 @@ def _checks(rows: list[dict[str, Any]], labels: list[int]) -> list[Check]:
     few = min(labels, key=lambda count: abs(count - FEW) if count else 10**6)
     ahead = _mean(rows, labels=few, mode="frozen") - _mean(rows, labels=few, mode="scratch")
     last = {mode: _mean(rows, labels=labels[-1], mode=mode) for mode in MODES}
-    worth = {
-        task: _mean(rows, task=task, **{"trained on": "digits 0-4"}) - _mean(rows, task=task, **{"trained on": "fractals"})
-        for task in ("near", "far")
+    seeds = sorted({row["seed"] for row in rows})
+    worth = torch.tensor([_worth(rows, "near", seed) - _worth(rows, "far", seed) for seed in seeds], dtype=torch.float64)
+    count = Text("all", "todas las") if labels[-1] == 0 else Text(str(labels[-1]), str(labels[-1]))
+    said = {
+        "ahead": Text(f"{few} labels a class: frozen minus scratch", f"{few} etiquetas por clase: congelada menos desde cero"),
+        "caught": Text(f"{count.en} labels: scratch minus frozen", f"{count.es} etiquetas: desde cero menos congelada"),
+        "tuned": Text(f"{count.en} labels: fine-tuned minus frozen", f"{count.es} etiquetas: ajuste fino menos congelada"),
+        "worth": Text(
+            "similar problem over fractals, near minus far, s.e.", "problema similar sobre fractales, cerca menos lejos, e.e."
+        ),
     }
     return [
-        Check(
-            Text(f"{few} labels a class: frozen minus from scratch", f"{few} etiquetas por clase: congelada menos desde cero"),
-            ahead,
-            0.05,
-            otherwise=EASY,
-        ),
-        Check(
-            Text("all labels: from scratch minus frozen", "todas las etiquetas: desde cero menos congelada"),
-            last["scratch"] - last["frozen"],
-            -0.03,
-        ),
-        Check(
-            Text("all labels: fine-tuned minus frozen", "todas las etiquetas: ajuste fino menos congelada"),
-            last["fine-tuned"] - last["frozen"],
-            -0.005,
-        ),
-        Check(
-            Text(
-                "backbone of a similar problem over fractals': near minus far",
-                "red de un problema similar sobre la de fractales: cerca menos lejos",
-            ),
-            worth["near"] - worth["far"],
-            1e-9,
-            otherwise=EASY,
-        ),
+        Check(said["ahead"], ahead, 0.05, otherwise=FEW_LABELS),
+        Check(said["caught"], last["scratch"] - last["frozen"], -0.03),
+        Check(said["tuned"], last["fine-tuned"] - last["frozen"], -0.005),
+        Check(said["worth"], float(worth.mean() / (worth.std() / len(worth) ** 0.5)), 2, otherwise=CHOICE),
     ]
 
 
-EASY = Text(
-    "Digits of 8 × 8 pixels are too easy for pretraining to matter: with a new head a backbone of random weights does nearly "
-    "as well (the black bars), and the network trained on the digits 0 to 4 met only five shapes. On photographs it does "
-    "matter: on ten classes of clothing the embedded backbone has 0.758, random weights 0.439 (embedded.transfer.csv).",
-    "Los dígitos de 8 × 8 píxeles son demasiado fáciles para que el preentrenamiento importe: con cabeza nueva una red de "
-    "pesos al azar hace casi lo mismo (barras negras), y la red entrenada con los dígitos 0 a 4 solo vio cinco formas. En "
-    "fotos sí importa: en diez clases de ropa la red incluida tiene 0.758, los pesos al azar 0.439 (embedded.transfer.csv).",
+def _worth(rows: list[dict[str, Any]], task: str, seed: int) -> float:
+    """By how much the backbone of the similar problem is better than the one trained on fractals."""
+    similar, fractals = (_mean(rows, task=task, seed=seed, **{"trained on": name}) for name in ("digits 0-4", "fractals"))
+    return similar - fractals
+
+
+FEW_LABELS = Text(
+    "From the same few pictures the network of random weights learnt as much. Digits of 8 × 8 pixels may be too "
+    "easy to need more.",
+    "Con las mismas pocas imágenes la red de pesos al azar aprendió lo mismo. Los dígitos de 8 × 8 píxeles quizá no piden más.",
+)
+CHOICE = Text(
+    "The backbone of the similar problem was worth less near than far: it had met five shapes only, and the frozen backbone of "
+    "random weights (the black bars) came close to both. What is similar to the eye need not have the more useful features.",
+    "La red del problema similar valió menos cerca que lejos: solo había visto cinco formas, y la red congelada de pesos al "
+    "azar (barras negras) se acercó a ambas. Lo que se parece a la vista no tiene por qué dar las características más útiles.",
 )
 
 

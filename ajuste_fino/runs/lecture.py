@@ -34,7 +34,7 @@ def lecture(cfg: DictConfig, out: Path, name: str) -> dict[str, Any]:
     findings = _measured(name, settings, cfg.lang, out)
     log.info(f"Results: {out.absolute()}")
     _identities({name: findings})
-    return record.claim(experiment(name), findings, settings, cfg.lang, 0.0)
+    return _claim(out)
 
 
 def every(cfg: DictConfig, out: Path) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def every(cfg: DictConfig, out: Path) -> dict[str, Any]:
         if not _done(out / name, settings, cfg.lang):
             broken[name] = _measured(name, settings, cfg.lang, out / name)
     page.write([out / name for name in names], out / PAGE, cfg.lang)
-    claims = {name: json.loads((out / name / record.CLAIM).read_text(encoding="utf-8")) for name in names}
+    claims = {name: _claim(out / name) for name in names}
     passed = sum(claim["verdict"] == "PASS" for claim in claims.values())
     log.info(f"{passed} of {len(names)} reproduced. The page: {(out / PAGE).absolute()}")
     _identities(broken)
@@ -77,18 +77,17 @@ def listing() -> None:
 def _measured(name: str, settings: Mapping[str, Any], lang: str, folder: Path) -> Findings:
     """Measure, write, and say the verdict."""
     module, start = experiment(name), time.perf_counter()
-    try:
-        findings = module.measure(**settings)
-    except (ValueError, RuntimeError, IndexError, ZeroDivisionError) as error:
-        changed = {key: value for key, value in settings.items() if value != _defaults(name)[key]}
-        if not changed:
-            raise
-        fix = f"ajuste-fino lecture {name} without them works."
-        raise UserError(f"lecture {name}", f"cannot run with these settings ({error})", got=changed, fix=fix) from error
+    findings = module.measure(**settings)
     seconds = time.perf_counter() - start
     record.write(module, findings, folder, settings, lang, seconds)
     log.info(f"{name}, {seconds:.0f} s: {findings.told(lang)}")
     return findings
+
+
+def _claim(folder: Path) -> dict[str, Any]:
+    """What an experiment left."""
+    found: dict[str, Any] = json.loads((folder / record.CLAIM).read_text(encoding="utf-8"))
+    return found
 
 
 def _identities(findings: Mapping[str, Findings]) -> None:
@@ -101,7 +100,7 @@ def _done(folder: Path, settings: Mapping[str, Any], lang: str) -> bool:
     path = folder / record.CLAIM
     if not path.is_file():
         return False
-    claim = json.loads(path.read_text(encoding="utf-8"))
+    claim = _claim(folder)
     holds = all(check["holds"] for check in claim["checks"] if check["identity"])
     return holds and (claim["settings"], claim["lang"]) == (dict(settings), lang)
 
@@ -130,7 +129,9 @@ def _settings(cfg: DictConfig, name: str) -> dict[str, Any]:
     """The experiment's settings, each of its default's kind."""
     defaults = _defaults(name)
     given = {str(key): OmegaConf.to_container(cfg, resolve=True)[key] for key in defaults}  # type: ignore[index, call-overload]
+    limits = getattr(experiment(name), "LIMITS", {})
     wrong = [f"{key} ({rule})" for key, default in defaults.items() if (rule := _breach(given[key], default))]
+    wrong = wrong or [f"{key} ({rule})" for key, limit in limits.items() if (rule := limit.breach(given[key]))]
     if wrong:
         raise UserError("These settings", f"must be of their kind: {', '.join(wrong)}", fix="Change them.")
     return given

@@ -1,6 +1,6 @@
 """`sweep`: train again and again with other values of some keys; the best by validation accuracy meets the test split."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,15 @@ def sweep(cfg: DictConfig, out: Path, overrides: list[str]) -> dict[str, Any]:
         overrides: the command line, whose keys of `train` all trials share.
 
     Raises:
-        UserError: for a space or key that cannot be, before anything is written.
+        UserError: for a space or key that cannot be, before anything is written; for a value that only its run can judge, from
+            the trial that has it.
         AjusteFinoError: where not one trial came to an end.
     """
     start_log()
-    space = dict(flat(OmegaConf.to_container(cfg.space, resolve=True)))  # type: ignore[arg-type]
+    given = flat(OmegaConf.to_container(cfg.space, resolve=True))  # type: ignore[arg-type]
+    space = {key: _like(choice, OmegaConf.select(cfg, key)) for key, choice in given}
     _validate(cfg, space)
-    if not (out / JOURNAL).is_file():
+    if not (out / "trials").is_dir():
         empty(out)
     shared = [one for one in overrides if one.lstrip("+~").split("=")[0].split(".")[0] not in OWN]
     storage = Path(cfg.storage).expanduser() if cfg.storage else out / JOURNAL
@@ -48,7 +50,9 @@ def sweep(cfg: DictConfig, out: Path, overrides: list[str]) -> dict[str, Any]:
         log.info(f"Trial {number + 1} of {cfg.trials}: {told}")
         return float(run(values, out / "trials" / str(number), judged=False)["val/accuracy"])
 
+    _compose(space, shared)
     study = searching.study(storage, NAME)
+    searching.refuse_other_choices(study, space)
     log.info(f"Ctrl-C stops it; out={out} goes on. Another process may help with storage={storage.absolute()}.")
     searching.search(study, objective, space, cfg.trials, cfg.seed)
     return _close(out, study, run)
@@ -89,11 +93,27 @@ def flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
             yield f"{prefix}{name}", value
 
 
+def _like(choice: Any, default: Any) -> Any:
+    """A range of a key whose value is no whole number is one of such numbers, `{low: 0, high: 1}` too."""
+    if isinstance(choice, dict) and isinstance(default, float):
+        return {name: float(v) if type(v) is int and name != "log" else v for name, v in choice.items()}
+    return choice
+
+
+def _compose(space: Mapping[str, Any], shared: Sequence[str]) -> None:
+    """Refuse a listed choice that the configuration of `train` does not know."""
+    for key, choice in space.items():
+        for one in choice if isinstance(choice, list) else ():
+            compose("train", [*shared, f"{key}={literal(one)}"])
+
+
 def _validate(cfg: DictConfig, space: Mapping[str, Any]) -> None:
     numbers(cfg, {"trials": (int, 1, 10**6)})
     searching.check(space)
     known = keys("train")
     for key in space:
+        if key in OWN or key == "trust":
+            raise UserError(f"space.{key}", "is not for a trial to choose", fix="Leave it out.")
         if key not in known:
             raise UserError(f"space.{key}", "is no key of train", fix=nearest(key, known))
         if key == "seed" or key.startswith("data."):

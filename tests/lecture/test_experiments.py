@@ -56,9 +56,31 @@ def test_nothing_in_the_figure_is_cut_off_or_covered(name, lang, measured):
         assert whole.x0 <= box.x0 and box.x1 <= whole.x1 and whole.y0 <= box.y0
 
 
-@pytest.mark.parametrize("name", ["backprop", "convolution", "receptive_field", "pooling"])
+@pytest.mark.parametrize("name", ["backprop", "convolution", "growth", "momentum", "receptive_field", "pooling"])
 def test_the_quick_ones_pass_at_their_own_settings(name):
     assert experiment(name).measure(**settings(name)).verdict == "PASS"
+
+
+def test_relu_keeps_the_gradient_that_sigmoid_loses_and_tanh_does_not_lose_it():
+    found = experiment("relu").measure(**settings("relu"))
+    assert [check.holds for check in found.checks] == [True, True, False]
+
+
+def test_every_layer_with_weights_is_counted():
+    """A vision transformer's neurons by hand: patches, then for 24 blocks attention's four and the two of its perceptron."""
+    rows = {row["network"]: row for row in experiment("growth").measure(**settings("growth")).rows}
+    tokens, width = 197, 1024
+    block = tokens * (4 * width + 4 * width + width)
+    assert rows["ViT-L/16"]["neurons"] == 196 * width + 24 * block + 1000
+    assert rows["Perceptron"]["connections"] == 400 * 512 + 512 * 8
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_shares_of_steps_are_finite_whether_seeds_are_even_or_odd(seeds):
+    rates = {"SGD": [0.1], "momentum": [0.03], "AdaGrad": [0.03], "RMSProp": [0.003], "Adam": [0.003]}
+    found = experiment("optimizers").measure(rates=rates, hidden=16, epochs=3, seeds=seeds)
+    assert all(0 < check.value < 2 for check in found.checks[:-1])
+    assert found.checks[-1].value == 5  # a grid of one rate ends at it
 
 
 def test_the_same_seeds_give_the_same_figures(measured):

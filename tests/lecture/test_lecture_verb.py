@@ -5,7 +5,7 @@ import re
 import pytest
 from PIL import Image
 
-from ajuste_fino.lecture import experiment
+from ajuste_fino.lecture import experiment, page, record
 from ajuste_fino.lecture.findings import Check, Findings, Text
 
 FAST = ("depths=[2,3]", "width=8", "seeds=2")
@@ -39,7 +39,11 @@ def test_an_experiment_leaves_a_figure_a_table_and_a_verdict(cli, tmp_path):
         (["momentum", "tolerance=-1"], "tolerance (a number of at least 0; got -1)"),
         (["relu", "lang=fr"], "lang must be en or es; got fr"),
         (["relu", "foo=1"], "The key foo is unknown to lecture relu"),
-        (["convolution", "kernel=4"], "lecture convolution cannot run with these settings"),
+        (["convolution", "kernel=4"], "kernel (odd; got 4)"),
+        (["growth", "confidence=2"], "confidence (from 0.5 to 0.9999; got 2)"),
+        (["pooling", "shifts=[70]"], "shifts (from 1 to 16; got [70])"),
+        (["momentum", "alpha=1.5"], "alpha (from 0 to 0.99; got 1.5)"),
+        (["depth", "depths=[1,2]"], "depths (at least 3 numbers; got [1, 2])"),
         (["all", "only=[relu,nope]"], "only must name experiments"),
     ],
 )
@@ -72,6 +76,16 @@ def test_all_makes_one_page_that_asks_for_nothing_and_goes_on_where_it_stopped(c
     monkeypatch.setattr(experiment("convolution"), "measure", None)  # it is there, and not measured again
     assert cli(*arguments)[0] == 0
     assert (out / "receptive_field" / "claim.json").exists()
+
+
+def test_a_value_that_is_no_number_is_told_as_such(tmp_path):
+    module = experiment("receptive_field")
+    found = module.measure(kernel=3, depth=1, seed=0)
+    odd = Findings([Check(Text("what", "qué"), float("nan"), 0, 1)], found.rows, found.data)
+    record.write(module, odd, tmp_path, {}, "en", 0.0)
+    assert claim(tmp_path)["checks"][0]["value"] == "nan"
+    page.write([tmp_path], tmp_path / "page.html", "en")
+    assert ">nan<" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_the_list_has_them_in_the_lectures_order(cli):
