@@ -7,6 +7,7 @@ Hyper-Parameter Optimization", NeurIPS 2011, for the tree-structured Parzen esti
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
 RANGE = {"low", "high", "log", "step"}
 
 
+def possible() -> None:
+    """Refuse to begin what Optuna is needed for, where it is not installed.
+
+    Raises:
+        UserError: where that is so.
+    """
+    if find_spec("optuna") is None:
+        raise UserError("Optuna", "is needed for a search, and for the experiment design", fix="Install ajuste-fino[sweep].")
+
+
 def study(storage: Path | None, name: str) -> Study:
     """The study of that name in a journal, begun or gone on with; None: one that lives as long as this process.
 
@@ -26,11 +37,10 @@ def study(storage: Path | None, name: str) -> Study:
     Raises:
         UserError: where Optuna is not installed.
     """
-    try:
-        import optuna
-        from optuna.storages.journal import JournalFileBackend
-    except ModuleNotFoundError as error:
-        raise UserError("Optuna", "is needed for a search", fix="Install ajuste-fino[sweep].") from error
+    possible()
+    import optuna
+    from optuna.storages.journal import JournalFileBackend
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     kept = None
     if storage is not None:

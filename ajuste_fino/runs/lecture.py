@@ -8,6 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from ajuste_fino import sweep
 from ajuste_fino.errors import AjusteFinoError, UserError, nearest, some
 from ajuste_fino.lecture import NAMES, experiment, page, record
 from ajuste_fino.lecture.findings import Findings
@@ -47,6 +48,8 @@ def every(cfg: DictConfig, out: Path) -> dict[str, Any]:
     start_log()
     _language(cfg.lang)
     names = _chosen(cfg.only)
+    if "design" in names:
+        sweep.possible()
     if not any((out / name / record.CLAIM).is_file() for name in names):
         empty(out)
     log.info(f"{len(names)} experiments, ten minutes on two cores. Stopped, out={out} goes on with those that are left.")

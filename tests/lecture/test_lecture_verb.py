@@ -88,6 +88,13 @@ def test_a_value_that_is_no_number_is_told_as_such(tmp_path):
     assert ">nan<" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
+def test_all_is_refused_at_once_where_optuna_is_missing(cli, tmp_path, monkeypatch):
+    monkeypatch.setattr("ajuste_fino.sweep.find_spec", lambda name: None)
+    code, _, err = cli("lecture", "all", f"out={tmp_path / 'all'}")
+    assert code == 2 and "ajuste-fino[sweep]" in err
+    assert not (tmp_path / "all").exists()
+
+
 def test_the_list_has_them_in_the_lectures_order(cli):
     code, out, _ = cli("lecture", "list")
     assert code == 0
