@@ -1,12 +1,25 @@
 """The plain training loop of the experiments: minibatches without replacement, one step each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ajuste_fino.scratch.functional import cross_entropy
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """For networks so small that waiting for a second thread takes longer than its share of the work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
 
 Watch = Callable[[int], None]
 
