@@ -29,7 +29,7 @@ from ajuste_fino.lecture import transfer
 
 lang = "en"  # or "es"
 settings = dict(
-    labels=[2, 0], scratch_steps=25, tuning_steps=6, head_steps=40, seeds=2, far=None
+    labels=[2, 20], scratch_steps=12, tuning_steps=4, head_steps=30, seeds=2, far=None
 )  # fast ones: change a number, run all
 
 # %% [markdown]
