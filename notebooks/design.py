@@ -27,7 +27,7 @@ from ajuste_fino.lecture import design
 
 lang = "en"  # or "es"
 settings = dict(
-    layers=[1, 2], filters=[4, 8], poolings=["max", "average"], hidden=[0, 64], trials=6, epochs=2, seeds=1
+    layers=[1, 2], filters=[4, 8], poolings=["max", "average"], hidden=[0, 64], trials=5, epochs=1, seeds=1
 )  # fast ones: change a number, run all
 
 # %% [markdown]

@@ -28,7 +28,7 @@
 from ajuste_fino.lecture import features
 
 lang = "en"  # or "es"
-settings = dict(systems=8, labels=5, tests=80, seeds=2)  # fast ones: change a number, run all
+settings = dict(systems=6, labels=4, tests=60, seeds=2)  # fast ones: change a number, run all
 
 # %% [markdown]
 # $$p(y\,|\,x)=\mathrm{softmax}(V\,z_n(x)+c)$$

@@ -29,15 +29,15 @@ from ajuste_fino.lecture import optimizers
 lang = "en"  # or "es"
 settings = dict(
     rates={
-        "SGD": [0.1, 0.3, 1.0, 3.0],
-        "momentum": [0.03, 0.1, 0.3, 1.0],
-        "AdaGrad": [0.01, 0.03, 0.1, 0.3],
-        "RMSProp": [0.001, 0.003, 0.01, 0.03],
-        "Adam": [0.001, 0.003, 0.01, 0.03],
+        "SGD": [0.1, 0.3, 1.0],
+        "momentum": [0.03, 0.1, 0.3],
+        "AdaGrad": [0.01, 0.03, 0.1],
+        "RMSProp": [0.001, 0.003, 0.01],
+        "Adam": [0.001, 0.003, 0.01],
     },
     hidden=32,
-    epochs=4,
-    seeds=3,
+    epochs=3,
+    seeds=2,
 )  # fast ones: change a number, run all
 
 # %% [markdown]
