@@ -25,7 +25,7 @@ lint: $(READY)
 wheel: $(READY)
 	$(BIN)/python scripts/try_wheel.py
 
-# Every experiment of the lecture, and a page of them; about ten minutes
+# Every experiment of the lecture, and a page of them; five to six minutes
 lecture: $(READY)
 	$(BIN)/ajuste-fino lecture all
 

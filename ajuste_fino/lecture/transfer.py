@@ -27,7 +27,7 @@ from ajuste_fino.data.source import Source
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.head import Head, HeadShape
 from ajuste_fino.lecture.data import digits
-from ajuste_fino.lecture.findings import Check, Findings, Limit, Text, words
+from ajuste_fino.lecture.findings import Check, Findings, Limit, Text, mean, words
 from ajuste_fino.lecture.frozen import Rows, quiet
 from ajuste_fino.lecture.photo import photograph
 from ajuste_fino.lecture.slide import MARKERS, Slide, slide
@@ -209,15 +209,10 @@ def _values(rows: list[dict[str, Any]], **where: Any) -> list[float]:
     return [row["accuracy"] for row in rows if all(row.get(key) == value for key, value in where.items())]
 
 
-def _mean(rows: list[dict[str, Any]], **where: Any) -> float:
-    values = _values(rows, **where)
-    return sum(values) / len(values)
-
-
 def _checks(rows: list[dict[str, Any]], labels: list[int]) -> list[Check]:
     few = min(labels, key=lambda count: abs(count - FEW) if count else 10**6)
-    ahead = _mean(rows, labels=few, mode="frozen") - _mean(rows, labels=few, mode="scratch")
-    last = {mode: _mean(rows, labels=labels[-1], mode=mode) for mode in MODES}
+    ahead = mean(rows, "accuracy", labels=few, mode="frozen") - mean(rows, "accuracy", labels=few, mode="scratch")
+    last = {mode: mean(rows, "accuracy", labels=labels[-1], mode=mode) for mode in MODES}
     seeds = sorted({row["seed"] for row in rows})
     worth = torch.tensor([_worth(rows, "near", seed) - _worth(rows, "far", seed) for seed in seeds], dtype=torch.float64)
     count = Text("all", "todas las") if labels[-1] == 0 else Text(str(labels[-1]), str(labels[-1]))
@@ -239,7 +234,9 @@ def _checks(rows: list[dict[str, Any]], labels: list[int]) -> list[Check]:
 
 def _worth(rows: list[dict[str, Any]], task: str, seed: int) -> float:
     """By how much the backbone of the similar problem is better than the one trained on fractals."""
-    similar, fractals = (_mean(rows, task=task, seed=seed, **{"trained on": name}) for name in ("digits 0-4", "fractals"))
+    similar, fractals = (
+        mean(rows, "accuracy", task=task, seed=seed, **{"trained on": name}) for name in ("digits 0-4", "fractals")
+    )
     return similar - fractals
 
 
