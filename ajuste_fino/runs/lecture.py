@@ -53,7 +53,8 @@ def every(cfg: DictConfig, out: Path) -> dict[str, Any]:
     if not any((out / name / record.CLAIM).is_file() for name in names):
         empty(out)
     log.info(
-        f"{len(names)} experiments; all fourteen take five to six minutes of two cores. Stopped, out={out} goes on with those that are left."
+        f"{len(names)} experiments; all fourteen take five to six minutes of two cores. "
+        f"Stopped, out={out} goes on with those that are left."
     )
     broken = {}
     for name in progress(names, len(names), "Experiments"):
