@@ -9,7 +9,7 @@ from typing import Any
 from safetensors.torch import load, save
 from torch import Tensor
 
-from ajuste_fino.backbone import Backbone, Cut, rebuild
+from ajuste_fino.backbone import Backbone, BackboneSpec, rebuild
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.ensemble import Ensemble
 from ajuste_fino.errors import UserError
@@ -36,7 +36,7 @@ class Bundle:
             "labels": self.labels,
             "preprocessing": asdict(self.preprocessing),
             "precision": self.precision,
-            "backbone": asdict(self.backbone.spec),
+            "backbone": self.backbone.spec.to_dict(),
             "head": asdict(self.head.shape),
             **({"ensemble": self.head.members} if isinstance(self.head, Ensemble) else {}),
         }
@@ -96,5 +96,5 @@ def _assemble(facts: Mapping[str, Any], tensors: dict[str, Tensor], trusted: Seq
     shape, members = HeadShape(**facts["head"]), facts.get("ensemble")
     head = Ensemble(shape, members) if members else Head(shape)
     head.load_state_dict(part("head"), strict=True)
-    backbone = rebuild(Cut(**facts["backbone"]), facts["preprocessing"], part("backbone"), trusted)
+    backbone = rebuild(BackboneSpec.from_dict(facts["backbone"]), facts["preprocessing"], part("backbone"), trusted)
     return Bundle(backbone, head.eval(), facts["labels"], preprocessing, facts["precision"])

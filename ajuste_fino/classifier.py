@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MeanMetric
 
+from ajuste_fino.freezing import Frozen
 from ajuste_fino.head import Head
 from ajuste_fino.scores import metrics
 
@@ -31,13 +32,15 @@ class Classifier(pl.LightningModule):
 
     Args:
         head: what is trained.
-        body: what is before it: the extractor where x are images, nothing where x are features already.
+        body: what is before it: an extractor where x are images, a tail where they are the outputs of a trunk, nothing where
+            they are features already. Parts of it that are `Frozen` are not trained.
         optimizer: parameters → optimizer.
         schedule: optimizer → schedule, stepped once an epoch.
         loss: logits (N, C), classes (N,) → their mean cross-entropy.
         engine: computes loss and gradients of the head in place of `loss` and autograd; how far its gradients are from
             autograd's is measured on the first batch of each epoch and logged as `train/gradient_difference`.
-        rate: of the body, as a share of the head's; 0 where the body is frozen.
+        lr: the head's learning rate; None: the optimizer's.
+        backbone_lr_mult: the body's learning rate, as a share of the head's.
     """
 
     strict_loading = False  # a checkpoint holds no frozen tensor: they come from the weights, and their hash is proven
@@ -51,11 +54,13 @@ class Classifier(pl.LightningModule):
         body: nn.Module | None = None,
         loss: Loss = cross_entropy,
         engine: Engine | None = None,
-        rate: float = 0.0,
+        lr: float | None = None,
+        backbone_lr_mult: float = 1.0,
     ) -> None:
         super().__init__()
         self.head, self.body = head, body or nn.Identity()
-        self.optimizer, self.schedule, self.loss, self.engine, self.rate = optimizer, schedule, loss, engine, rate
+        self.optimizer, self.schedule, self.loss, self.engine = optimizer, schedule, loss, engine
+        self.lr, self.backbone_lr_mult = lr, backbone_lr_mult
         self.train_loss, self.val_loss = (MeanMetric(nan_strategy="disable") for _ in range(2))  # a NaN must be seen
         self.val_metrics = metrics(num_classes).clone(prefix="val/")
 
@@ -100,16 +105,20 @@ class Classifier(pl.LightningModule):
         metric.reset()
 
     def configure_optimizers(self) -> Any:
-        parts = [list(part.parameters()) for part in (self.head, self.body)]
-        optimizer = self.optimizer([{"params": part} for part in parts if any(p.requires_grad for p in part)])
+        """A group of parameters for the head and one for what is trained of the body, each at its own rate."""
+        parts = [[p for p in part.parameters() if p.requires_grad] for part in (self.head, self.body)]
+        optimizer = self.optimizer([{"params": part} for part in parts if part])
+        for group in optimizer.param_groups:
+            group["lr"] = group["lr"] if self.lr is None else self.lr
         for group in optimizer.param_groups[1:]:
-            group["lr"] = group["lr"] * self.rate
+            group["lr"] = group["lr"] * self.backbone_lr_mult
         return {"optimizer": optimizer, "lr_scheduler": self.schedule(optimizer)}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what is trained; frozen tensors come from the weights."""
+        frozen = tuple(f"{name}." for name, module in self.named_modules() if isinstance(module, Frozen))
         state = checkpoint["state_dict"]
-        learnt = {name: tensor for name, tensor in state.items() if self.rate or not name.startswith("body.")}
-        checkpoint["state_dict"] = learnt
+        checkpoint["state_dict"] = {name: tensor for name, tensor in state.items() if not name.startswith(frozen)}
 
 
 @torch.inference_mode()

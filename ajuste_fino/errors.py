@@ -1,6 +1,8 @@
 """What can go wrong, and with which exit code. The command line prints the message of these and no traceback."""
 
+from dataclasses import dataclass
 from difflib import get_close_matches
+from math import inf
 
 
 class AjusteFinoError(Exception):
@@ -31,12 +33,24 @@ class UserError(AjusteFinoError):
         super().__init__(f"{thing} {rule}{given}. {fix}")
 
 
-class Failed(BaseException):
-    """An exception on its way through a library that would swallow or reword any Exception it sees."""
+@dataclass(frozen=True)
+class Range:
+    """Which numbers a key takes: whole ones (`int`) or any (`float`), from `low` to `high`; `optional`: null as well."""
 
-    def __init__(self, error: Exception) -> None:
-        super().__init__(str(error))
-        self.error = error
+    kind: type
+    low: float
+    high: float = inf
+    optional: bool = False
+
+    def __contains__(self, value: object) -> bool:
+        if value is None or isinstance(value, bool):
+            return value is None and self.optional
+        return isinstance(value, int if self.kind is int else (int, float)) and self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        what = "whole number" if self.kind is int else "number"
+        limits = f"of at least {self.low:g}" if self.high == inf else f"from {self.low:g} to {self.high:g}"
+        return f"a {what} {limits}"
 
 
 def nearest(word: str, known: list[str]) -> str:
@@ -47,7 +61,7 @@ def nearest(word: str, known: list[str]) -> str:
     return f"Known: {', '.join(sorted(known))}."
 
 
-def some(items: list[str], most: int = 10) -> str:
+def preview(items: list[str], most: int = 10) -> str:
     """The first items, a line each, and how many more there are."""
     rest = [f"  … and {len(items) - most} more"] if len(items) > most else []
     return "\n".join([f"  {item}" for item in items[:most]] + rest)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ajuste_fino.backbone import Backbone
+from ajuste_fino.backbone.cut import Trunk
 from ajuste_fino.backbone.weights import digest
 from ajuste_fino.errors import AjusteFinoError
 
@@ -17,11 +18,13 @@ class Frozen(nn.Module):
     BatchNorm's running averages moving with each batch.
     """
 
-    def __init__(self, module: Backbone) -> None:
+    shape: tuple[int, ...]
+
+    def __init__(self, module: Backbone | Trunk) -> None:
         super().__init__()
         self.module = module
         module.requires_grad_(False).eval()
-        self.num_features, self.spec = module.num_features, module.spec
+        self.shape, self.identity = module.shape or (), module.identity
         self.before = digest(module)
 
     def train(self, mode: bool = True) -> Self:
@@ -31,7 +34,7 @@ class Frozen(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.module(x)
 
-    def prove(self) -> str:
+    def verify(self) -> str:
         """The SHA-256 of all parameters and buffers, the same as when it was frozen.
 
         Raises:

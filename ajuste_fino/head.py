@@ -1,11 +1,12 @@
 """The new fully connected head: standardise → dropout → linear [→ relu → dropout → linear]."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ajuste_fino.errors import UserError
+from ajuste_fino.errors import Range, UserError
 from ajuste_fino.library import library
 
 
@@ -35,6 +36,12 @@ class Standardise(nn.Module):
 class HeadShape:
     """What a head is made of. The rates are probabilities of dropping a unit, as torch's; the lecture's are of keeping it."""
 
+    RANGES: ClassVar[dict[str, Range]] = {
+        "head.dropout": Range(float, 0, 0.999),
+        "head.hidden": Range(int, 0, 10**6),
+        "head.hidden_dropout": Range(float, 0, 0.999),
+    }
+
     num_features: int
     num_classes: int
     dropout: float = 0.5
@@ -62,12 +69,12 @@ class Head(nn.Module):
         self.shape = shape
         self.standardise = Standardise(shape.num_features)
         width = shape.num_features
-        kind = library(shape.impl, "nn", "head.impl")
-        layers: list[nn.Module] = [kind.Dropout(shape.dropout)]
+        layers_of = library(shape.impl, "nn", "head.impl")
+        layers: list[nn.Module] = [layers_of.Dropout(shape.dropout)]
         if shape.hidden:
-            layers += [kind.Linear(width, shape.hidden), kind.ReLU(), kind.Dropout(shape.hidden_dropout)]
+            layers += [layers_of.Linear(width, shape.hidden), layers_of.ReLU(), layers_of.Dropout(shape.hidden_dropout)]
             width = shape.hidden
-        self.layers = nn.Sequential(*layers, kind.Linear(width, shape.num_classes))
+        self.layers = nn.Sequential(*layers, layers_of.Linear(width, shape.num_classes))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(self.standardise(x))

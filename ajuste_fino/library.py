@@ -5,7 +5,7 @@ from types import ModuleType
 
 from ajuste_fino.errors import UserError, nearest
 
-HOMES = {"torch": "torch", "scratch": "ajuste_fino.scratch"}
+IMPLEMENTATIONS = {"torch": "torch", "scratch": "ajuste_fino.scratch"}
 
 
 def library(impl: str, part: str, key: str) -> ModuleType:
@@ -14,7 +14,7 @@ def library(impl: str, part: str, key: str) -> ModuleType:
     Raises:
         UserError: for any other implementation than torch or scratch.
     """
-    if impl not in HOMES:
-        raise UserError(key, "must be torch or scratch", got=impl, fix=nearest(str(impl), list(HOMES)))
+    if impl not in IMPLEMENTATIONS:
+        raise UserError(key, "must be torch or scratch", got=impl, fix=nearest(str(impl), list(IMPLEMENTATIONS)))
     name = "functional" if (impl, part) == ("scratch", "nn.functional") else part
-    return import_module(f"{HOMES[impl]}.{name}")
+    return import_module(f"{IMPLEMENTATIONS[impl]}.{name}")

@@ -12,12 +12,13 @@ from torch import Tensor
 
 from ajuste_fino import bundle
 from ajuste_fino.classifier import probabilities
-from ajuste_fino.data.images import SUFFIXES, BadImage
-from ajuste_fino.data.loading import Order, Pictures, Source
+from ajuste_fino.data.images import SUFFIXES, BadImage, Content, ImageFile
+from ajuste_fino.data.loading import ImageDataset, LoaderConfig, PlainView, Progress
+from ajuste_fino.data.order import EpochBatchSampler
 from ajuste_fino.data.scan import natural
 from ajuste_fino.ensemble import Ensemble, disagreement
 from ajuste_fino.errors import UserError
-from ajuste_fino.features import Extractor, Plain, Progress, Work, stream
+from ajuste_fino.features import Extraction, Extractor
 from ajuste_fino.files import existing
 from ajuste_fino.freezing import Frozen
 
@@ -69,7 +70,7 @@ class Predictor:
         """
         if isinstance(source, str | os.PathLike | Image.Image):
             return self.predict([source], top_k)[0]
-        sources = [one if isinstance(one, Image.Image) else Path(one) for one in source]
+        sources = [one if isinstance(one, Image.Image) else ImageFile(Path(one)) for one in source]
         scores = self.scores(sources)
         if scores.bad:
             raise next(iter(scores.bad.values()))
@@ -81,20 +82,23 @@ class Predictor:
         top = [(self.labels[n], p) for n, p in zip(numbers.tolist(), values.tolist(), strict=True)]
         return Prediction(*top[0], top, disagreement)
 
-    def scores(self, sources: Sequence[Source], batch_size: int = 64, workers: int = 0, progress: Progress = quiet) -> Scores:
+    def scores(
+        self, sources: Sequence[Content | Image.Image], batch_size: int = 64, workers: int = 0, progress: Progress = quiet
+    ) -> Scores:
         """What the model says of each picture, and which of them cannot be decoded."""
-        work = Work(self.device, batch_size, workers, progress)
-        pictures, order = Pictures(sources, Plain(self.preprocessing), threads=work.threads), Order(len(sources), batch_size)
+        loading = LoaderConfig(self.device, batch_size, workers, progress)
+        images = ImageDataset(sources, PlainView(self.preprocessing), loading.threads)
+        order, extraction = EpochBatchSampler(len(sources), batch_size), Extraction(self.extractor, self.device)
         bad: dict[int, BadImage] = {}
-        chances, apart = [torch.empty(0, len(self.labels))], [torch.empty(0)]
-        batches = stream(self.extractor, work.loader(pictures, order), self.device)
-        for features, batch in progress(batches, len(order), "Predicting"):
+        probable, disagreements = [torch.empty(0, len(self.labels))], [torch.empty(0)]
+        for batch in progress(loading.batches(images, order), len(order), "Predicting"):
+            features = extraction(batch.pixels)
             bad.update(batch.bad)
             if len(features):
-                chances.append(probabilities(self.head, [features]))
+                probable.append(probabilities(self.head, [features]))
                 if isinstance(self.head, Ensemble):
-                    apart.append(disagreement(self.head.logits(features)))
-        return Scores(torch.cat(chances), torch.cat(apart) if isinstance(self.head, Ensemble) else None, bad)
+                    disagreements.append(disagreement(self.head.logits(features)))
+        return Scores(torch.cat(probable), torch.cat(disagreements) if isinstance(self.head, Ensemble) else None, bad)
 
 
 def load(run: str | os.PathLike[str], accelerator: str = "auto", trust: Sequence[str] = ()) -> Predictor:

@@ -3,129 +3,203 @@
 import hashlib
 import io
 import mmap
-from collections.abc import Sequence
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
-from ajuste_fino.files import atomic, sha256
+from ajuste_fino.errors import AjusteFinoError
+from ajuste_fino.files import atomic, sha256, write_json
 
+ABOUT = "about.json"
 KEY = 80  # characters
-SHARD_BYTES = 8 * 2**20  # held in memory until a shard is written
+SHARD_BYTES = 32 * 2**20  # held in memory until a shard is written
+SHARD_SECONDS = 60  # of work, at most, that a kill can lose
+OPEN_SHARDS = 32  # mapped at a time, each by one file descriptor
+BLOCK = 256  # rows that are copied at a time
 RESIDENT_BYTES = 32 * 2**20  # of mapped rows that stay in this process's memory
 
 
+@dataclass(frozen=True)
 class Shard:
-    """One file of rows and their keys, mapped into memory."""
+    """One file of rows and their keys: a NumPy array of records (key, row)."""
 
-    def __init__(self, path: Path) -> None:
+    path: Path
+    dtype: np.dtype
+    count: int
+    start: int  # bytes, of the header
+
+    @classmethod
+    def at(cls, path: Path) -> Self:
         with path.open("rb") as file:
             np.lib.format.read_magic(file)
             shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-            start = file.tell()
-            self.map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        self.table = np.frombuffer(self.map, dtype, count=shape[0], offset=start)
+            return cls(path, dtype, shape[0], file.tell())
 
-    def release(self) -> None:
-        """Let the pages go that were read; the system still has them, so reading them again costs little."""
-        if hasattr(mmap, "MADV_DONTNEED"):
-            self.map.madvise(mmap.MADV_DONTNEED)
+    def table(self) -> np.ndarray:
+        """(count,) records, mapped from disk until the last reference to them goes."""
+        try:
+            with self.path.open("rb") as file:
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except FileNotFoundError as error:
+            what = "The feature cache was cleaned while it was read"
+            raise AjusteFinoError(f"{what}: {self.path} is gone. Start again; what is missing is computed anew.") from error
+        return np.frombuffer(mapped, self.dtype, count=self.count, offset=self.start)
 
 
-class Rows:
-    """(N, D) float32 that stay on disk; `rows[positions]` reads a few of them."""
+class OpenShards:
+    """The tables of the shards that were used last."""
 
-    def __init__(self, shards: list[Shard], places: np.ndarray, width: int) -> None:
-        self.shards, self.places, self.width = shards, places, width  # places: (N, 2), shard and row
+    def __init__(self) -> None:
+        self._tables: OrderedDict[Path, np.ndarray] = OrderedDict()
         self._touched = 0
+
+    def read(self, shard: Shard, rows: np.ndarray) -> np.ndarray:
+        """A copy of some rows of a shard."""
+        if shard.path not in self._tables:
+            while len(self._tables) >= OPEN_SHARDS:
+                self._tables.popitem(last=False)
+            self._tables[shard.path] = shard.table()
+        self._tables.move_to_end(shard.path)
+        copied = self._tables[shard.path]["row"][rows]
+        self._touched += copied.nbytes
+        if self._touched > RESIDENT_BYTES:
+            self._tables.clear()  # the system still has the pages, so reading them again costs little
+            self._touched = 0
+        return copied
+
+
+class FeatureRows:
+    """(N, *shape) numbers that stay on disk; `rows[positions]` reads a few of them."""
+
+    def __init__(self, shards: list[Shard], index: np.ndarray, row: np.dtype) -> None:
+        self.shards, self.index, self.row, self._open = shards, index, row, OpenShards()  # index: (N, 2), shard and row
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.index)
 
     def __getitem__(self, positions: Sequence[int] | slice) -> np.ndarray:
-        places = self.places[positions]
-        out = np.empty((len(places), self.width), np.float32)
-        for shard in np.unique(places[:, 0]):
-            here = places[:, 0] == shard
-            out[here] = self.shards[shard].table["row"][places[here, 1]]
-        self._touched += out.nbytes
-        if self._touched > RESIDENT_BYTES:
-            self._release()
+        index = self.index[positions]
+        out = np.empty((len(index), *self.row.shape), self.row.base)
+        for shard in np.unique(index[:, 0]):
+            here = index[:, 0] == shard
+            out[here] = self._open.read(self.shards[shard], index[here, 1])
         return out
 
-    def _release(self) -> None:
-        for shard in self.shards:
-            shard.release()
-        self._touched = 0
 
-
-class Store:
+class FeatureStore:
     """A folder of shards, each named by the SHA-256 of its content, so that a damaged one is known and left out.
 
-    Used as a context: what was added is on disk when the block ends, also when it ends by an error or by Ctrl-C.
+    Used as a context: what was added is on disk when the block ends, also when it ends by an error or by Ctrl-C. Several
+    processes may add to one folder; `refresh` finds what others wrote.
+
+    Args:
+        folder: of the shards; it need not exist.
+        shape: of a row.
+        dtype: of its numbers.
+        about: what the rows are, for people who look at the folder.
     """
 
-    def __init__(self, folder: Path, width: int) -> None:
-        self.folder, self.width = folder, width
-        self.dtype = np.dtype([("key", f"S{KEY}"), ("row", "<f4", (width,))])
-        self.shards: list[Shard] = []
-        self.places: dict[bytes, tuple[int, int]] = {}
+    def __init__(
+        self, folder: Path, shape: Sequence[int], dtype: str = "<f4", about: Mapping[str, object] | None = None
+    ) -> None:
+        self.folder, self.about = folder, about
+        self.dtype = np.dtype([("key", f"S{KEY}"), ("row", dtype, tuple(shape))])
         self.damaged: list[Path] = []
-        self._keys: list[str] = []
-        self._rows: list[np.ndarray] = []
-        for path in sorted(folder.glob("*.npy")):
-            self._open(path)
+        self.shards: list[Shard] = []
+        self.index: dict[bytes, tuple[int, int]] = {}
+        self._buffer: np.ndarray | None = None
+        self._count, self._since = 0, 0.0
+        self.refresh()
 
     @classmethod
     def existing(cls, folder: Path) -> Self:
-        """The store of a folder that holds shards already, whatever the width of its rows."""
-        first = Shard(min(folder.glob("*.npy")))
-        return cls(folder, first.table.dtype["row"].shape[0])
+        """The store of a folder that holds shards already, whatever its rows are."""
+        row = Shard.at(min(folder.glob("*.npy"))).dtype["row"]
+        return cls(folder, row.shape, row.base.str)
 
-    def _open(self, path: Path) -> None:
-        if sha256(path) != path.stem:
-            self.damaged.append(path)
-            return
-        shard = Shard(path)
-        self.places.update({key: (len(self.shards), row) for row, key in enumerate(shard.table["key"].tolist())})
-        shard.release()
+    def refresh(self) -> None:
+        """Look at the folder again: shards may have come, or gone."""
+        there = set(self.folder.glob("*.npy"))
+        if any(shard.path not in there for shard in self.shards):
+            self.shards, kept = [], [shard for shard in self.shards if shard.path in there]
+            self.index.clear()
+            for shard in kept:
+                self._register(shard)
+        known = {shard.path for shard in self.shards} | set(self.damaged)
+        for path in sorted(there - known):
+            if sha256(path) == path.stem:
+                self._register(Shard.at(path))
+            else:
+                self.damaged.append(path)
+
+    def _register(self, shard: Shard) -> None:
+        keys = shard.table()["key"].tolist()
+        self.index.update({key: (len(self.shards), row) for row, key in enumerate(keys)})
         self.shards.append(shard)
 
     def missing(self, keys: Sequence[str]) -> list[int]:
         """The positions of the keys that are not there."""
-        return [position for position, key in enumerate(keys) if key.encode() not in self.places]
+        return [position for position, key in enumerate(keys) if key.encode() not in self.index]
 
     def add(self, keys: Sequence[str], rows: np.ndarray) -> None:
-        """Keep (N, D) rows; they are written a shard at a time."""
-        self._keys.extend(keys)
-        self._rows.append(rows)
-        if len(self._keys) * self.dtype.itemsize >= SHARD_BYTES:
-            self.flush()
+        """Keep (N, *shape) rows; they are written a shard at a time."""
+        while len(keys):
+            if self._buffer is None:
+                self._buffer = np.empty(max(SHARD_BYTES // self.dtype.itemsize, 1), self.dtype)
+                self._since = time.monotonic()
+            part = self._buffer[self._count : self._count + len(keys)]
+            part["key"], part["row"] = [key.encode() for key in keys[: len(part)]], rows[: len(part)]
+            self._count += len(part)
+            keys, rows = keys[len(part) :], rows[len(part) :]
+            if self._count == len(self._buffer) or time.monotonic() > self._since + SHARD_SECONDS:
+                self.flush()
 
     def flush(self) -> None:
-        if not self._keys:
-            return
-        shard = np.empty(len(self._keys), self.dtype)
-        shard["key"] = [key.encode() for key in self._keys]
-        shard["row"] = np.concatenate(self._rows)
-        self._keys, self._rows = [], []
-        path = self._write(shard)
-        self._open(path)
+        """Write what was added so far."""
+        if self._buffer is not None and self._count:
+            records, self._buffer, self._count = self._buffer[: self._count], None, 0
+            self._register(self._write(records))
 
-    def _write(self, shard: np.ndarray) -> Path:
+    def _write(self, records: np.ndarray) -> Shard:
         buffer = io.BytesIO()
-        np.save(buffer, shard, allow_pickle=False)
+        np.save(buffer, records, allow_pickle=False)
         path = self.folder / f"{hashlib.sha256(buffer.getbuffer()).hexdigest()}.npy"
         with atomic(path) as temporary:
             temporary.write_bytes(buffer.getbuffer())
-        return path
+        if self.about and not (self.folder / ABOUT).exists():
+            write_json(self.folder / ABOUT, self.about)
+        return Shard.at(path)
 
-    def rows(self, keys: Sequence[str]) -> Rows:
+    def rows(self, keys: Sequence[str]) -> FeatureRows:
         """The rows of these keys, in this order."""
-        places = np.array([self.places[key.encode()] for key in keys], np.int64).reshape(-1, 2)
-        return Rows(self.shards, places, self.width)
+        index = np.array([self.index[key.encode()] for key in keys], np.int64).reshape(-1, 2)
+        return FeatureRows(list(self.shards), index, self.dtype["row"])
+
+    def compact(self) -> int:
+        """Join shards that are less than half full, and drop rows that stand twice; returns how many files went.
+
+        No other process may read the folder meanwhile.
+        """
+        small = {n for n, shard in enumerate(self.shards) if 2 * shard.count * self.dtype.itemsize < SHARD_BYTES}
+        if len(small) < 2:
+            return 0
+        old, before = {self.shards[n].path for n in small}, len(self.shards)
+        keys = [key.decode() for key, (n, _) in self.index.items() if n in small]
+        rows = self.rows(keys)
+        for start in range(0, len(keys), BLOCK):
+            self.add(keys[start : start + BLOCK], rows[slice(start, start + BLOCK)])
+        self.flush()
+        gone = old - {shard.path for shard in self.shards[before:]}
+        for path in gone:
+            path.unlink(missing_ok=True)
+        self.refresh()
+        return len(gone)
 
     def __enter__(self) -> Self:
         return self

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from ajuste_fino.data.prepare import Source, Table, prepare
 from rich.console import Console
 from rich.table import Table as Screen
 from sklearn.linear_model import LogisticRegression
@@ -23,7 +24,6 @@ from torch import Tensor, nn
 from ajuste_fino.backbone import build
 from ajuste_fino.data.digits import digits_folder
 from ajuste_fino.data.images import load_image
-from ajuste_fino.data.prepare import Source, Table, prepare
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.files import write_csv
 

@@ -9,8 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "ajuste_fino"
 TIERS = [
-    {"errors"},
-    {"files", "library", "memory"},
+    {"errors", "verbs"},
+    {"files", "library", "memory", "phases"},
     {"trust"},
     {"store", "data", "backbone", "head", "scratch"},
     {"freezing", "scores", "ensemble"},

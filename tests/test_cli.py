@@ -19,7 +19,7 @@ WRONG = [
     (["train", "data.image_size=64.5"], "data.image_size (a whole number from 8 to 4096; got 64.5)"),
     (["train", "head.hidden=2.5"], "head.hidden (a whole number"),
     (["train", "schedule=step", "schedule.step_size=0"], "are not accepted"),
-    (["train", "trainer.strategy=foo"], "must be 1, 1 and auto"),
+    (["train", "trainer.strategy=foo"], "The key trainer.strategy is unknown to train"),
     (["train", "backbone.weights=none", "features.tap=99"], "must name a block"),
     (["train", "data=folder", "data.root=[2024]"], "data.root must be an existing path"),
     (["train", "data=folder"], "data.root must be given"),
@@ -31,7 +31,7 @@ WRONG = [
     (["train", "features.precision=fp8"], "must be auto, fp32 or bf16"),
     (["train", "head.dropout=1.5"], "head.dropout (a number from 0 to 0.999; got 1.5)"),
     (["train", "optimizer.lr=-1"], "are not accepted"),
-    (["train", "trainer.devices=2"], "must be 1, 1 and auto"),
+    (["train", "trainer.devices=2"], "The key trainer.devices is unknown to train"),
     (["train", "data.on_bad_image=ignore"], "must be error or skip"),
     (["train", "optimizer._target_=os.system"], "must be a class of torch.optim"),
     (["train", "optimizer._target_=torch.load"], "must be a class of torch.optim"),
@@ -86,7 +86,7 @@ def test_a_full_disk_is_told_with_exit_code_1_and_leaves_no_part(cli, photos, tm
 def test_of_two_runs_with_one_folder_the_second_is_refused(cli, photos, tmp_path, monkeypatch):
     from ajuste_fino.runs import train
 
-    monkeypatch.setattr(train, "empty", lambda out: None)  # both looked before either wrote
+    monkeypatch.setattr(train, "require_empty", lambda out: None)  # both looked before either wrote
     arguments = ("train", "data=folder", f"data.root={photos}", f"out={tmp_path / 'run'}", *FAST)
     assert cli(*arguments)[0] == 0
     before = (tmp_path / "run" / "metrics.json").read_text()

@@ -7,12 +7,13 @@ import torch
 from PIL import Image
 
 from ajuste_fino.backbone import build
-from ajuste_fino.data.check import hashed
-from ajuste_fino.data.loading import Order
+from ajuste_fino.data.hashing import hash_files
+from ajuste_fino.data.loading import LoaderConfig
+from ajuste_fino.data.order import EpochBatchSampler
 from ajuste_fino.data.scan import scan
 from ajuste_fino.data.transforms import Augmentation, Preprocessing
 from ajuste_fino.errors import UserError
-from ajuste_fino.features import Cached, Extractor, Live, Work, resolve_precision
+from ajuste_fino.features import CachedFeatures, Extractor, LiveFeatures, resolve_precision
 from ajuste_fino.freezing import Frozen
 from ajuste_fino.predict import quiet
 
@@ -21,7 +22,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def samples(photos):
-    return hashed(scan(photos).samples, 0, quiet)[0]
+    return hash_files(scan(photos).samples, 0, quiet)[0]
 
 
 @pytest.fixture(autouse=True)
@@ -30,105 +31,109 @@ def _own(own_cache):
 
 
 @pytest.fixture
-def live():
+def extractor():
     torch.manual_seed(0)
     backbone, _ = build("embedded", "none")
-    extractor = Extractor(Frozen(backbone), Preprocessing(**backbone.preprocessing), "fp32")
-    return Live(extractor, Augmentation(), Work(CPU, 8, 0, quiet))
+    return Extractor(Frozen(backbone), Preprocessing(**backbone.preprocessing), "fp32")
+
+
+def live_of(extractor):
+    return LiveFeatures(extractor, Augmentation(), LoaderConfig(CPU, 8, 0, quiet))
+
+
+def cached_of(extractor, progress=quiet):
+    return CachedFeatures(extractor, Augmentation(), LoaderConfig(CPU, 8, 0, progress))
 
 
 def all_of(features, samples):
-    return torch.cat(list(features.plain(samples)))
+    return torch.cat(list(features.features_of(samples)))
 
 
-def test_cached_and_live_features_are_the_same(live, samples):
-    assert torch.allclose(all_of(Cached(live), samples), all_of(live, samples), atol=1e-5)
+def test_cached_and_live_features_are_the_same(extractor, samples):
+    assert torch.allclose(all_of(cached_of(extractor), samples), all_of(live_of(extractor), samples), atol=1e-5)
 
 
-def test_the_second_time_nothing_is_computed(live, samples):
-    first = all_of(Cached(live), samples)
-    again = Cached(live)
+def test_the_second_time_nothing_is_computed(extractor, samples):
+    first = all_of(cached_of(extractor), samples)
+    again = cached_of(extractor)
     assert torch.equal(all_of(again, samples), first)
-    assert again.figures() == {"cache/hit": True, "cache/misses": 0}
+    assert again.metrics() == {"cache/hit": True, "cache/misses": 0}
 
 
-def test_one_changed_pixel_is_one_miss_and_a_new_name_none(live, samples, photos):
-    list(Cached(live).plain(samples))
-    path = samples[5].path
+def test_one_changed_pixel_is_one_miss_and_a_new_name_none(extractor, samples, photos):
+    list(cached_of(extractor).features_of(samples))
+    path = samples[5].content.path
     stat = path.stat()
     picture = Image.open(path).convert("RGB")
     picture.putpixel((3, 3), (1, 2, 3))
     picture.save(path)
-    samples[7].path.rename(photos / "1" / "renamed.png")
+    samples[7].content.path.rename(photos / "1" / "renamed.png")
     import os
 
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    cached = Cached(live)
-    list(cached.plain(hashed(scan(photos).samples, 0, quiet)[0]))
+    cached = cached_of(extractor)
+    list(cached.features_of(hash_files(scan(photos).samples, 0, quiet)[0]))
     assert cached.misses == 1
 
 
-def changed(live, what):
-    extractor = live.extractor
+def changed(extractor, what):
     if what == "weights":
         next(extractor.backbone.module.parameters()).data.add_(1e-3)
-        return replace_extractor(live, Extractor(Frozen(extractor.backbone.module), extractor.preprocessing, "fp32"))
+        return Extractor(Frozen(extractor.backbone.module), extractor.preprocessing, "fp32")
     if what == "precision":
-        return replace_extractor(live, Extractor(extractor.backbone, extractor.preprocessing, "bf16"))
+        return Extractor(extractor.backbone, extractor.preprocessing, "bf16")
     if what == "preprocessing":
-        return replace_extractor(live, Extractor(extractor.backbone, replace(extractor.preprocessing, size=48), "fp32"))
+        return Extractor(extractor.backbone, replace(extractor.preprocessing, size=48), "fp32")
     pool = {"pool": 2} if what == "pool" else {"tap": "block1"}
     torch.manual_seed(0)
-    return replace_extractor(live, Extractor(Frozen(build("embedded", "none", **pool)[0]), extractor.preprocessing, "fp32"))
-
-
-def replace_extractor(live, extractor):
-    return Live(extractor, live.augmentation, live.work)
+    return Extractor(Frozen(build("embedded", "none", **pool)[0]), extractor.preprocessing, "fp32")
 
 
 @pytest.mark.parametrize("what", ["weights", "precision", "preprocessing", "pool", "tap"])
-def test_everything_that_decides_a_feature_is_in_the_key(live, samples, what):
-    list(Cached(live).plain(samples))
-    other = Cached(changed(live, what))
-    list(other.plain(samples))
+def test_everything_that_decides_a_feature_is_in_the_key(extractor, samples, what):
+    list(cached_of(extractor).features_of(samples))
+    other = cached_of(changed(extractor, what))
+    list(other.features_of(samples))
     assert other.misses == len(samples)
 
 
-def test_views_are_the_plain_one_and_others_and_the_same_live(live, samples):
-    rows = Cached(live).rows(samples, 3)
+def test_views_are_the_plain_one_and_others_and_the_same_live(extractor, samples):
+    rows = cached_of(extractor).rows(samples, 3)
     count = len(samples)
     assert len(rows) == 3 * count
-    assert np.array_equal(rows[slice(0, count)], all_of(live, samples).numpy())
+    assert np.array_equal(rows[slice(0, count)], all_of(live_of(extractor), samples).numpy())
     assert not np.allclose(rows[slice(0, count)], rows[slice(count, 2 * count)], atol=1e-2)
-    again = [features for features, _ in live.compute(samples, Order(count, 8)) if len(features)]
+    again = [
+        features for features, _ in live_of(extractor).images.features(samples, EpochBatchSampler(count, 8)) if len(features)
+    ]
     assert len(torch.cat(again)) == count
-    more = Cached(live)
+    more = cached_of(extractor)
     more.rows(samples, 4)
     assert more.misses == count  # only the fourth view
-    images, targets = live.training(samples, range(count), 3)[[count + 1]]
+    images, targets = live_of(extractor).train_set(samples, range(count), 3)[[count + 1]]
     assert targets.tolist() == [1]
-    assert torch.allclose(live.extractor(images), torch.from_numpy(rows[[count + 1]]), atol=1e-5)
+    assert torch.allclose(extractor(images), torch.from_numpy(rows[[count + 1]]), atol=1e-5)
 
 
-def test_a_stop_loses_only_the_batch_at_work(live, samples):
+def test_a_stop_loses_only_the_batch_at_work(extractor, samples):
     def stopping(items, _total, _what):
         for n, item in enumerate(items):
             if n == 2:
                 raise KeyboardInterrupt
             yield item
 
-    stopped = Cached(Live(live.extractor, live.augmentation, replace(live.work, progress=stopping)))
+    stopped = cached_of(extractor, stopping)
     with pytest.raises(KeyboardInterrupt):
         stopped.rows(samples)
-    after = Cached(live)
+    after = cached_of(extractor)
     after.rows(samples)
     assert after.misses == len(samples) - 16
 
 
-def test_a_file_that_vanishes_is_told(live, samples):
-    samples[3].path.unlink()
+def test_a_file_that_vanishes_is_told(extractor, samples):
+    samples[3].content.path.unlink()
     with pytest.raises(UserError, match="changed since it was checked"):
-        list(live.plain(samples))
+        list(live_of(extractor).features_of(samples))
 
 
 @pytest.mark.parametrize(("can", "expected"), [({"avx512_bf16": True}, "bf16"), ({"amx_bf16": True}, "bf16"), ({}, "fp32")])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ajuste_fino import store as module
-from ajuste_fino.store import Store
+from ajuste_fino.store import FeatureStore
 
 
 def keys(n):
@@ -13,7 +13,7 @@ def keys(n):
 def filled(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "SHARD_BYTES", 2000)
     rows = np.random.default_rng(0).normal(size=(50, 7)).astype(np.float32)
-    with Store(tmp_path, 7) as store:
+    with FeatureStore(tmp_path, (7,)) as store:
         for start in range(0, 50, 8):
             store.add(keys(50)[start : start + 8], rows[start : start + 8])
     return tmp_path, rows
@@ -21,7 +21,7 @@ def filled(tmp_path, monkeypatch):
 
 def test_rows_come_back_in_any_order(filled):
     folder, rows = filled
-    store = Store(folder, 7)
+    store = FeatureStore(folder, (7,))
     assert len(store.shards) > 1
     assert store.missing(keys(52)) == [50, 51]
     order = [49, 3, 3, 17]
@@ -30,10 +30,10 @@ def test_rows_come_back_in_any_order(filled):
 
 
 def test_what_was_added_before_a_stop_is_kept(tmp_path):
-    with pytest.raises(KeyboardInterrupt), Store(tmp_path, 2) as store:
+    with pytest.raises(KeyboardInterrupt), FeatureStore(tmp_path, (2,)) as store:
         store.add(keys(3), np.ones((3, 2), np.float32))
         raise KeyboardInterrupt
-    assert Store(tmp_path, 2).missing(keys(4)) == [3]
+    assert FeatureStore(tmp_path, (2,)).missing(keys(4)) == [3]
 
 
 def test_every_flipped_bit_is_seen_and_only_that_shard_is_lost(filled):
@@ -46,7 +46,7 @@ def test_every_flipped_bit_is_seen_and_only_that_shard_is_lost(filled):
         bad = bytearray(good)
         bad[rng.integers(len(bad))] ^= 1 << rng.integers(8)
         path.write_bytes(bad)
-        damaged = Store(folder, 7)
+        damaged = FeatureStore(folder, (7,))
         assert damaged.damaged == [path]
         assert 0 < len(damaged.missing(keys(50))) < 50
         path.write_bytes(good)
@@ -57,6 +57,6 @@ def test_a_full_disk_leaves_no_part(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module.Path, "write_bytes", full)
-    with pytest.raises(OSError, match="No space left"), Store(tmp_path, 2) as store:
+    with pytest.raises(OSError, match="No space left"), FeatureStore(tmp_path, (2,)) as store:
         store.add(keys(1), np.ones((1, 2), np.float32))
     assert list(tmp_path.iterdir()) == []

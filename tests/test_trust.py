@@ -54,7 +54,7 @@ class Net(torch.nn.Module):
     def forward(self, x): return self.fc(self.body(x).mean((2, 3)))
 class Mirror:
     def __init__(self, shift=0): self.shift = shift
-    def least(self, size): return size
+    def min_size(self, size): return size
     def __call__(self, image, size, seed):
         return torch.full((3, size, size), (seed + self.shift) % 200, dtype=torch.uint8)
 def function(*_, **__): Path({str(mark)!r}).touch()

@@ -8,65 +8,141 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
+from ajuste_fino.backbone.blocks import PREFIX, Recording, block_names, classifier_name, last_map, probe, record, resolve
 from ajuste_fino.backbone.catalogue import Architecture, architecture
-from ajuste_fino.backbone.cut import classifier_name, cut, last_map, resolve
+from ajuste_fino.backbone.cut import Tail, Trunk, close, end_at, run
 from ajuste_fino.backbone.designed import DesignedNet
-from ajuste_fino.backbone.weights import load_into, read
-from ajuste_fino.errors import UserError
+from ajuste_fino.backbone.weights import load_into, load_tensors, read
+from ajuste_fino.errors import UserError, nearest
+
+GRIDS = (1, 2, 4)
 
 
 @dataclass(frozen=True)
-class Cut:
+class BackboneSpec:
     """What is needed to build the same backbone again.
 
-    Architecture, block (None: the classifier's input), grid of the map; for the architectures `cnn` and `own` their
-    design as well.
+    Architecture, block after which it ends (None: the classifier's input), grid of the map; for the architectures `cnn` and
+    `own` their design as well.
     """
 
     name: str
-    tap: str | None
+    layer: str | None
     pool: int
     design: dict[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as bundles and the keys of cached features have them."""
+        return {"name": self.name, "tap": self.layer, "pool": self.pool, "design": self.design}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "BackboneSpec":
+        return cls(values["name"], values["tap"], values["pool"], values["design"])
+
+
+class Pool(nn.Module):
+    """A map (N, C, H, W), or (N, H, W, C) as some transformers have it, averaged over grid × grid cells → (N, C · grid²).
+
+    Whatever is no map is flattened. Maps of these networks are as high as wide, which tells the two layouts apart.
+    """
+
+    def __init__(self, grid: int) -> None:
+        super().__init__()
+        self.grid = grid
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.ndim == 4:
+            channels_last = x.shape[1] == x.shape[2] != x.shape[3]
+            x = adaptive_avg_pool2d(x.permute(0, 3, 1, 2) if channels_last else x, self.grid)
+        return x.flatten(1)
 
 
 class Backbone(nn.Module):
     """(N, 3, H, W), normalised → (N, num_features).
 
-    The map after the block `spec.tap` is averaged over a grid of `spec.pool` × `spec.pool` cells and flattened; where
-    there is no map, the classifier's input serves. `preprocessing` says what the weights expect to see: the fields of
-    `data.transforms.Preprocessing`.
+    The output of the block `spec.layer` is pooled; where there is none, the classifier's input serves. `preprocessing` says
+    what the weights expect to see: the fields of `data.transforms.Preprocessing`.
 
     Raises:
-        UserError: where the network cannot read images of that size.
+        UserError: where the network cannot end at that layer, or the layer gives no map to pool.
     """
 
-    def __init__(self, net: nn.Module, spec: Cut, preprocessing: Mapping[str, Any]) -> None:
+    def __init__(self, net: nn.Module, spec: BackboneSpec, preprocessing: Mapping[str, Any], recording: Recording) -> None:
         super().__init__()
-        if spec.pool not in (1, 2, 4):
+        if spec.pool not in GRIDS:
             raise UserError("features.pool", "must be 1, 2 or 4", got=spec.pool, fix="1 is the mean of the map.")
-        self.net, self.spec, self.preprocessing = cut(net, spec.tap), spec, preprocessing
-        self.num_features = self._probe(preprocessing["size"])
+        self.blocks = [name for name in block_names(net, recording) if recording.calls[name].end <= recording.end(spec.layer)]
+        self.spec, self.preprocessing, self.recording = spec, preprocessing, recording
+        whole = recording.outputs.get(spec.layer or classifier_name(net))
+        self.net = end_at(net, spec.layer, recording)
+        self.pool = Pool(spec.pool)
+        self.num_features = self._num_features(whole)
 
     def forward(self, x: Tensor) -> Tensor:
-        features = self.net(x)["map"]
-        if features.ndim == 4:
-            features = adaptive_avg_pool2d(features, self.spec.pool)
-        return features.flatten(1)
+        return self.pool(run(self.net, x))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the output for one image."""
+        return (self.num_features,)
+
+    def identity(self) -> dict[str, Any]:
+        """Which part of which network it is, as plain values."""
+        return self.spec.to_dict()
+
+    def adopt(self, tail: nn.Module) -> None:
+        """Take over what a tail of this backbone has learnt."""
+        if tail is not self:
+            self.net.load_state_dict(tail[0].net.state_dict(), strict=False)  # type: ignore[index]
 
     @torch.inference_mode()
-    def _probe(self, size: int) -> int:
+    def _num_features(self, whole: Tensor | None) -> int:
+        """The number of features, of a network that ends where it should: its output is that of the whole at that layer."""
+        x = run(self.net, probe(self.recording.size))
+        if x.ndim < 4 and (self.spec.layer or self.spec.pool > 1):
+            fix = f"{self.spec.name} has none at its end: leave both out, or name a block of convolutions."
+            raise UserError("features.tap and features.pool", "need a block that gives a map", got=self.spec.layer, fix=fix)
+        if whole is not None and not close(x, whole):
+            fix = "Leave features.tap out, or name another block."
+            raise UserError("features.tap", f"must be a block at which {self.spec.name} can end", got=self.spec.layer, fix=fix)
+        return self.pool(x).shape[1]
+
+    def split(self, train_from: str) -> "tuple[Backbone | Trunk | None, nn.Module | None]":
+        """The trunk, which stays frozen, and the tail, which is trained with the head, when training begins at a block.
+
+        Args:
+            train_from: a block; `head` for none of the backbone, `all` for the whole of it.
+
+        Returns:
+            The trunk, images → features or, where a tail follows, the output of a block; the tail, which goes on from there
+            to the features. They share the backbone's tensors. None: there is no such part.
+
+        Raises:
+            UserError: where there is no such block, or the network cannot be divided before it.
+        """
+        if train_from in ("head", "all"):
+            return (self, None) if train_from == "head" else (None, self)
+        short = [name.removeprefix(PREFIX) for name in self.blocks]
+        if train_from.removeprefix(PREFIX) not in short:
+            fix = nearest(train_from, ["head", "all", *short])
+            raise UserError("train_from", "must be head, all or a block of the backbone", got=train_from, fix=fix)
+        first = short.index(train_from.removeprefix(PREFIX))
+        return (None, self) if first == 0 else self._divide(self.blocks[first - 1], train_from)
+
+    @torch.no_grad()
+    def _divide(self, last: str, train_from: str) -> tuple[Trunk, nn.Module]:
+        """The parts before and after the end of a block, which together must give what the whole gives."""
+        trunk = Trunk(self.net, last, self.recording, self.identity())
+        tail = nn.Sequential(Tail(self.net, last, self.recording), self.pool)
+        x = probe(self.recording.size)
         try:
-            x = torch.zeros(1, 3, size, size)
-            mapped = self.eval().net(x)["map"].ndim == 4
-            if not mapped and (self.spec.tap or self.spec.pool > 1):
-                fix = f"{self.spec.name} has none at its end: leave both out, or name a block of convolutions."
-                raise UserError("features.tap and features.pool", "need a block that gives a map", got=self.spec.tap, fix=fix)
-            return self(x).shape[1]
-        except (AssertionError, RuntimeError) as error:
-            fix = "Leave data.image_size out to take the size the weights were made for."
-            if self.spec.design:
-                fix = "Take a larger one, or fewer backbone.layers, or a smaller backbone.stride."
-            raise UserError(f"data.image_size={size}", f"does not suit {self.spec.name} ({error})", fix=fix) from error
+            same, reason = close(tail(trunk(x)), self(x)), "other features"
+        except (RuntimeError, TypeError, AttributeError, ValueError, IndexError) as error:  # whatever its code runs into
+            same, reason = False, str(error)
+        if not same:
+            rule = f"must be a block before which {self.spec.name} can be divided ({reason})"
+            raise UserError("train_from", rule, got=train_from, fix="Begin at another block, or pass all.")
+        return trunk, tail
 
 
 def build(
@@ -84,7 +160,7 @@ def build(
     Args:
         name: `embedded`, a classification model of torchvision, `timm/<name>`, or `cnn`.
         weights: `pretrained`, `none` (random), or the path of a `.pth` or `.safetensors` file.
-        tap: the block after which the network is cut; by default the architecture's.
+        tap: the block after which the network ends; by default the architecture's.
         pool: the grid of the map, 1, 2 or 4; by default the architecture's.
         size: side of the images in px; by default that of the weights.
         design: of a `cnn`, the fields of `designed.Design`; of `own`, the class as `_target_` and its `arguments`.
@@ -93,28 +169,47 @@ def build(
     Raises:
         UserError: where there is no such network, block or file, or the file does not fit.
     """
-    kind = architecture(name, published=weights == "pretrained", design=design, trusted=trusted)
-    net = kind.build()
-    notes = _fill(net, kind, weights)
-    wanted = tap or kind.tap
-    facts = net.design.facts() if isinstance(net, DesignedNet) else kind.design
-    block = resolve(net, wanted) if wanted else None if name == "cnn" else last_map(net, kind.preprocessing["size"])
-    return Backbone(net, Cut(name, block, pool or kind.pool, facts), kind.at(size).preprocessing), notes
+    source = architecture(name, published=weights == "pretrained", design=design, trusted=trusted)
+    net = source.build()
+    notes = _fill(net, source, weights)
+    preprocessing = source.at(size).preprocessing
+    wanted = tap or source.tap
+    layer = resolve(net, wanted) if wanted else None
+    recording = _record(net, name, preprocessing["size"], layer, bool(design))
+    layer = layer or (None if name == "cnn" else last_map(net, recording))
+    metadata = net.design.metadata() if isinstance(net, DesignedNet) else source.design
+    return Backbone(net, BackboneSpec(name, layer, pool or source.pool, metadata), preprocessing, recording), notes
 
 
-def _fill(net: nn.Module, kind: Architecture, weights: str) -> list[str]:
+def _record(net: nn.Module, name: str, size: int, layer: str | None, designed: bool) -> Recording:
+    try:
+        recording = record(net, size, layer)
+    except (AssertionError, RuntimeError) as error:
+        fix = "Leave data.image_size out to take the size the weights were made for."
+        if designed:
+            fix = "Take a larger one, or fewer backbone.layers, or a smaller backbone.stride."
+        raise UserError(f"data.image_size={size}", f"does not suit {name} ({error})", fix=fix) from error
+    if layer is not None and layer not in recording.outputs:
+        fix = f"Blocks that do: {', '.join(block_names(net, recording))}."
+        raise UserError("features.tap", "must be a block that gives a tensor", got=layer, fix=fix)
+    return recording
+
+
+def _fill(net: nn.Module, source: Architecture, weights: str) -> list[str]:
     if weights == "none":
-        said = f"{kind.name} has random weights (backbone.weights=none): its features know nothing yet"
-        return [f"{said}; phases=scratch would train it."]
+        note = f"{source.name} has random weights (backbone.weights=none): its features know nothing yet"
+        return [f"{note}; phases=scratch would train it."]
     if weights == "pretrained":
-        load_into(net, kind.pretrained(), classifier_name(net), kind.name)
+        load_into(net, source.pretrained(), classifier_name(net), source.name)
         return []
     return load_into(net, read(weights), classifier_name(net), weights)
 
 
-def rebuild(spec: Cut, preprocessing: Mapping[str, Any], tensors: dict[str, Tensor], trusted: Sequence[str] = ()) -> Backbone:
-    """The backbone of a bundle: the same cut of the same architecture, every tensor given."""
+def rebuild(
+    spec: BackboneSpec, preprocessing: Mapping[str, Any], tensors: dict[str, Tensor], trusted: Sequence[str] = ()
+) -> Backbone:
+    """The backbone of a bundle: the same part of the same architecture, every tensor given."""
     net = architecture(spec.name, False, preprocessing["size"], spec.design, trusted).build()
-    backbone = Backbone(net, spec, preprocessing)
-    backbone.net.load_state_dict(tensors, strict=True)
+    backbone = Backbone(net, spec, preprocessing, record(net, preprocessing["size"], spec.layer))
+    load_tensors(backbone.net, tensors, strict=True)
     return backbone

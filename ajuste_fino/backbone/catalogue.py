@@ -18,7 +18,7 @@ EMBEDDED = Path(__file__).parents[1] / "weights" / "embedded.safetensors"
 # these two would be built with an initialisation that takes a minute and that weights overwrite
 ARGUMENTS = {name: {"transform_input": True, "init_weights": False} for name in ("googlenet", "inception_v3")}
 # the grid that did best on validation splits; every other network is read as the mean of its last map
-CUTS = {"embedded": ("features.block3", 4), "squeezenet1_1": (None, 2)}
+LAYERS = {"embedded": ("features.block3", 4), "squeezenet1_1": (None, 2)}
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def architecture(
     Raises:
         UserError: where no library has it.
     """
-    tap, pool = CUTS.get(name, (None, 1))
+    tap, pool = LAYERS.get(name, (None, 1))
     if name == "embedded":
         expects = {"size": 64, "resize": 64, "mean": (0.5,) * 3, "std": (0.25,) * 3, "squash": True}
         return Architecture(name, EmbeddedNet, partial(weights.read, EMBEDDED), expects, tap, pool)

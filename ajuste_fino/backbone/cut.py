@@ -1,75 +1,146 @@
-"""Where a network is cut: the blocks that give a map, and the part of the network up to one of them."""
+"""The first or the second part of a network. Its own `forward` runs; a pass is stopped after one block, or begun after it."""
 
-import warnings
-from collections.abc import Iterator
+import copy
+from collections.abc import Callable
+from typing import Any, NoReturn
 
-import torch
-from torch import Tensor, fx, nn
-from torchvision.models.feature_extraction import create_feature_extractor
+from torch import Tensor, nn
 
-from ajuste_fino.errors import UserError, nearest
+from ajuste_fino.backbone.blocks import Recording, classifier_name
 
-CLASSIFIERS = ("fc", "classifier", "head", "heads")
-POOLS = ("avgpool", "global_pool", "flatten", "dropout", "head_drop")
+RTOL = 1e-4  # of the largest value; between the output of a whole network and that of its parts
 
 
-def classifier_name(net: nn.Module) -> str:
-    """The name of the last part of a network, the one a new head replaces."""
-    names = [name for name, _ in net.named_children()]
-    return next((name for name in names if name in CLASSIFIERS), names[-1])
+class _Stop(Exception):
+    """The output of the block at which a pass ends, on its way out of the network."""
+
+    def __init__(self, output: Tensor) -> None:
+        super().__init__()
+        self.output = output
 
 
-def _blocks(net: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    for name, child in net.named_children():
-        if isinstance(child, nn.ModuleList):
-            yield from ((f"{name}.{inner}", block) for inner, block in child.named_children())
-        elif name not in POOLS + CLASSIFIERS and "aux" not in name.lower():
-            yield name, child
+def _stop(_module: nn.Module, _inputs: object, output: Tensor) -> NoReturn:
+    raise _Stop(output)
 
 
-def last_map(net: nn.Module, size: int) -> str | None:
-    """The name of the block that gives the last map (N, C, H, W) before pooling and classifier; None in a transformer."""
-    shapes: list[tuple[str, int]] = []
-    hooks = [
-        block.register_forward_hook(lambda _m, _i, out, name=name: shapes.append((name, out.ndim)))
-        for name, block in _blocks(net)
-    ]
-    with torch.inference_mode():
-        net.eval()(torch.zeros(1, 3, size, size))
-    for hook in hooks:
-        hook.remove()
-    name, dimensions = shapes[-1]
-    return name if dimensions == 4 else None
+def run(net: nn.Module, x: Tensor) -> Tensor:
+    """The output of a network, or of the block at which it was ended."""
+    try:
+        output: Tensor = net(x)
+    except _Stop as stop:
+        return stop.output
+    return output
 
 
-def resolve(net: nn.Module, tap: str) -> str:
-    """The full name of a block: `block2` is found as `features.block2`.
+def close(part: Tensor, whole: Tensor) -> bool:
+    """Whether two outputs are equal up to rounding; on the device `meta`, which has no numbers, whether their shapes are."""
+    if part.shape != whole.shape or part.is_meta:
+        return part.shape == whole.shape
+    return bool((part - whole).abs().max() <= RTOL * whole.abs().max())
 
-    Raises:
-        UserError: where no block has that name.
+
+def end_at(net: nn.Module, layer: str | None, recording: Recording) -> nn.Module:
+    """`net`, changed so that `run` gives the output of `layer`; what would run later is gone, the names of tensors stay.
+
+    With `layer` None all of it stays but the classifier, whose input is then the output.
     """
-    names = [name for name, _ in net.named_modules() if name]
-    for name in (tap, f"features.{tap}"):
-        if name in names and not name.startswith(classifier_name(net)):
-            return name
-    blocks = [name.removeprefix("features.") for name in names if name.count(".") <= 1 and not name.startswith(CLASSIFIERS)]
-    raise UserError("features.tap", "must name a block of the backbone", got=tap, fix=nearest(tap, blocks))
-
-
-def _as_map(_module: nn.Module, _inputs: object, output: Tensor) -> dict[str, Tensor]:
-    return {"map": output}
-
-
-def cut(net: nn.Module, tap: str | None) -> nn.Module:
-    """The part of `net` up to the block `tap`: (N, 3, H, W) → {"map": (N, C, h, w)}; names of tensors stay.
-
-    With `tap` None, all of it but the classifier: → {"map": (N, D)}.
-    """
-    if tap is None:
-        setattr(net, classifier_name(net), nn.Identity())
-        net.register_forward_hook(_as_map)
+    if layer is None:
+        _remove_classifier(net)
         return net.eval()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="NOTE: The nodes obtained by tracing")  # the tap is in both modes
-        extractor: fx.GraphModule = create_feature_extractor(net.eval(), {tap: "map"})
-    return extractor.eval()
+    moment = recording.end(layer)
+    net.get_submodule(layer).register_forward_hook(_stop)
+    _replace(net, "", lambda name, part: {"before": part, "after": nn.Identity()}.get(_when(name, part, recording, moment)))
+    return net.eval()
+
+
+def _remove_classifier(net: nn.Module) -> None:
+    reset = getattr(net, "reset_classifier", None)
+    if reset is not None:
+        reset(0)  # timm's own way, which also knows networks with two classifiers
+    else:
+        setattr(net, classifier_name(net), nn.Identity())
+
+
+def _when(name: str, part: nn.Module, recording: Recording, moment: float) -> str:
+    """Whether a part runs before a moment, after it (or never), or during it: then some of what it holds runs before."""
+    if name in recording.calls:
+        call = recording.calls[name]
+        return "before" if call.end <= moment else "after" if call.start > moment else "during"
+    runs = any(f"{name}.{inner}" in recording.calls for inner, _ in part.named_modules())
+    return "during" if runs else "after"
+
+
+def _replace(module: nn.Module, prefix: str, choose: Callable[[str, nn.Module], nn.Module | None]) -> None:
+    """Put what `choose` gives in the place of each part of a module; None: look at the parts of that part."""
+    for name, part in list(module.named_children()):
+        chosen = choose(f"{prefix}{name}", part)
+        if chosen is None:
+            _replace(part, f"{prefix}{name}.", choose)
+        elif chosen is not part:
+            setattr(module, name, chosen)
+
+
+def _shared_copy(net: nn.Module) -> nn.Module:
+    """Modules of its own, with the tensors of `net`."""
+    return copy.deepcopy(net, {id(tensor): tensor for tensor in (*net.parameters(), *net.buffers())})
+
+
+class Trunk(nn.Module):
+    """(N, 3, H, W) → the output of its last block, (N, *shape): the first part of a network, whose tensors it shares."""
+
+    shape: tuple[int, ...] | None
+
+    def __init__(self, net: nn.Module, last: str, recording: Recording, whole: dict[str, Any]) -> None:
+        super().__init__()
+        self.net, self.last, self.whole = end_at(_shared_copy(net), last, recording), last, whole
+        self.shape = recording.calls[last].shape
+
+    def identity(self) -> dict[str, Any]:
+        """Which part of which network it is, as plain values."""
+        return {**self.whole, "trunk": self.last}
+
+    def forward(self, x: Tensor) -> Tensor:
+        return run(self.net, x)
+
+
+class Tail(nn.Module):
+    """The output of a block → the output of the network: its second part, whose tensors it shares.
+
+    The blocks before are replaced by constants of the shape of their outputs, so that the network's own `forward` runs on
+    without them; the last of them gives the input of the tail.
+    """
+
+    def __init__(self, net: nn.Module, last: str, recording: Recording) -> None:
+        super().__init__()
+        self.net, self.size, self.resumed = _shared_copy(net), recording.size, _Resumed()
+        moment = recording.end(last)
+
+        def choose(name: str, part: nn.Module) -> nn.Module | None:
+            when = _when(name, part, recording, moment)
+            if when == "before":
+                return _Constant(self.resumed, None if name == last else recording.calls[name].shape)
+            return part if when == "after" else None
+
+        _replace(self.net, "", choose)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.resumed.input = x
+        return run(self.net, x.new_zeros(()).expand(len(x), 3, self.size, self.size))
+
+
+class _Resumed:
+    """The input of a tail, for the blocks that are not run."""
+
+    input: Tensor
+
+
+class _Constant(nn.Module):
+    """In the place of a block that is not run: zeros of the shape of its output, or the input of the tail."""
+
+    def __init__(self, resumed: _Resumed, shape: tuple[int, ...] | None) -> None:
+        super().__init__()
+        self.resumed, self.shape = resumed, shape
+
+    def forward(self, *_: object, **__: object) -> Tensor:
+        x = self.resumed.input
+        return x if self.shape is None else x.new_zeros(()).expand(len(x), *self.shape)

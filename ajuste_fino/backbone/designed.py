@@ -67,8 +67,8 @@ class Design:
             raise UserError("backbone.filters", "must be numbers of filters, one for each layer", got=self.filters, fix=fix)
         return widths
 
-    def facts(self) -> dict[str, Any]:
-        """The arguments as plain values: `Design(**design.facts())` is the same."""
+    def metadata(self) -> dict[str, Any]:
+        """The arguments as plain values: `Design(**design.metadata())` is the same."""
         names = ("layers", "kernel", "stride", "pooling", "dropout", "grid", "impl")
         return {"filters": list(self.widths), **{name: getattr(self, name) for name in names}}
 

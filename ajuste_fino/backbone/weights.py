@@ -2,6 +2,7 @@
 
 import hashlib
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ajuste_fino.errors import UserError, some
+from ajuste_fino.errors import UserError, preview
 from ajuste_fino.files import existing
 
 PREFIXES = ("module.", "backbone.", "model.")
@@ -95,15 +96,22 @@ def load_into(net: nn.Module, state: dict[str, Tensor], classifier: str, source:
     missing = [n for n in own if n not in fits and not n.endswith("num_batches_tracked")]
     lacking = [_why(n, own, state) for n in missing if not _within(n, classifier)]
     if lacking:
-        fix = f"Is it a file for another architecture? Not there:\n{some(lacking)}"
+        fix = f"Is it a file for another architecture? Not there:\n{preview(lacking)}"
         raise UserError(
             f"backbone.weights={source}", "lack tensors of the network", got=f"{len(lacking)} of {len(own)}", fix=fix
         )
-    net.load_state_dict(fits, strict=False)
+    load_tensors(net, fits, strict=False)
     left = [name for name in state if name not in own]
     heads = [name for name in missing if _within(name, classifier)]
     notes = [f"The weights lack the old classifier ({', '.join(heads)}), which is replaced anyway."] if heads else []
-    return notes + ([f"The weights hold {len(left)} tensors that the network lacks:\n{some(left)}"] if left else [])
+    return notes + ([f"The weights hold {len(left)} tensors that the network lacks:\n{preview(left)}"] if left else [])
+
+
+def load_tensors(net: nn.Module, tensors: Mapping[str, Tensor], strict: bool) -> None:
+    """Put tensors into a network by name, read as those of its own version: some networks ask for the one of a file."""
+    state = OrderedDict(tensors)
+    state._metadata = net.state_dict()._metadata  # type: ignore[attr-defined]
+    net.load_state_dict(state, strict=strict)
 
 
 def _within(name: str, module: str) -> bool:
@@ -131,7 +139,7 @@ def online(load: Callable[[], dict[str, Tensor]], name: str) -> dict[str, Tensor
         ) from error
 
 
-def kept(name: str) -> Path | None:
+def cached_weights(name: str) -> Path | None:
     """The file of a torchvision network's published weights in torch's cache, where it is there."""
     from torchvision import models
 

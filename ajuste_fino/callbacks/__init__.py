@@ -1,1 +1,6 @@
 """What Lightning is asked to do around the steps."""
+
+from ajuste_fino.callbacks.guard import NonFinite
+from ajuste_fino.callbacks.progress import ProgressBar
+
+__all__ = ["NonFinite", "ProgressBar"]

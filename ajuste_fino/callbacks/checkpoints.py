@@ -6,11 +6,8 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 
 from ajuste_fino.files import atomic
-
-MONITOR, MODE = "val/loss", "min"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -29,12 +26,3 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
         return torch.load(path, map_location=map_location, weights_only=True)
-
-
-def keep(folder: Path, patience: int) -> list[Callback]:
-    """`best.ckpt` of the lowest validation loss, `last.ckpt`; training stops after `patience` epochs without a better one."""
-    return [
-        ModelCheckpoint(folder, "best", monitor=MONITOR, mode=MODE, save_top_k=1, enable_version_counter=False),
-        ModelCheckpoint(folder, "last", save_top_k=1, enable_version_counter=False),
-        EarlyStopping(MONITOR, mode=MODE, patience=patience),
-    ]

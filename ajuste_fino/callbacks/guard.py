@@ -1,4 +1,4 @@
-"""Training on numbers that are none does not go on."""
+"""Stop training when the loss is not finite."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""One bar for the whole training: the epoch, the last validation's figures, the time left at most."""
+"""One bar for the whole training: the epoch, the metrics of the last validation, the time left at most."""
 
 from typing import Any
 
@@ -8,10 +8,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 
-class Bar(Callback):
+class ProgressBar(Callback):
     """Counts steps over all epochs; early stopping can only make it shorter. Ctrl-C stops it."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self) -> None:
+        console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), TextColumn("left at most"))
         self.progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
@@ -23,8 +24,8 @@ class Bar(Callback):
         self.progress.advance(self.task)
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        figures = ", ".join(f"{name[4:]} {trainer.callback_metrics[name]:.3f}" for name in ("val/loss", "val/accuracy"))
-        what = f"Training, epoch {trainer.current_epoch + 1} of {trainer.max_epochs}, validation {figures}"
+        metrics = ", ".join(f"{name[4:]} {trainer.callback_metrics[name]:.3f}" for name in ("val/loss", "val/accuracy"))
+        what = f"Training, epoch {trainer.current_epoch + 1} of {trainer.max_epochs}, validation {metrics}"
         self.progress.update(self.task, description=what)
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:

@@ -5,9 +5,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ajuste_fino.data.group import deal, units
-from ajuste_fino.data.scan import Sample, natural
-from ajuste_fino.data.split import assign
+from ajuste_fino.data.group import groups, stratified_group_split
+from ajuste_fino.data.sample import Sample
+from ajuste_fino.data.scan import natural
+from ajuste_fino.data.split import split
 from ajuste_fino.errors import UserError
 
 KEY = "data.folds"
@@ -27,13 +28,13 @@ def folds(samples: Sequence[Sample], count: int, val: float, seed: int) -> Itera
     for fold in range(count):
         held = [replace(sample, split="test") for sample, n in zip(samples, numbers, strict=True) if n == fold]
         rest = [replace(sample, split="") for sample, n in zip(samples, numbers, strict=True) if n != fold]
-        yield assign(rest, val, 0.0, seed) + held
+        yield split(rest, val, 0.0, seed) + held
 
 
 def _refuse(samples: Sequence[Sample], count: int) -> None:
     what = "groups" if any(sample.group for sample in samples) else "different pictures"
     of_class: dict[str, set[str]] = defaultdict(set)
-    for sample, unit in zip(samples, units(samples), strict=True):
+    for sample, unit in zip(samples, groups(samples), strict=True):
         of_class[sample.label].add(unit)
     sizes = Counter({label: len(held) for label, held in of_class.items()})
     few = sorted((label for label in sizes if sizes[label] < 2), key=natural)
@@ -47,9 +48,9 @@ def _refuse(samples: Sequence[Sample], count: int) -> None:
 
 def _numbers(samples: Sequence[Sample], count: int, seed: int) -> list[int]:
     """The fold of each sample."""
-    names = units(samples)
+    names = groups(samples)
     if any(sample.group for sample in samples):
-        sides = deal(samples, {str(fold): 1 / count for fold in range(count)}, seed)
+        sides = stratified_group_split(samples, {str(fold): 1 / count for fold in range(count)}, seed)
         return [int(sides[unit]) for unit in names]
     of_class: dict[str, set[str]] = defaultdict(set)
     for sample in samples:

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ajuste_fino.data.scan import Sample
-from ajuste_fino.errors import UserError, nearest, some
+from ajuste_fino.data.sample import Sample
+from ajuste_fino.errors import UserError, nearest, preview
 from ajuste_fino.files import read_csv
 
 KEY = "data.group"
 
 
-def grouped(samples: Sequence[Sample], group: str | None, root: Path) -> list[Sample]:
+def assign_groups(samples: Sequence[Sample], group: str | None, root: Path) -> list[Sample]:
     """The samples, each with the group it belongs to.
 
     Args:
@@ -29,7 +29,7 @@ def grouped(samples: Sequence[Sample], group: str | None, root: Path) -> list[Sa
     names = _column(root, group) if "(" not in group else _matches(samples, group)
     without = [sample.file for sample in samples if not names.get(sample.file)]
     if without:
-        fix = f"{len(without)} have none:\n{some(without)}"
+        fix = f"{len(without)} have none:\n{preview(without)}"
         raise UserError(KEY, "must give every picture a group", got=group, fix=fix)
     return [replace(sample, group=names[sample.file]) for sample in samples]
 
@@ -56,7 +56,7 @@ def _matches(samples: Iterable[Sample], pattern: str) -> dict[str, str]:
     return {file: match[1] or "" for file, match in found if match}
 
 
-def units(samples: Sequence[Sample]) -> list[str]:
+def groups(samples: Sequence[Sample]) -> list[str]:
     """What each sample cannot be parted from: its group and the copies of its content, whatever groups those are in."""
     parent: dict[str, str] = {}
 
@@ -72,7 +72,9 @@ def units(samples: Sequence[Sample]) -> list[str]:
     return [root(sample.sha256) for sample in samples]
 
 
-def deal(samples: Sequence[Sample], shares: dict[str, float], seed: int, keep: str | None = None) -> dict[str, str]:
+def stratified_group_split(
+    samples: Sequence[Sample], shares: dict[str, float], seed: int, keep: str | None = None
+) -> dict[str, str]:
     """Give each unit to a side, so that every side has its share of every class as nearly as whole units allow.
 
     Units are dealt from the largest to the smallest, each to the side that lacks its classes most; equal ones in an order
@@ -84,7 +86,7 @@ def deal(samples: Sequence[Sample], shares: dict[str, float], seed: int, keep: s
     Raises:
         UserError: where there are fewer units than sides.
     """
-    names = units(samples)
+    names = groups(samples)
     held: dict[str, Counter[str]] = defaultdict(Counter)
     for unit, sample in zip(names, samples, strict=True):
         held[unit][sample.label] += 1

@@ -4,8 +4,9 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple, NoReturn, Protocol
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -29,8 +30,42 @@ class BadImage(Exception):
         return f"{self.path}: {self.reason}"
 
 
+class Content(Protocol):
+    """Where the bytes of an image are: a file, a row of a table, a member of an archive."""
+
+    def read(self) -> bytes:
+        """All of them.
+
+        Raises:
+            BadImage: where they cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """An image that is a file of its own."""
+
+    path: Path
+
+    def read(self) -> bytes:
+        try:
+            if not self.path.is_file():  # a pipe would never end
+                raise BadImage(self, "not a regular file")
+            return self.path.read_bytes() or _refuse_empty(self)
+        except OSError as error:
+            raise BadImage(self, error.strerror or str(error)) from error
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+def _refuse_empty(content: Content) -> NoReturn:
+    raise BadImage(content, "an empty file")
+
+
 def changed(bad: BadImage) -> UserError:
-    """What a run says of a file that was a good picture when it was checked."""
+    """What a run says of an image that was good when it was checked."""
     return UserError(str(bad), "changed since it was checked", fix="Start again when nothing writes there.")
 
 
@@ -43,8 +78,8 @@ class Header(NamedTuple):
     height: int
 
 
-def load_image(source: str | Path | Image.Image, content: bytes | None = None, least: int | None = None) -> Image.Image:
-    """A file, or a picture already open, as an upright 8-bit RGB picture; `content` is the file's, where it was read already.
+def load_image(source: str | Path | Image.Image, min_size: int | None = None) -> Image.Image:
+    """A file, or an image already open, as an upright 8-bit RGB image.
 
     The rules, the same everywhere:
 
@@ -55,14 +90,14 @@ def load_image(source: str | Path | Image.Image, content: bytes | None = None, l
     - 16 bits a channel, and integers of 32, are read as 0 … 65535 and divided by 257;
     - floating point is read as 0 … 1 where no value is larger, else as 0 … 255, else as 0 … 65535; it must be finite;
     - CMYK, YCbCr, Lab and HSV become RGB by Pillow's conversion; colour profiles are not applied;
-    - a JPEG file whose shorter side is at least twice `least` px is decoded at 1/2, 1/4 or 1/8 of its size, so that the
-      shorter side keeps `least` px: all its data is read, fewer pixels are computed.
+    - a JPEG file whose shorter side is at least twice `min_size` px is decoded at 1/2, 1/4 or 1/8 of its size, so that the
+      shorter side keeps `min_size` px: all its data is read, fewer pixels are computed.
 
     Raises:
         BadImage: for whatever cannot be decoded whole under these rules.
     """
     with quiet():
-        return read_image(source, content, least)[1]
+        return read_image(source if isinstance(source, Image.Image) else ImageFile(Path(source)), min_size)[1]
 
 
 @contextmanager
@@ -73,44 +108,32 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def read_image(
-    source: str | Path | Image.Image, content: bytes | None = None, least: int | None = None
-) -> tuple[Header, Image.Image]:
+def read_image(source: Content | Image.Image, min_size: int | None = None) -> tuple[Header, Image.Image]:
     """`load_image` with the header, for threads: their caller keeps Pillow `quiet`."""
     try:
         if isinstance(source, Image.Image):
             return header(source), to_rgb(source)
-        return _open(Path(source), least) if content is None else _decode(Path(source), io.BytesIO(content), least)
+        return _decode(source.read(), min_size)
     except BadImage as bad:
         raise BadImage("image" if isinstance(source, Image.Image) else source, bad.reason) from bad
     except Exception as error:  # a damaged file can make a decoder raise anything at all
-        reason = str(error) or type(error).__name__
-        raise BadImage(source, reason.replace(f" {str(source)!r}", "")) from error
+        raise BadImage(source, str(error) or type(error).__name__) from error
 
 
 def header(image: Image.Image) -> Header:
     return Header(image.format or "", image.mode, image.width, image.height)
 
 
-def _open(path: Path, least: int | None) -> tuple[Header, Image.Image]:
-    if not path.is_file():
-        raise BadImage(path, "not a regular file")
-    if path.stat().st_size == 0:
-        raise BadImage(path, "an empty file")
-    with path.open("rb") as file:
-        return _decode(path, file, least)
-
-
-def _decode(path: Path, file: IO[bytes], least: int | None) -> tuple[Header, Image.Image]:
+def _decode(content: bytes, min_size: int | None) -> tuple[Header, Image.Image]:
     try:
-        image = Image.open(file, formats=FORMATS)
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
     except Image.UnidentifiedImageError as error:
-        raise BadImage(path, f"its content is none of {', '.join(FORMATS)}") from error
+        raise BadImage("image", f"its content is none of {', '.join(FORMATS)}") from error
     with image:
         stored = header(image)
         _refuse_huge(image)
-        if least:
-            image.draft(None, (least, least))  # of all formats, only JPEG's decoder can
+        if min_size:
+            image.draft(None, (min_size, min_size))  # of all formats, only JPEG's decoder can
         return stored, to_rgb(image)
 
 

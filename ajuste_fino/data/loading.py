@@ -1,11 +1,9 @@
-"""Pictures decoded by threads or processes, a batch at a time, in an order that seed and epoch alone decide."""
+"""Images decoded to pixels by threads or processes, a batch at a time."""
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import groupby
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -13,140 +11,154 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from ajuste_fino.data.images import BadImage, Header, quiet, read_image
-from ajuste_fino.data.look import Look, content_of
+from ajuste_fino.data.decoding import Decoded
+from ajuste_fino.data.images import BadImage, Content, quiet, read_image
+from ajuste_fino.data.info import ImageInfo
+from ajuste_fino.data.order import EpochBatchSampler
+from ajuste_fino.data.sample import Sample
+from ajuste_fino.data.transforms import Preprocessing
 
-Source = Path | Image.Image
+Progress = Callable[[Iterable, int, str], Iterator]
+View = tuple[int, ImageInfo | None, Tensor | BadImage]
 
 
 class Transform(Protocol):
-    """From a picture to the pixels of one of its views."""
+    """From an image to the pixels of one of its views."""
 
-    def least(self, view: int) -> int:
+    def min_size(self, view: int) -> int:
         """How many px of the shorter side it makes use of: a large JPEG need not be decoded to more."""
         ...
 
     def __call__(self, image: Image.Image, index: int, view: int) -> Tensor:
-        """RGB picture → (3, H, W) uint8."""
+        """RGB image → (3, H, W) uint8."""
         ...
+
+
+class PlainView:
+    """The one view of an image that evaluating it needs."""
+
+    def __init__(self, preprocessing: Preprocessing) -> None:
+        self.preprocessing = preprocessing
+
+    def min_size(self, view: int) -> int:
+        return self.preprocessing.min_size
+
+    def __call__(self, image: Image.Image, index: int, view: int) -> Tensor:
+        return self.preprocessing(image)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """(N, 3, H, W) uint8 pixels, the positions they have in the list of sources, and what is no picture.
+    """(N, 3, H, W) uint8 pixels, the positions they have in the list of sources, and what is no image.
 
-    `looks` has those of plain views, by position, where they were asked for.
+    `infos` has those of plain views, by position, where they were asked for.
     """
 
     pixels: Tensor
     positions: list[int]
-    looks: dict[int, Look]
+    infos: dict[int, ImageInfo]
     bad: list[tuple[int, BadImage]]
 
     def pin_memory(self) -> "Batch":
         return replace(self, pixels=self.pixels.pin_memory())
 
 
-class Pictures(Dataset[Batch]):
+class ImageDataset(Dataset[Batch]):
     """Sources through a transform, a batch of positions at a time, decoded by as many threads.
 
     Position `view * N + index` is the view numbered `view` of the source numbered `index`; view 0 is the plain one.
-    Views of one picture that follow each other are made from one decoding.
+    Views of one image that follow each other are made from one decoding.
     """
 
     def __init__(
-        self,
-        sources: Sequence[Source],
-        transform: Transform,
-        contents: Sequence[str] | None = None,
-        threads: int = 1,
-        looks: bool = False,
+        self, sources: Sequence[Content | Image.Image], transform: Transform, threads: int = 1, infos: bool = False
     ) -> None:
-        self.sources, self.transform, self.contents = sources, transform, contents
-        self.threads, self.looks = threads, looks
+        self.sources, self.transform, self.threads, self.infos = sources, transform, threads, infos
 
     def __getitem__(self, positions: list[int]) -> Batch:
         count = len(self.sources)
         groups = [list(group) for _, group in groupby(positions, lambda position: position % count)]
-        seen = [one for group in self._each(groups) for one in group]
-        good = [(position, look, pixels) for position, look, pixels in seen if isinstance(pixels, Tensor)]
+        views = [view for group in self._each(groups) for view in group]
+        good = [(position, info, pixels) for position, info, pixels in views if isinstance(pixels, Tensor)]
         return Batch(
             torch.stack([pixels for *_, pixels in good]) if good else torch.empty(0, 3, 1, 1, dtype=torch.uint8),
             [position for position, *_ in good],
-            {position: look for position, look, _ in good if look},
-            [(position, error) for position, _, error in seen if isinstance(error, BadImage)],
+            {position: info for position, info, _ in good if info},
+            [(position, error) for position, _, error in views if isinstance(error, BadImage)],
         )
 
-    def _each(self, groups: list[list[int]]) -> list[list[Any]]:
+    def _each(self, groups: list[list[int]]) -> list[list[View]]:
         with quiet():
             if self.threads < 2 or len(groups) < 2:
                 return [self._views(group) for group in groups]
-            with ThreadPoolExecutor(self.threads) as pool:  # to start two threads takes less than to decode a picture
+            with ThreadPoolExecutor(self.threads) as pool:  # to start two threads takes less than to decode an image
                 return list(pool.map(self._views, groups))
 
-    def _views(self, positions: list[int]) -> list[tuple[int, Look | None, Tensor | BadImage]]:
-        """Some views of one picture, each with its pixels, or with what is wrong with the file."""
-        index, least = positions[0] % len(self.sources), 0
-        views: list[tuple[int, Look | None, Tensor | BadImage]] = []
+    def _views(self, positions: list[int]) -> list[View]:
+        """Some views of one image, each with its pixels, or with what is wrong with the file."""
+        index, min_size = positions[0] % len(self.sources), 0
+        views: list[View] = []
         for position in positions:
             view = position // len(self.sources)
             try:
-                if least != self.transform.least(view):
-                    least = self.transform.least(view)
-                    stored, image = self._load(index, least)
-                look = Look.at(stored, image) if self.looks and not view else None
-                views.append((position, look, self.transform(image, index, view)))
+                if min_size != self.transform.min_size(view):
+                    min_size = self.transform.min_size(view)
+                    stored, image = read_image(self.sources[index], min_size)
+                info = ImageInfo.of(stored, image) if self.infos and not view else None
+                views.append((position, info, self.transform(image, index, view)))
             except BadImage as error:
                 views.append((position, None, error))
         return views
 
-    def _load(self, index: int, least: int) -> tuple[Header, Image.Image]:
-        """The picture; where its content is known by hash, another content under its name is refused."""
-        source = self.sources[index]
-        if self.contents is None or isinstance(source, Image.Image):
-            return read_image(source, least=least)
-        return read_image(source, content_of(source, self.contents[index]), least)
 
+class LabelledImageDataset(Dataset[tuple[Tensor, Tensor]]):
+    """Images with the numbers of their labels, for training on images: (N, 3, H, W) uint8, (N,)."""
 
-class Labelled(Dataset[tuple[Tensor, Tensor]]):
-    """Pictures with the numbers of their labels, for training on images: (N, 3, H, W) uint8, (N,)."""
-
-    def __init__(self, pictures: Pictures, targets: Sequence[int]) -> None:
-        self.pictures, self.targets = pictures, torch.tensor(targets)
+    def __init__(self, images: ImageDataset, targets: Sequence[int]) -> None:
+        self.images, self.targets = images, torch.tensor(targets)
 
     def __getitem__(self, positions: list[int]) -> tuple[Tensor, Tensor]:
-        batch = self.pictures[positions]
+        batch = self.images[positions]
         if batch.bad:  # it was whole when it was checked
             raise RuntimeError(f"{batch.bad[0][1]} (the file changed since the run began)")
         return batch.pixels, self.targets[torch.tensor(positions) % len(self.targets)]
 
 
-class Order(Sampler[list[int]]):
-    """Batches of positions; with a seed, shuffled by a permutation that depends on the seed and the epoch alone.
+@dataclass(frozen=True)
+class LoaderConfig:
+    """How a pass over images is done: on which device, how many at once, by how many decoding workers, and who shows it."""
 
-    With several views each picture's view is drawn anew every epoch, from the same seed. Lightning calls `set_epoch`
-    before each epoch.
-    """
+    device: torch.device
+    batch_size: int
+    workers: int
+    progress: Progress
 
-    def __init__(self, count: int, batch_size: int, seed: int | None = None, views: int = 1) -> None:
-        self.count, self.batch_size, self.seed, self.views, self.epoch = count, batch_size, seed, views, 0
+    @property
+    def threads(self) -> int:
+        """A backbone on the CPU and the decoding share the cores: they take turns, and threads decode.
 
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
+        Processes that decode beside it would take the cores from the backbone's threads, which then wait for each other.
+        """
+        return max(self.workers, 1) if self.device.type == "cpu" else 1
 
-    def __len__(self) -> int:
-        return -(-self.count // self.batch_size)
+    @property
+    def processes(self) -> int:
+        """Beside a GPU, processes decode while it computes."""
+        return 0 if self.device.type == "cpu" else self.workers
 
-    def __iter__(self) -> Iterator[list[int]]:
-        positions = torch.arange(self.count) if self.seed is None else self._shuffled()
-        for batch in positions.split(self.batch_size):
-            yield batch.tolist()
+    def batches(self, images: ImageDataset, order: EpochBatchSampler) -> DataLoader[Batch]:
+        return loader(images, order, self.processes, pin=self.device.type == "cuda")
 
-    def _shuffled(self) -> Tensor:
-        key = hashlib.sha256(f"order {self.seed} {self.epoch}".encode()).digest()
-        generator = torch.Generator().manual_seed(int.from_bytes(key[:8], "big", signed=True))
-        view = torch.randint(self.views, (self.count,), generator=generator)
-        return torch.randperm(self.count, generator=generator) + view * self.count
+
+def decode_pixels(samples: Sequence[Sample], preprocessing: Preprocessing, config: LoaderConfig) -> Iterator[Decoded]:
+    """What each sample is, and its pixels, a batch at a time."""
+    contents = [sample.sha256 for sample in samples]
+    images = ImageDataset(samples, PlainView(preprocessing), config.threads, infos=True)
+    order = EpochBatchSampler(len(samples), config.batch_size)
+    for batch in config.progress(config.batches(images, order), len(order), "Extracting features"):
+        infos = {contents[position]: info for position, info in batch.infos.items()}
+        bad = {contents[position]: error.reason for position, error in batch.bad}
+        yield Decoded(infos, bad, [contents[position] for position in batch.positions], batch.pixels)
 
 
 def loader(dataset: Dataset[Any], order: Sampler[list[int]], workers: int = 0, pin: bool = False) -> DataLoader[Any]:

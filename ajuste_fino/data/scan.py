@@ -6,32 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ajuste_fino.data.images import SUFFIXES
-from ajuste_fino.errors import UserError, some
+from ajuste_fino.data.images import SUFFIXES, ImageFile
+from ajuste_fino.data.sample import Sample
+from ajuste_fino.errors import UserError, preview
 from ajuste_fino.files import read_csv
 
-SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 CLUTTER = {"__MACOSX", "Thumbs.db", "desktop.ini"}
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One picture: its file, the file's name relative to the root, its label, its split ("" until one is assigned).
-
-    `group` names what it must not be parted from; `sha256` is the hash of its content, once it was read.
-    """
-
-    path: Path
-    file: str
-    label: str
-    split: str = ""
-    sha256: str = ""
-    group: str = ""
-
-
 @dataclass
-class Found:
-    """What a scan saw: samples, all classes (empty ones too), files that are no pictures by name, what was passed over.
+class ScanResult:
+    """What a scan found: samples, all classes (empty ones too), files whose names are no images', what was passed over.
 
     `hidden`, `stray` and `links` were passed over: hidden files and folders, files that lie in no class, links to
     folders. `outside` are links that were followed out of the root.
@@ -39,7 +25,7 @@ class Found:
 
     samples: list[Sample] = field(default_factory=list)
     classes: set[str] = field(default_factory=set)
-    strangers: list[str] = field(default_factory=list)
+    non_images: list[str] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)
     stray: list[str] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
@@ -51,7 +37,7 @@ def natural(name: str) -> list[tuple[int, int | str]]:
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", name) if part]
 
 
-def scan(root: Path) -> Found:
+def scan(root: Path) -> ScanResult:
     """`root/class/*`, `root/{train,val|valid|validation,test}/class/*`, or a CSV of file,label[,split].
 
     Raises:
@@ -63,20 +49,20 @@ def scan(root: Path) -> Found:
     return found
 
 
-def _what_is_there(root: Path, found: Found) -> str:
+def _what_is_there(root: Path, found: ScanResult) -> str:
     if found.classes:
         return f"Its {len(found.classes)} folders hold no file that ends in {', '.join(SUFFIXES)}."
     return "It holds no folders; make one a class." if root.is_dir() else "The CSV has no rows."
 
 
-def _scan_folder(root: Path) -> Found:
-    found = Found()
+def _scan_folder(root: Path) -> ScanResult:
+    found = ScanResult()
     folders = list(_folders(root, found))
-    splits = [folder for folder in folders if folder.name.lower() in SPLITS]
-    if any(SPLITS[folder.name.lower()] == "train" for folder in splits):
+    splits = [folder for folder in folders if folder.name.lower() in SPLIT_NAMES]
+    if any(SPLIT_NAMES[folder.name.lower()] == "train" for folder in splits):
         _refuse_mixture(root, folders, splits)
         for folder in splits:
-            _scan_classes(root, folder, SPLITS[folder.name.lower()], found)
+            _scan_classes(root, folder, SPLIT_NAMES[folder.name.lower()], found)
         return found
     if splits and len(splits) == len(folders):
         raise UserError(
@@ -86,7 +72,7 @@ def _scan_folder(root: Path) -> Found:
             fix=f"Name one of its folders train, or pass data.root={folders[0]}.",
         )
     for folder in folders:
-        if any(SPLITS.get(inner.name.lower()) == "train" and inner.is_dir() for inner in folder.iterdir()):
+        if any(SPLIT_NAMES.get(inner.name.lower()) == "train" and inner.is_dir() for inner in folder.iterdir()):
             raise UserError("data.root", "lies above the splits", got=root, fix=f"Pass data.root={folder}.")
     _scan_classes(root, root, "", found)
     return found
@@ -97,13 +83,13 @@ def _refuse_mixture(root: Path, folders: list[Path], splits: list[Path]) -> None
     if others:
         fix = "Move these folders away or into the splits, or rename a class that is called train: " + ", ".join(others[:10])
         raise UserError("data.root", "holds splits and other folders side by side", got=root, fix=fix)
-    names = [SPLITS[folder.name.lower()] for folder in splits]
+    names = [SPLIT_NAMES[folder.name.lower()] for folder in splits]
     if len(set(names)) < len(names):
         fix = "Keep one folder for each of train, val and test."
         raise UserError("data.root", "has two folders for one split", got=[folder.name for folder in splits], fix=fix)
 
 
-def _folders(root: Path, found: Found) -> Iterator[Path]:
+def _folders(root: Path, found: ScanResult) -> Iterator[Path]:
     for entry in sorted(root.iterdir(), key=lambda entry: natural(entry.name)):
         if _is_clutter(entry.name):
             found.hidden.append(entry.name)
@@ -127,7 +113,7 @@ def _leads_back(entry: Path, root: Path) -> bool:
     return base.is_relative_to(target) or target.is_relative_to(base)
 
 
-def _scan_classes(root: Path, base: Path, split: str, found: Found) -> None:
+def _scan_classes(root: Path, base: Path, split: str, found: ScanResult) -> None:
     for folder in _folders(base, found):
         found.classes.add(folder.name)
         if folder.is_symlink():
@@ -137,9 +123,9 @@ def _scan_classes(root: Path, base: Path, split: str, found: Found) -> None:
             if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
                 found.outside.append(file)
             if path.suffix.lower() in SUFFIXES and _sayable(file):
-                found.samples.append(Sample(path, file, folder.name, split))
+                found.samples.append(Sample(ImageFile(path), file, folder.name, split))
             else:
-                found.strangers.append(file.encode("utf-8", "backslashreplace").decode())
+                found.non_images.append(file.encode("utf-8", "backslashreplace").decode())
 
 
 def _sayable(name: str) -> bool:
@@ -151,7 +137,7 @@ def _refuse_unreadable(error: OSError) -> None:
     raise UserError(str(error.filename), f"cannot be read ({error.strerror})", fix="Mend its permissions or move it away.")
 
 
-def _files(folder: Path, root: Path, found: Found) -> Iterator[Path]:
+def _files(folder: Path, root: Path, found: ScanResult) -> Iterator[Path]:
     """Every file below a class folder; links to folders are not followed, so that no loop is possible."""
     for parent, folders, names in os.walk(folder, onerror=_refuse_unreadable):
         for name in sorted([*folders, *names], key=natural):
@@ -166,19 +152,19 @@ def _files(folder: Path, root: Path, found: Found) -> Iterator[Path]:
                 yield Path(parent, name)
 
 
-def _scan_csv(table: Path) -> Found:
+def _scan_csv(table: Path) -> ScanResult:
     rows = read_csv(table)
     if rows and not {"file", "label"} <= rows[0].keys():
         fix = "Name the columns file,label or file,label,split."
         raise UserError(str(table), "needs the columns file and label", got=", ".join(rows[0]), fix=fix)
-    found = Found(classes={row["label"] for row in rows})
+    found = ScanResult(classes={row["label"] for row in rows})
     labels: dict[str, str] = {}
     for number, row in enumerate(rows, start=2):
         if not row["file"] or not row["label"] or labels.setdefault(row["file"], row["label"]) != row["label"]:
             fix = f"Line {number} has no file, no label or a second label for its file; one label a picture is the rule."
             raise UserError(str(table), "must give every file one label", fix=fix)
         split = split_named(row.get("split", ""), f"{table} line {number}")
-        found.samples.append(Sample(table.parent / row["file"], row["file"], row["label"], split))
+        found.samples.append(Sample(ImageFile(table.parent / row["file"]), row["file"], row["label"], split))
         if Path(row["file"]).is_absolute() or ".." in Path(row["file"]).parts:
             found.outside.append(row["file"])
     _refuse_lists(table, found.classes)
@@ -199,14 +185,14 @@ def _refuse_lists(table: Path, labels: set[str]) -> None:
 
 def split_named(name: str, where: str) -> str:
     """`validation` → `val`; "" stays."""
-    if name and name.lower() not in SPLITS:
+    if name and name.lower() not in SPLIT_NAMES:
         raise UserError(where, "has an unknown split", got=name, fix="Use train, val or test.")
-    return SPLITS.get(name.lower(), "")
+    return SPLIT_NAMES.get(name.lower(), "")
 
 
 def _refuse_missing(table: Path, samples: list[Sample]) -> None:
-    missing = [sample.file for sample in samples if not sample.path.exists()]
+    missing = [sample.file for sample in samples if not (table.parent / sample.file).exists()]
     if missing:
         hint = f"Paths are relative to the CSV; to give a run's split back, pass data.root=FOLDER data.split={table}."
-        fix = f"{hint} Missing:\n{some(missing)}"
+        fix = f"{hint} Missing:\n{preview(missing)}"
         raise UserError(str(table), "names files that do not exist", got=len(missing), fix=fix)

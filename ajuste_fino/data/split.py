@@ -1,17 +1,18 @@
-"""Who is trained on, who is chosen by, who is tested on."""
+"""Split samples into train, validation and test."""
 
 import hashlib
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
-from ajuste_fino.data.group import deal, units
-from ajuste_fino.data.scan import Sample, split_named
-from ajuste_fino.errors import UserError, some
+from ajuste_fino.data.group import groups, stratified_group_split
+from ajuste_fino.data.sample import Sample
+from ajuste_fino.data.scan import split_named
+from ajuste_fino.errors import UserError, preview
 from ajuste_fino.files import read_csv, write_csv
 
 
-def assign(samples: list[Sample], val: float, test: float, seed: int) -> list[Sample]:
+def split(samples: list[Sample], val: float, test: float, seed: int) -> list[Sample]:
     """Give each sample a split, class by class; splits that are there stay.
 
     Without any split, `val` and `test` are taken out of each class; with a train split but none for validation, `val` is
@@ -31,14 +32,14 @@ def assign(samples: list[Sample], val: float, test: float, seed: int) -> list[Sa
 
 def _by_group(samples: list[Sample], val: float, test: float, seed: int) -> list[Sample]:
     shares = {"train": 1 - val - test, "val": val, **({"test": test} if test else {})}
-    sides = deal(samples, shares, seed, keep="train")
-    return [replace(sample, split=sides[unit]) for sample, unit in zip(samples, units(samples), strict=True)]
+    sides = stratified_group_split(samples, shares, seed, keep="train")
+    return [replace(sample, split=sides[unit]) for sample, unit in zip(samples, groups(samples), strict=True)]
 
 
 def _refuse_unassigned(samples: list[Sample]) -> None:
     bare = [sample.file for sample in samples if not sample.split]
     if bare:
-        raise UserError("split", "must be given for every picture or for none", fix=f"Without one:\n{some(bare)}")
+        raise UserError("split", "must be given for every picture or for none", fix=f"Without one:\n{preview(bare)}")
 
 
 def _stratified(samples: list[Sample], val: float, test: float, seed: int) -> list[Sample]:
@@ -61,13 +62,13 @@ def _shares(count: int, test: float, val: float) -> tuple[int, int]:
     return tests, vals
 
 
-def give_back(samples: list[Sample], table: Path) -> tuple[list[Sample], list[str]]:
+def apply_split_file(samples: list[Sample], table: Path) -> tuple[list[Sample], list[str]]:
     """The samples in the splits of a `split.csv`, and the files it does not know, which are left out."""
     rows = {row["file"]: row for row in read_csv(table) if row.get("file")}
     known = {sample.file for sample in samples}
     missing = [file for file in rows if file not in known]
     if missing:
-        fix = f"Bring them back or drop them from the file:\n{some(missing)}"
+        fix = f"Bring them back or drop them from the file:\n{preview(missing)}"
         raise UserError(f"data.split={table}", "names pictures that data.root lacks", got=len(missing), fix=fix)
     kept = [
         replace(s, split=split_named(rows[s.file].get("split", ""), f"{table}, {s.file}")) for s in samples if s.file in rows

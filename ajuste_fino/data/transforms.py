@@ -1,18 +1,21 @@
-"""From a picture to the numbers a network reads: the one resize, the augmentation, the normalisation."""
+"""From an image to the numbers a network reads: the one resize, the augmentation, the normalisation."""
 
+import math
 from dataclasses import asdict, dataclass
-from threading import Lock
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import InterpolationMode, v2
+from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
+from ajuste_fino.errors import Range
 from ajuste_fino.trust import source_of
 
-ONE_AT_A_TIME = Lock()
+LONGEST = 3 / 4  # of the sides of a part, the shorter over the longer
+TRIES = 10
+VERSION = 2  # of Augmentation: raise it when the same seed would give other pixels
 INTERPOLATION = {"bilinear": InterpolationMode.BILINEAR, "bicubic": InterpolationMode.BICUBIC}
 
 
@@ -32,7 +35,7 @@ class Preprocessing:
     squash: bool = False
 
     @property
-    def least(self) -> int:
+    def min_size(self) -> int:
         """Of a picture's shorter side, how many px are worth decoding: twice what is kept, for the resize to average."""
         return 2 * (self.size if self.squash else self.resize)
 
@@ -56,13 +59,13 @@ class Preprocessing:
 
 
 @runtime_checkable
-class Varying(Protocol):
+class Augment(Protocol):
     """Whatever varies a picture: the same picture, size and seed give the same pixels.
 
     Its views are cached under its class, the code of its file and its attributes.
     """
 
-    def least(self, size: int) -> int:
+    def min_size(self, size: int) -> int:
         """Of a picture's shorter side, how many px are worth decoding."""
         ...
 
@@ -71,50 +74,65 @@ class Varying(Protocol):
         ...
 
 
-def identity(varying: Varying) -> dict[str, object]:
+def identity(augment: Augment) -> dict[str, object]:
     """All that decides the views of a picture, as plain values."""
-    if isinstance(varying, Augmentation):
-        return asdict(varying)
-    kind = type(varying)
+    if isinstance(augment, Augmentation):
+        return {**asdict(augment), "version": VERSION}
+    kind = type(augment)
     return {
         "class": f"{kind.__module__}.{kind.__qualname__}",
         "code": source_of(kind),
-        "state": repr(sorted(vars(varying).items())),
+        "state": repr(sorted(vars(augment).items())),
     }
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How a picture may be varied without changing its class.
+    """How an image may be varied without changing its class.
 
-    `scale` is the smallest part of the area that is kept, `flip` the probability of a left-right flip, `color` the
-    strength of changes of brightness, contrast and saturation.
+    A part of it is cut out, of another shape, and resized (Szegedy et al., "Going Deeper with Convolutions", CVPR 2015,
+    section 6); it may be flipped; brightness, contrast and saturation are changed, in an order that is drawn. `scale` is the
+    smallest part of the area that is kept, `flip` the probability of a left-right flip, `color` the strength of the changes.
     """
+
+    RANGES: ClassVar[dict[str, Range]] = {
+        "data.augment.scale": Range(float, 0.01, 1),
+        "data.augment.flip": Range(float, 0, 1),
+        "data.augment.color": Range(float, 0, 1),
+    }
 
     scale: float = 0.6
     flip: float = 0.5
     color: float = 0.2
 
-    def least(self, size: int) -> int:
-        """Of a picture's shorter side, how many px are worth decoding: the smallest cut keeps about twice `size`."""
-        return round(2 * size / (0.75 * self.scale) ** 0.5)
+    def min_size(self, size: int) -> int:
+        """Of an image's shorter side, how many px are worth decoding: the smallest cut keeps about twice `size`."""
+        return round(2 * size / (LONGEST * self.scale) ** 0.5)
 
     def __call__(self, image: Image.Image, size: int, seed: int) -> Tensor:
-        """RGB picture → (3, size, size) uint8; the same seed gives the same picture."""
+        """RGB image → (3, size, size) uint8; the same seed gives the same pixels."""
+        generator = torch.Generator().manual_seed(seed)
         pixels = F.pil_to_tensor(image)
-        with ONE_AT_A_TIME:  # torchvision draws from the one generator that all threads share
-            before = torch.get_rng_state()
-            torch.default_generator.manual_seed(seed)  # the CPU's alone: torch.manual_seed would reach a GPU's, too
-            try:
-                return self._transform(size)(pixels)
-            finally:
-                torch.set_rng_state(before)
+        pixels = F.resized_crop(pixels, *self._crop(pixels.shape[1], pixels.shape[2], generator), [size, size], antialias=True)
+        if _uniform(0, 1, generator) < self.flip:
+            pixels = F.horizontal_flip(pixels)
+        changes = [F.adjust_brightness, F.adjust_contrast, F.adjust_saturation]
+        for n in torch.randperm(len(changes), generator=generator).tolist():
+            pixels = changes[n](pixels, _uniform(1 - self.color, 1 + self.color, generator))
+        return pixels
 
-    def _transform(self, size: int) -> v2.Compose:
-        return v2.Compose(
-            [
-                v2.RandomResizedCrop(size, scale=(self.scale, 1), antialias=True),
-                v2.RandomHorizontalFlip(self.flip),
-                v2.ColorJitter(self.color, self.color, self.color),
-            ]
-        )
+    def _crop(self, height: int, width: int, generator: torch.Generator) -> tuple[int, int, int, int]:
+        """Top, left, height and width of a part: of an area and a ratio of its sides that are drawn until it fits."""
+        for _ in range(TRIES):
+            area = height * width * _uniform(self.scale, 1, generator)
+            ratio = math.exp(_uniform(math.log(LONGEST), -math.log(LONGEST), generator))
+            h, w = round((area / ratio) ** 0.5), round((area * ratio) ** 0.5)
+            if 0 < h <= height and 0 < w <= width:
+                top, left = (int(_uniform(0, 1, generator) * (room + 1)) for room in (height - h, width - w))
+                return top, left, h, w
+        side = min(height, width)  # of a long strip, the middle
+        return (height - side) // 2, (width - side) // 2, side, side
+
+
+def _uniform(low: float, high: float, generator: torch.Generator) -> float:
+    return low + (high - low) * float(torch.rand((), generator=generator, dtype=torch.float64))

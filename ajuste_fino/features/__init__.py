@@ -1,20 +1,19 @@
 """What a head is trained on: the features of a backbone, from images or from disk."""
 
-from ajuste_fino.features.cached import Cached, FeatureSet
-from ajuste_fino.features.extractor import Extractor, resolve_precision, stream
-from ajuste_fino.features.live import Live, Progress, Work
+from ajuste_fino.features.cached import CachedFeatures, FeatureDataset
+from ajuste_fino.features.extractor import AtPrecision, Extraction, Extractor, resolve_precision
+from ajuste_fino.features.live import LiveFeatures
+from ajuste_fino.features.source import FeatureSource
 from ajuste_fino.features.statistics import statistics
-from ajuste_fino.features.views import Plain
 
 __all__ = [
-    "Cached",
+    "AtPrecision",
+    "CachedFeatures",
+    "Extraction",
     "Extractor",
-    "FeatureSet",
-    "Live",
-    "Plain",
-    "Progress",
-    "Work",
+    "FeatureDataset",
+    "FeatureSource",
+    "LiveFeatures",
     "resolve_precision",
     "statistics",
-    "stream",
 ]

@@ -1,108 +1,116 @@
-"""The frozen backbone once over all pictures, its features kept on disk by content: ten epochs cost one pass."""
+"""The frozen trunk once over all images, its outputs kept on disk by content: ten epochs cost one pass."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import Dataset
 
-from ajuste_fino.data.images import BadImage
-from ajuste_fino.data.loading import Order
-from ajuste_fino.data.look import Look
-from ajuste_fino.data.scan import Sample
-from ajuste_fino.data.transforms import identity
-from ajuste_fino.errors import some
-from ajuste_fino.features.live import Live, refuse_changed
+from ajuste_fino.data.decoding import Decoded
+from ajuste_fino.data.loading import LoaderConfig
+from ajuste_fino.data.order import SubsetBatchSampler
+from ajuste_fino.data.sample import Sample
+from ajuste_fino.data.transforms import Augment
+from ajuste_fino.data.transforms import identity as identity_of_views
+from ajuste_fino.errors import preview
+from ajuste_fino.features.cache import FOLDER
+from ajuste_fino.features.extractor import AtPrecision, Extraction, Extractor, identity
+from ajuste_fino.features.images import ImagePass
+from ajuste_fino.features.source import refuse_changed
 from ajuste_fino.files import cache_folder, fingerprint
-from ajuste_fino.store import Rows, Store
+from ajuste_fino.store import FeatureRows, FeatureStore
 
 VERSION = 2  # of what a feature is: raise it when the same key would give other numbers
+AT_ONCE = 1024  # rows
 
 
-class Cached:
-    """Features computed once and kept on disk; `misses` counts those that had to be computed.
+class CachedFeatures:
+    """Outputs of a trunk, computed once and kept on disk; `misses` counts those that had to be computed. A `FeatureSource`.
 
-    The key of a row is the SHA-256 of a picture's content and the number of its view, so that renaming costs nothing
-    and one changed pixel is another picture. Everything else that decides a feature names the folder.
+    The key of a row is the SHA-256 of an image's content and the number of its view, so that renaming costs nothing and one
+    changed pixel is another image. Everything else that decides a feature names the folder.
+
+    Args:
+        extractor: the frozen trunk.
+        tail: what is trained between the trunk and the head, if anything is.
+        num_features: of the head's input.
     """
 
-    def __init__(self, live: Live) -> None:
-        space = {"version": VERSION, "device": live.work.device.type, **live.extractor.identity()}
-        self.live = live
-        self.body: nn.Module | None = None
-        self.num_features = live.num_features
-        self.varied = fingerprint(identity(live.augmentation))[:8]
-        self.store = Store(cache_folder() / "features" / fingerprint(space)[:32], live.extractor.num_features)
+    workers = 0  # rows are read, not computed
+
+    def __init__(
+        self,
+        extractor: Extractor,
+        augmentation: Augment,
+        loading: LoaderConfig,
+        tail: AtPrecision | None = None,
+        num_features: int | None = None,
+    ) -> None:
+        space = {"version": VERSION, "device": loading.device.type, **identity(extractor)}
+        self.images, self.loading = ImagePass(extractor, augmentation, loading), loading
+        self.body = tail
+        self.num_features: int = num_features or extractor.backbone.shape[0]
+        self.pixels = (extractor.preprocessing, loading)
+        self.augmentation = fingerprint(identity_of_views(augmentation))[:8]
+        self.store = FeatureStore(cache_folder() / FOLDER / fingerprint(space)[:32], extractor.backbone.shape, about=space)
         self.misses = 0
 
-    def figures(self) -> dict[str, object]:
-        """`cache/hit` is true where not one picture had to go through the backbone."""
-        return {"cache/hit": self.misses == 0, "cache/misses": self.misses}
+    def missing(self, contents: Sequence[str]) -> set[str]:
+        return {contents[position] for position in self.store.missing(contents)}
 
-    def warnings(self) -> list[str]:
-        """What the user should know of the state of the cache."""
-        damaged = [path.name for path in self.store.damaged]
-        return (
-            [f"Damaged files in the feature cache, which are left out and computed again:\n{some(damaged)}"] if damaged else []
-        )
+    def extract(self, stream: Generator[Decoded, None, None]) -> Generator[Decoded, None, None]:
+        extraction = Extraction(self.images.extractor, self.loading.device)
+        with self.store as store, closing(stream):
+            for decoded in stream:
+                if decoded.pixels is not None:
+                    self.misses += len(decoded.contents)
+                    store.add(decoded.contents, extraction(decoded.pixels).numpy())
+                yield decoded
 
-    def lacks(self, contents: Sequence[str]) -> list[int]:
-        """The positions of contents whose plain features are not on disk."""
-        return self.store.missing(contents)
-
-    def __call__(self, samples: Sequence[Sample]) -> Iterator[Look | BadImage]:
-        """What each sample is; the features of those that are pictures come to disk from the same decoding."""
-        order = Order(len(samples), self.live.work.batch_size)
-        with self.store as store:
-            for features, batch in self.live.compute(samples, order, looks=True):
-                self.misses += len(batch.positions)
-                store.add([samples[position].sha256 for position in batch.positions], features.numpy())
-                seen: dict[int, Look | BadImage] = {**batch.looks, **dict(batch.bad)}
-                yield from (seen[position] for position in sorted(seen))
-
-    def rows(self, samples: Sequence[Sample], views: int = 1) -> Rows:
-        """(views · N, D): view v of sample n is row v · N + n. What is not on disk yet is computed and put there.
+    def rows(self, samples: Sequence[Sample], views: int = 1) -> FeatureRows:
+        """(views · N, *shape): view v of sample n is row v · N + n. What is not on disk yet is computed and put there.
 
         Stopping it loses at most the batch at work: the same call goes on.
         """
         contents = [sample.sha256 for sample in samples]
-        keys = contents + [f"{content}-{self.varied}{view:07}" for view in range(1, views) for content in contents]
+        keys = contents + [f"{content}-{self.augmentation}{view:07}" for view in range(1, views) for content in contents]
         todo = self.store.missing(keys)
-        todo.sort(key=lambda position: position % len(samples))  # a picture's views together: it is decoded once for them
+        todo.sort(key=lambda position: position % len(samples))  # an image's views together: it is decoded once for them
         self.misses += len(todo)
         if todo:
             with self.store as store:
-                for features, batch in self.live.compute(samples, Chosen(todo, self.live.work.batch_size)):
+                for features, batch in self.images.features(samples, SubsetBatchSampler(todo, self.loading.batch_size)):
                     refuse_changed(batch)
                     store.add([keys[position] for position in batch.positions], features.numpy())
         return self.store.rows(keys)
 
-    def training(self, samples: Sequence[Sample], targets: Sequence[int], views: int) -> Dataset[tuple[Tensor, Tensor]]:
-        """What a training step reads: features and targets."""
-        return FeatureSet(self.rows(samples, views), targets)
+    def train_set(self, samples: Sequence[Sample], targets: Sequence[int], views: int) -> Dataset[tuple[Tensor, Tensor]]:
+        return FeatureDataset(self.rows(samples, views), targets)
 
-    def plain(self, samples: Sequence[Sample]) -> Iterator[Tensor]:
-        """The features of the plain views in the samples' order, a batch (n, D) at a time; read when asked for."""
-        rows = self.rows(samples)
-        return (torch.from_numpy(rows[slice(start, start + 1024)]) for start in range(0, len(rows), 1024))
+    def features_of(self, samples: Sequence[Sample]) -> Iterator[Tensor]:
+        rows = self.rows(samples)  # computed now, if need be; read when asked for
+        batches = (torch.from_numpy(rows[slice(start, start + AT_ONCE)]) for start in range(0, len(rows), AT_ONCE))
+        return batches if self.body is None else map(self._through_tail, batches)
+
+    @torch.no_grad()
+    def _through_tail(self, batch: Tensor) -> Tensor:
+        return self.body.cpu().eval()(batch)  # type: ignore[union-attr]
+
+    def metrics(self) -> dict[str, object]:
+        """`cache/hit` is true where not one image had to go through the backbone."""
+        return {"cache/hit": self.misses == 0, "cache/misses": self.misses}
+
+    def warnings(self) -> list[str]:
+        damaged = [path.name for path in self.store.damaged]
+        reason = "Damaged files in the feature cache, which are left out and computed again"
+        return [f"{reason}:\n{preview(damaged)}"] if damaged else []
 
 
-class Chosen(Order):
-    """Some positions, in the order given."""
+class FeatureDataset(Dataset[tuple[Tensor, Tensor]]):
+    """Cached features with the numbers of their labels, a batch of positions at a time: (N, *shape), (N,)."""
 
-    def __init__(self, positions: list[int], batch_size: int) -> None:
-        super().__init__(len(positions), batch_size)
-        self.positions = positions
-
-    def __iter__(self) -> Iterator[list[int]]:
-        for start in range(0, self.count, self.batch_size):
-            yield self.positions[start : start + self.batch_size]
-
-
-class FeatureSet(Dataset[tuple[Tensor, Tensor]]):
-    """Cached features with the numbers of their labels, a batch of positions at a time: (N, D), (N,)."""
-
-    def __init__(self, rows: Rows, targets: Sequence[int]) -> None:
+    def __init__(self, rows: FeatureRows, targets: Sequence[int]) -> None:
         self.rows, self.targets = rows, torch.tensor(targets)
 
     def __getitem__(self, positions: list[int]) -> tuple[Tensor, Tensor]:

@@ -1,19 +1,17 @@
-"""Pictures → features, through preprocessing and backbone at one precision, wherever it runs."""
+"""Images → features, through preprocessing and a part of a backbone at one precision, wherever it runs."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ajuste_fino.backbone import Backbone
-from ajuste_fino.data.loading import Batch
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.errors import UserError
 from ajuste_fino.freezing import Frozen
 from ajuste_fino.memory import keep_freed_memory
 
-IN_CACHE = 16  # pictures at a time on a CPU: more of them leave its caches between two layers
+IN_CACHE = 16  # images at a time on a CPU: more of them leave its caches between two layers
 
 
 def resolve_precision(wanted: str, device: torch.device) -> str:
@@ -33,37 +31,54 @@ def resolve_precision(wanted: str, device: torch.device) -> str:
     return "bf16" if fast else "fp32"
 
 
-class Extractor(nn.Module):
-    """(N, 3, size, size) uint8 → (N, num_features) float32, through preprocessing and backbone at one precision."""
+class AtPrecision(nn.Module):
+    """A part of a backbone, computed at one precision; its output is float32."""
 
-    def __init__(self, backbone: Frozen | Backbone, preprocessing: Preprocessing, precision: str) -> None:
+    backbone: Any
+
+    def __init__(self, backbone: nn.Module, precision: str) -> None:
         super().__init__()
-        self.backbone, self.preprocessing, self.precision = backbone, preprocessing, precision
-        self.num_features = backbone.num_features
+        self.backbone, self.precision = backbone, precision
 
-    def identity(self) -> dict[str, object]:
-        """All that decides the features of a picture, as plain values.
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            output = self.backbone(x)
+        return output.float()
 
-        Raises:
-            TypeError: where the backbone learns: its features are others after each step.
-        """
-        if not isinstance(self.backbone, Frozen):
-            raise TypeError("only a frozen backbone has features that stay")
-        cut, preprocessing = asdict(self.backbone.spec), asdict(self.preprocessing)
-        return {"weights": self.backbone.before, "cut": cut, "preprocessing": preprocessing, "precision": self.precision}
+
+class Extractor(AtPrecision):
+    """(N, 3, size, size) uint8 → features, or the output of a trunk, in float32: preprocessing, then (a part of) a backbone."""
+
+    def __init__(self, backbone: nn.Module, preprocessing: Preprocessing, precision: str) -> None:
+        super().__init__(backbone, precision)
+        self.preprocessing = preprocessing
 
     def forward(self, pixels: Tensor) -> Tensor:
-        with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            features = self.backbone(self.preprocessing.normalise(pixels))
-        return features.float()
+        return super().forward(self.preprocessing.normalise(pixels))
 
 
-@torch.inference_mode()
-def stream(extractor: Extractor, batches: Iterable[Batch], device: torch.device) -> Iterator[tuple[Tensor, Batch]]:
-    """The features (N, D) of each batch, on the CPU, and the batch."""
-    extractor.to(device).eval()
-    keep_freed_memory()
-    for batch in batches:
-        parts = batch.pixels.split(IN_CACHE if device.type == "cpu" else max(len(batch.pixels), 1))
-        features = [extractor(part.to(device, non_blocking=True)).cpu() for part in parts if len(part)]
-        yield torch.cat(features or [torch.empty(0, extractor.num_features)]), batch
+def identity(extractor: Extractor) -> dict[str, Any]:
+    """All that decides the features of an image, as plain values.
+
+    Raises:
+        TypeError: where the backbone learns: its features are others after each step.
+    """
+    if not isinstance(extractor.backbone, Frozen):
+        raise TypeError("only a frozen backbone has features that stay")
+    trunk, preprocessing = extractor.backbone, asdict(extractor.preprocessing)
+    return {"weights": trunk.before, "cut": trunk.identity(), "preprocessing": preprocessing, "precision": extractor.precision}
+
+
+class Extraction:
+    """An extractor at work on a device: pixels in, features on the CPU out."""
+
+    def __init__(self, extractor: Extractor, device: torch.device) -> None:
+        keep_freed_memory()
+        self.extractor, self.device = extractor.to(device).eval(), device
+        self.at_once = IN_CACHE if device.type == "cpu" else None
+
+    @torch.inference_mode()
+    def __call__(self, pixels: Tensor) -> Tensor:
+        parts = pixels.split(self.at_once or max(len(pixels), 1))
+        features = [self.extractor(part.to(self.device, non_blocking=True)).cpu() for part in parts if len(part)]
+        return torch.cat(features or [torch.empty(0)])

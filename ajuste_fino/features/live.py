@@ -1,85 +1,49 @@
-"""Images through the extractor whenever they are needed."""
+"""Features from images, computed whenever they are needed."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
 
-import torch
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch import Tensor
+from torch.utils.data import Dataset
 
-from ajuste_fino.data.images import changed
-from ajuste_fino.data.loading import Batch, Labelled, Order, Pictures, loader
-from ajuste_fino.data.scan import Sample
-from ajuste_fino.data.transforms import Varying
-from ajuste_fino.features.extractor import Extractor, stream
-from ajuste_fino.features.views import Views
-
-Progress = Callable[[Iterable, int, str], Iterator]
+from ajuste_fino.data.decoding import Decoded
+from ajuste_fino.data.loading import LabelledImageDataset, LoaderConfig
+from ajuste_fino.data.order import EpochBatchSampler
+from ajuste_fino.data.sample import Sample
+from ajuste_fino.data.transforms import Augment
+from ajuste_fino.features.extractor import Extractor
+from ajuste_fino.features.images import ImagePass
+from ajuste_fino.features.source import refuse_changed
 
 
-@dataclass(frozen=True)
-class Work:
-    """How a pass over pictures is done: where, how many at once, by how many decoding workers, and who shows it."""
+class LiveFeatures:
+    """Images through the whole backbone whenever they are needed; a `FeatureSource`."""
 
-    device: torch.device
-    batch_size: int
-    workers: int
-    progress: Progress
+    pixels = None
 
-    @property
-    def threads(self) -> int:
-        """A backbone on the CPU and the decoding share the cores: they take turns, and threads decode.
+    def __init__(
+        self, extractor: Extractor, augmentation: Augment, loading: LoaderConfig, num_features: int | None = None
+    ) -> None:
+        self.images = ImagePass(extractor, augmentation, loading)
+        self.body, self.loading = extractor, loading
+        self.num_features: int = num_features or extractor.backbone.shape[0]
+        self.workers = loading.processes
 
-        Processes that decode beside it would take the cores from the backbone's threads, which then wait for each other.
-        """
-        return max(self.workers, 1) if self.device.type == "cpu" else 1
+    def missing(self, contents: Sequence[str]) -> set[str]:
+        return set()
 
-    @property
-    def processes(self) -> int:
-        """Beside a GPU, processes decode while it computes."""
-        return 0 if self.device.type == "cpu" else self.workers
+    def extract(self, stream: Generator[Decoded, None, None]) -> Generator[Decoded, None, None]:
+        return stream
 
-    def loader(self, pictures: Pictures, order: Order) -> DataLoader[Batch]:
-        return loader(pictures, order, self.processes, pin=self.device.type == "cuda")
+    def train_set(self, samples: Sequence[Sample], targets: Sequence[int], views: int) -> Dataset[tuple[Tensor, Tensor]]:
+        return LabelledImageDataset(self.images.images(samples), targets)
 
+    def features_of(self, samples: Sequence[Sample]) -> Iterator[Tensor]:
+        for features, batch in self.images.features(samples, EpochBatchSampler(len(samples), self.loading.batch_size)):
+            refuse_changed(batch)
+            yield features
 
-class Live:
-    """Images through the extractor whenever they are needed."""
-
-    def __init__(self, extractor: Extractor, augmentation: Varying, work: Work) -> None:
-        self.extractor, self.augmentation, self.work = extractor, augmentation, work
-        self.body: nn.Module | None = extractor
-        self.num_features = extractor.num_features
-
-    def figures(self) -> dict[str, object]:
+    def metrics(self) -> dict[str, object]:
         return {"cache/hit": False}
 
     def warnings(self) -> list[str]:
         return []
-
-    def pictures(self, samples: Sequence[Sample], looks: bool = False) -> Pictures:
-        """The pictures of samples, in all their views."""
-        contents = [sample.sha256 for sample in samples]
-        views = Views(self.extractor.preprocessing, self.augmentation, contents)
-        return Pictures([sample.path for sample in samples], views, contents, self.work.threads, looks)
-
-    def compute(self, samples: Sequence[Sample], order: Order, looks: bool = False) -> Iterator[tuple[Tensor, Batch]]:
-        """Features of the positions that `order` gives, with progress; the looks of the pictures too, if asked for."""
-        batches = self.work.loader(self.pictures(samples, looks), order)
-        yield from self.work.progress(stream(self.extractor, batches, self.work.device), len(order), "Extracting features")
-
-    def training(self, samples: Sequence[Sample], targets: Sequence[int], _views: int) -> Dataset[tuple[Tensor, Tensor]]:
-        """What a training step reads: uint8 images and targets."""
-        return Labelled(self.pictures(samples), targets)
-
-    def plain(self, samples: Sequence[Sample]) -> Iterator[Tensor]:
-        """The features of the plain views in the samples' order, a batch (n, D) at a time."""
-        for features, batch in self.compute(samples, Order(len(samples), self.work.batch_size)):
-            refuse_changed(batch)
-            yield features
-
-
-def refuse_changed(batch: Batch) -> None:
-    """A picture that was whole when it was checked must still be the same."""
-    if batch.bad:
-        raise changed(batch.bad[0][1])

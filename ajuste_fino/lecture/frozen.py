@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from ajuste_fino.backbone import build
+from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.digits import digits_folder
-from ajuste_fino.data.prepare import prepare
-from ajuste_fino.data.source import Source
+from ajuste_fino.data.loading import LoaderConfig
+from ajuste_fino.data.manifest import load_manifest
 from ajuste_fino.data.transforms import Augmentation, Preprocessing
-from ajuste_fino.features import Cached, Extractor, Live, Work
+from ajuste_fino.features import CachedFeatures, Extractor
 from ajuste_fino.freezing import Frozen
 
 
@@ -60,7 +61,7 @@ def embedded(tap: str | None = None, pool: int | None = None) -> Features:
     backbone, _ = build("embedded", tap=tap, pool=pool)
     extractor = Extractor(Frozen(backbone), Preprocessing(**backbone.preprocessing), "fp32")
     cores = os.cpu_count() or 1
-    cached = Cached(Live(extractor, Augmentation(1.0, 0.0, 0.0), Work(torch.device("cpu"), 64, cores, quiet)))
-    table = prepare(Source(digits_folder()), 0, cores, quiet, cached)
-    parts = (table.of(split) for split in ("train", "val", "test"))
-    return Features(*(Rows(torch.cat(list(cached.plain(part))), torch.tensor(table.targets(part))) for part in parts))
+    cached = CachedFeatures(extractor, Augmentation(1.0, 0.0, 0.0), LoaderConfig(torch.device("cpu"), 64, cores, quiet))
+    manifest = load_manifest(DataConfig(digits_folder()), cores, quiet)
+    parts = (manifest.split(split) for split in ("train", "val", "test"))
+    return Features(*(Rows(torch.cat(list(cached.features_of(part))), torch.tensor(manifest.targets(part))) for part in parts))

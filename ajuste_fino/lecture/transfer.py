@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from ajuste_fino.backbone import Backbone, build
-from ajuste_fino.data.images import load_image
-from ajuste_fino.data.prepare import prepare
-from ajuste_fino.data.source import Source
+from ajuste_fino.data.config import DataConfig
+from ajuste_fino.data.images import read_image
+from ajuste_fino.data.manifest import load_manifest
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.head import Head, HeadShape
 from ajuste_fino.lecture.data import digits
@@ -195,13 +195,13 @@ def _far(folder: str | None) -> tuple[Rows, Rows]:
 
 
 def _folder(root: Path) -> tuple[Rows, Rows]:
-    table = prepare(Source(root), 0, 2, quiet)
+    manifest = load_manifest(DataConfig(root), 2, quiet)
     preprocessing = Preprocessing(**build("embedded", "none", size=SIDE)[0].preprocessing)
     parts = []
     for split in ("train", "test"):
-        samples = table.of(split)
-        pixels = torch.stack([preprocessing(load_image(sample.path)) for sample in samples])
-        parts.append(Rows(preprocessing.normalise(pixels), torch.tensor(table.targets(samples))))
+        samples = manifest.split(split)
+        pixels = torch.stack([preprocessing(read_image(sample)[1]) for sample in samples])
+        parts.append(Rows(preprocessing.normalise(pixels), torch.tensor(manifest.targets(samples))))
     return parts[0], parts[1]
 
 

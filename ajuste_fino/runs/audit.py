@@ -10,16 +10,19 @@ from rich.console import Console
 from rich.table import Table
 
 from ajuste_fino.data import traps
-from ajuste_fino.data.source import Source
-from ajuste_fino.data.survey import SPLITS, Survey, survey
+from ajuste_fino.data.config import DataConfig
+from ajuste_fino.data.decoding import decode_all
+from ajuste_fino.data.inspection import Inspection, inspect_folder
+from ajuste_fino.data.sample import SPLITS
 from ajuste_fino.data.traps.finding import Finding
-from ajuste_fino.errors import UserError, some
+from ajuste_fino.errors import Range, UserError, preview
 from ajuste_fino.files import cache_folder, write_json, write_text
-from ajuste_fino.runs.configuration import needed, numbers
+from ajuste_fino.runs.configuration import require_keys, validate_ranges
 from ajuste_fino.runs.console import progress, start_log, workers
-from ajuste_fino.runs.run_folder import claim, empty
-from ajuste_fino.runs.source import OPTIONAL, RULES, source
+from ajuste_fino.runs.data import data_config
+from ajuste_fino.runs.run_folder import create_run_dir, require_empty
 
+RANGES = {"workers": Range(int, 0, 64, optional=True), **DataConfig.RANGES}
 STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 SHOWN = 3  # files of a finding on the screen; audit.json has all
 
@@ -30,61 +33,63 @@ def audit(cfg: DictConfig, out: Path) -> dict[str, Any]:
     Raises:
         UserError: at the end, where something would stop training; and for a mistake in the configuration.
     """
-    needed(cfg)
-    numbers(cfg, RULES | {key: rule for key, rule in OPTIONAL.items() if OmegaConf.select(cfg, key) is not None})
-    empty(out)
+    require_keys(cfg)
+    validate_ranges(cfg, RANGES)
+    require_empty(out)
     start_log()
-    where = source(cfg.data)
-    surveyed, found = look(where, cfg.seed, workers(cfg.workers))
-    report = {"root": str(where.root), **_counts(surveyed), "findings": [one.facts() for one in found]}
-    claim(out)
+    config = data_config(cfg)
+    inspection, found = inspect(config, workers(cfg.workers))
+    report = {"root": str(config.root), **_counts(inspection), "findings": [one.facts() for one in found]}
+    create_run_dir(out)
     write_text(out / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
     write_json(out / "audit.json", report)
-    _show(surveyed, found)
+    _show(inspection, found)
     Console().print(f"All of it: {(out / 'audit.json').absolute()}", soft_wrap=True, markup=False, highlight=False)
-    _conclude(where, found)
+    _conclude(config, found)
     return report
 
 
-def look(where: Source, seed: int, processes: int) -> tuple[Survey | None, list[Finding]]:
-    """The survey of a folder and its findings; no survey where the layout is none."""
+def inspect(config: DataConfig, processes: int) -> tuple[Inspection | None, list[Finding]]:
+    """A folder, decoded and split, and what the rules find in it; only the latter where it has no layout that is known."""
     try:
-        surveyed = survey(where, seed, processes, progress)
+        inspection = inspect_folder(config, processes, progress)
+        stream = decode_all(inspection.samples, processes, progress, strict=False)
+        inspection = inspection.with_decoded(stream).split()
     except UserError as error:
         return None, [Finding("layout", "error", *error.parts)]
-    found = traps.findings(surveyed, traps.AUDIT)
+    found = traps.findings(inspection, traps.AUDIT)
     if any((cache_folder() / "features").glob("*/*.npy")):
-        from ajuste_fino.features.near import near_by_features  # brings torch, which nothing else here needs
+        from ajuste_fino.features.near_duplicates import near_duplicates  # brings torch, which nothing else here needs
 
-        found += near_by_features(surveyed)
-    return surveyed, found
+        found += near_duplicates(inspection)
+    return inspection, found
 
 
-def _counts(surveyed: Survey | None) -> dict[str, Any]:
-    if surveyed is None:
+def _counts(inspection: Inspection | None) -> dict[str, Any]:
+    if inspection is None:
         return {"pictures": 0, "classes": {}}
-    count = Counter((sample.label, sample.split) for sample in surveyed.samples)
-    classes = {label: {split: count[label, split] for split in SPLITS} for label in surveyed.labels}
-    return {"pictures": len(surveyed.samples), "classes": classes}
+    count = Counter((sample.label, sample.split) for sample in inspection.samples)
+    classes = {label: {split: count[label, split] for split in SPLITS} for label in inspection.labels}
+    return {"pictures": len(inspection.samples), "classes": classes}
 
 
-def _show(surveyed: Survey | None, found: Sequence[Finding]) -> None:
+def _show(inspection: Inspection | None, found: Sequence[Finding]) -> None:
     console = Console()
-    if surveyed:
-        sizes = ", ".join(f"{len(surveyed.of(split))} {split}" for split in SPLITS)
-        console.print(f"{len(surveyed.samples)} pictures of {len(surveyed.labels)} classes: {sizes}", highlight=False)
+    if inspection:
+        sizes = ", ".join(f"{len(inspection.of(split))} {split}" for split in SPLITS)
+        console.print(f"{len(inspection.samples)} pictures of {len(inspection.labels)} classes: {sizes}", highlight=False)
     if not found:
         console.print("No trap was found.")
         return
     table = Table("level", "trap", "what, and what to do", show_lines=True)
     for one in found:
-        files = f"\n{some(list(one.files), SHOWN)}" if one.files else ""
+        files = f"\n{preview(list(one.files), SHOWN)}" if one.files else ""
         table.add_row(one.level, one.trap, f"{one.sentence}{files}", style=STYLES[one.level])
     console.print(table, markup=False)
 
 
-def _conclude(where: Source, found: Sequence[Finding]) -> None:
+def _conclude(config: DataConfig, found: Sequence[Finding]) -> None:
     errors = [one.trap for one in found if one.level == "error"]
     if errors:
         fix = f"Mend first: {', '.join(errors)}."
-        raise UserError(f"data.root={where.root}", f"has {len(errors)} traps that would stop training", fix=fix)
+        raise UserError(f"data.root={config.root}", f"has {len(errors)} traps that would stop training", fix=fix)

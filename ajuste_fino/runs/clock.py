@@ -18,6 +18,6 @@ class Clock:
             self.parts[self.now] = self.parts.get(self.now, 0.0) + time.perf_counter() - self.since
         self.now = ""
 
-    def figures(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         total = time.perf_counter() - self.begun
         return {f"time/{part}_s": round(s, 2) for part, s in {**self.parts, "total": total}.items()}

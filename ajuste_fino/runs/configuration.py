@@ -2,16 +2,13 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
-from math import inf
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
-from ajuste_fino.errors import UserError, nearest
-from ajuste_fino.runs.allowed import targets
+from ajuste_fino.errors import Range, UserError, nearest
 
 ARGUMENTS = (
     "optimizer.",
@@ -19,7 +16,15 @@ ARGUMENTS = (
     "data.augment.",
     "backbone.arguments.",
     "space.",
+    "callbacks.",
+    "logger.",
 )  # of classes, which know what they take
+GONE = {
+    "trainer.devices": "A run uses one device.",
+    "trainer.num_nodes": "A run uses one machine.",
+    "trainer.strategy": "A run uses one device.",
+    "phases.name": "phases=NAME chooses a schedule, phases.schedule has it.",
+}
 PATHS = ("data.root", "data.split", "backbone.weights", "run", "images", "out", "csv", "json", "storage")
 
 
@@ -35,49 +40,56 @@ def options(group: str) -> list[str]:
     return sorted(path.stem for path in (folder() / group).glob("*.yaml"))
 
 
-def compose(verb: str, overrides: Sequence[str]) -> DictConfig:
-    """The configuration of a verb, composed in this process.
+def compose(config: str, overrides: Sequence[str], directory: str | None = None) -> DictConfig:
+    """The configuration of a verb: a file of `conf/`, changed by overrides.
+
+    Args:
+        directory: of configurations of the user's own, which are found beside those of `conf/`.
 
     Raises:
         UserError: for an unknown key or name, or a value that cannot be read.
     """
+    return compose_with_hydra(config, overrides, directory)[0]
+
+
+def compose_with_hydra(config: str, overrides: Sequence[str], directory: str | None) -> tuple[DictConfig, DictConfig]:
+    """`compose`, and what Hydra tells of it, under the key `hydra`."""
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
 
-    inside = GlobalHydra.instance().is_initialized()  # within a verb, which Hydra has composed already
+    path = [f"hydra.searchpath=[{literal(f'file://{Path(directory).absolute()}')}]"] if directory else []
     try:
-        with nullcontext() if inside else initialize_config_dir(str(folder()), version_base="1.3"):
-            return hydra_compose(verb, [quoted(one) for one in overrides])
+        with initialize_config_dir(str(folder()), version_base="1.3"):
+            cfg = hydra_compose(config, [*path, *(quoted(one) for one in overrides)], return_hydra_config=True)
     except HydraException as error:
-        raise explain(error, verb, overrides) from error
-
-
-def refuse_foreign_hydra(verb: str, directory: str, overrides: Sequence[str]) -> None:
-    """Configurations of the user's own may hold keys for the run, but none that change Hydra's own classes.
-
-    Raises:
-        UserError: where composing with them gives Hydra another `_target_` than without.
-    """
-    ours, theirs = (
-        set(targets(_hydra_node(verb, more)))
-        for more in ([], [f"hydra.searchpath=[{literal(f'file://{directory}')}]", *overrides])
-    )
-    if theirs - ours:
+        raise explain(error, config, overrides) from error
+    if foreign := [name for name in targets(OmegaConf.to_container(cfg.hydra)) if not name.startswith("hydra.")]:
         fix = "Leave hydra out of these configurations."
-        raise UserError(
-            f"--config-dir {directory}", "must not change Hydra's own classes", got=", ".join(theirs - ours), fix=fix
-        )
+        raise UserError(f"--config-dir {directory}", "must not change Hydra's own classes", got=", ".join(foreign), fix=fix)
+    hydra = OmegaConf.masked_copy(cfg, "hydra")
+    with open_dict(cfg):
+        del cfg["hydra"]
+    return cfg, hydra
 
 
-def _hydra_node(verb: str, overrides: Sequence[str]) -> Any:
-    from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
+def config_name() -> str:
+    """Of the configuration that the command was composed from, what comes after its verb: `lecture/dropout` → `dropout`."""
+    from hydra.core.hydra_config import HydraConfig
 
-    with initialize_config_dir(str(folder()), version_base="1.3"):
-        cfg = hydra_compose(verb, list(overrides), return_hydra_config=True)
-    return OmegaConf.to_container(cfg.hydra, resolve=False)
+    return str(HydraConfig.get().job.config_name).rpartition("/")[2]
+
+
+def targets(node: Any) -> Iterator[str]:
+    """Every `_target_` below a node of plain dictionaries and lists."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "_target_":
+                yield str(value)
+            yield from targets(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from targets(value)
 
 
 def quoted(override: str, several: bool = False) -> str:
@@ -123,11 +135,16 @@ def explain(error: Exception, verb: str, overrides: Sequence[str]) -> UserError:
                 rule = f"must be one of {', '.join(options(key))}"
                 return UserError(key, rule, got=unknown[0], fix=nearest(unknown[0], options(key)))
         elif key not in known and not (override.startswith("+") and key.startswith(ARGUMENTS)):
-            return UserError(f"The key {key}", f"is unknown to {verb.replace('/', ' ')}", fix=nearest(key, known))
+            return UserError(
+                f"The key {key}", f"is unknown to {verb.replace('/', ' ')}", fix=GONE.get(key) or nearest(key, known)
+            )
         elif rest and (folder() / group).is_dir() and f"'{key}'" in str(error):
             having = [name for name in options(group) if rest in dict(plain(f"{group}/{name}.yaml"))]
             return UserError(key, f"is not a key of the {group} that is chosen", fix=f"{group}={'|'.join(having)} has it.")
     reason = str(error).splitlines()[0]
+    if "Ambiguous value" in reason:
+        fix = "Pass -m as well for several runs, or put the value in quotes or brackets."
+        return UserError(f"ajuste-fino {verb}", f"cannot read its arguments ({reason})", fix=fix)
     return UserError(
         f"ajuste-fino {verb.replace('/', ' ')}",
         f"cannot read its arguments ({reason})",
@@ -174,34 +191,16 @@ def _leaves(node: dict[str, Any], prefix: str) -> Iterator[str]:
             yield f"{prefix}{name}"
 
 
-def needed(cfg: DictConfig) -> None:
+def require_keys(cfg: DictConfig) -> None:
     """Refuse a configuration whose mandatory keys have no value, all of them at once."""
     missing = sorted(OmegaConf.missing_keys(cfg))
     if missing:
         raise UserError(", ".join(missing), "must be given", fix=f"Pass {' '.join(f'{key}=…' for key in missing)}.")
 
 
-def numbers(cfg: DictConfig, rules: Mapping[str, tuple[type, float, float]]) -> None:
-    """Refuse keys that are no number of their kind and range, all of them at once.
-
-    Args:
-        rules: by key, `int` or `float` and the least and the largest value.
-    """
-    wrong = [
-        f"{key} ({_range(rule)}; got {OmegaConf.select(cfg, key)})" for key, rule in rules.items() if not _fits(cfg, key, rule)
-    ]
+def validate_ranges(cfg: DictConfig, ranges: Mapping[str, Range]) -> None:
+    """Refuse keys whose values are not numbers in their range, all of them at once."""
+    values = {key: OmegaConf.select(cfg, key) for key in ranges}
+    wrong = [f"{key} ({ranges[key]}; got {value})" for key, value in values.items() if value not in ranges[key]]
     if wrong:
         raise UserError("These keys", f"must be numbers of their range: {', '.join(wrong)}", fix="Change them.")
-
-
-def _fits(cfg: DictConfig, key: str, rule: tuple[type, float, float]) -> bool:
-    kind, low, high = rule
-    value = OmegaConf.select(cfg, key)
-    known = isinstance(value, int) if kind is int else isinstance(value, int | float)
-    return known and not isinstance(value, bool) and low <= value <= high
-
-
-def _range(rule: tuple[type, float, float]) -> str:
-    kind, low, high = rule
-    what = "whole number" if kind is int else "number"
-    return f"a {what} of at least {low:g}" if high == inf else f"a {what} from {low:g} to {high:g}"

@@ -1,23 +1,24 @@
 """`fetch`: published weights brought to this machine's cache, for a time without a network."""
 
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
 from ajuste_fino.backbone.catalogue import architecture
-from ajuste_fino.backbone.weights import kept
+from ajuste_fino.backbone.weights import cached_weights
 from ajuste_fino.errors import UserError
-from ajuste_fino.runs.configuration import needed
+from ajuste_fino.runs.configuration import require_keys
 from ajuste_fino.runs.console import log, start_log
 
 
-def fetch(cfg: DictConfig) -> dict[str, Any]:
+def fetch(cfg: DictConfig, out: Path) -> dict[str, Any]:
     """Download the weights unless they are there already; say where they are.
 
     Raises:
         UserError: where the backbone has no published weights, or they cannot be had.
     """
-    needed(cfg)
+    require_keys(cfg)
     start_log()
     name = str(cfg.backbone.name)
     if cfg.backbone.weights != "pretrained":
@@ -27,6 +28,6 @@ def fetch(cfg: DictConfig) -> dict[str, Any]:
         log.info("The weights of embedded come with the package.")
         return {"tensors": 0}
     state = architecture(name, published=True).pretrained()
-    where = kept(name)
+    where = cached_weights(name)
     log.info(f"The weights of {name} are on this machine" + (f": {where}" if where else ""))
     return {"tensors": len(state), "file": str(where) if where else None}

@@ -1,4 +1,4 @@
-"""Lightning runs the epochs; the best one's head is put back."""
+"""Lightning runs the epochs; the best one's weights are put back."""
 
 import logging
 import warnings
@@ -6,46 +6,52 @@ from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.loggers import CSVLogger
 from omegaconf import DictConfig
 
-from ajuste_fino.callbacks.checkpoints import AtomicCheckpointIO, keep
-from ajuste_fino.callbacks.guard import NonFinite
-from ajuste_fino.callbacks.progress import Bar
-from ajuste_fino.runs.console import console
+from ajuste_fino.callbacks.checkpoints import AtomicCheckpointIO
+from ajuste_fino.runs import factories
+
+EXPECTED = (  # what Lightning warns of, and why it may
+    ".*does not have many workers.*",  # features are read, not decoded
+    ".*exists and is not empty.*",  # the run folder, which was checked to be empty before
+    ".*in eval mode at the start of training.*",  # frozen, on purpose
+    ".*LeafSpec.*",  # Lightning's own use of a name that torch has renamed
+)
 
 
-def fit(cfg: DictConfig, out: Path, classifier: pl.LightningModule, module: pl.LightningDataModule) -> int:
-    """Train, then load the epoch of the lowest validation loss; returns its number, from 1."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
-    trainer = pl.Trainer(
-        max_epochs=cfg.epochs,
-        accelerator=cfg.trainer.accelerator,
-        devices=cfg.trainer.devices,
-        num_nodes=cfg.trainer.num_nodes,
-        strategy=cfg.trainer.strategy,
-        logger=CSVLogger(out, name="", version=""),
-        callbacks=[*keep(out / "checkpoints", cfg.patience), NonFinite(), Bar(console)],
-        plugins=[AtomicCheckpointIO()],
-        enable_model_summary=False,
-        enable_progress_bar=False,
-        num_sanity_val_steps=0,
-        log_every_n_steps=1,  # figures are logged by epoch; a larger number only brings a warning
-    )
-    torch.manual_seed(cfg.seed)  # dropout's masks, whatever was drawn before
-    _run(trainer, classifier, module)
-    best = torch.load(out / "checkpoints" / "best.ckpt", weights_only=True)
-    classifier.load_state_dict(best["state_dict"], strict=False)
-    return best["epoch"] + 1
+class Fit:
+    """A Trainer as the configuration wants it; wrong callbacks, loggers and arguments are refused when this is made."""
+
+    def __init__(self, cfg: DictConfig) -> None:
+        self.epochs, self.seed = cfg.epochs, cfg.seed
+        self.callbacks, self.loggers, self.arguments = factories.trainer(cfg)
+
+    def __call__(self, classifier: pl.LightningModule, module: pl.LightningDataModule, out: Path) -> int:
+        """Train, then load the epoch of the lowest validation loss; returns its number, from 1."""
+        for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        trainer = pl.Trainer(
+            max_epochs=self.epochs,
+            logger=[make(out) for make in self.loggers],
+            callbacks=[make() for make in self.callbacks],
+            plugins=[AtomicCheckpointIO()],
+            enable_model_summary=False,
+            enable_progress_bar=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=1,  # metrics are logged by epoch; a larger number only brings a warning
+            **self.arguments,
+        )
+        torch.manual_seed(self.seed)  # dropout's masks, whatever was drawn before
+        _run(trainer, classifier, module)
+        best = torch.load(out / "checkpoints" / "best.ckpt", weights_only=True)
+        classifier.load_state_dict(best["state_dict"], strict=False)
+        return int(best["epoch"]) + 1
 
 
 def _run(trainer: pl.Trainer, classifier: pl.LightningModule, module: pl.LightningDataModule) -> None:
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # features are read, not decoded
-        warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # ours, and checked to be empty before
-        warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")  # frozen, on purpose
-        warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own use of a name torch has renamed
+        for message in EXPECTED:
+            warnings.filterwarnings("ignore", message=message)
         try:
             trainer.fit(classifier, module)
         except SystemExit as stop:

@@ -10,23 +10,24 @@ from omegaconf import DictConfig
 
 from ajuste_fino.classifier import probabilities
 from ajuste_fino.data.folds import folds
-from ajuste_fino.data.prepare import Table
+from ajuste_fino.data.manifest import Manifest
 from ajuste_fino.errors import UserError
-from ajuste_fino.features import Cached, Live
+from ajuste_fino.features import FeatureSource
+from ajuste_fino.phases import Phase
 from ajuste_fino.runs.console import log
 from ajuste_fino.runs.learner import Learner
 from ajuste_fino.scores import metrics
 
 
-def possible(cfg: DictConfig) -> None:
+def require_possible(cfg: DictConfig, phase: Phase) -> None:
     """Refuse to cross-validate what would have to be computed anew for every fold."""
-    if cfg.data.folds is not None and (cfg.phases.name != "head" or cfg.features.mode != "cached"):
-        got = f"phases={cfg.phases.name}, features.mode={cfg.features.mode}"
+    if cfg.data.folds is not None and (phase.trains_backbone or cfg.features.mode != "cached"):
+        got = f"train_from={phase.train_from}, features.mode={cfg.features.mode}"
         fix = "Leave data.folds out, or train a head on cached features."
         raise UserError("data.folds", "needs phases=head and features.mode=cached", got=got, fix=fix)
 
 
-def cross_validate(learner: Learner, table: Table, features: Cached | Live, out: Path) -> dict[str, Any]:
+def cross_validate(learner: Learner, manifest: Manifest, features: FeatureSource, out: Path) -> dict[str, Any]:
     """Accuracy and macro F1 of each fold of train and validation, their means and standard deviations.
 
     The test split stays aside. In each fold a part of the others chooses the epoch, so that no picture is judged by a
@@ -35,23 +36,23 @@ def cross_validate(learner: Learner, table: Table, features: Cached | Live, out:
     cfg = learner.cfg
     if cfg.data.folds is None:
         return {}
-    figures: dict[str, Any] = {}
-    parts = folds(table.of("train") + table.of("val"), cfg.data.folds, cfg.data.val, cfg.seed)
+    found: dict[str, Any] = {}
+    parts = folds(manifest.split("train") + manifest.split("val"), cfg.data.folds, cfg.data.val, cfg.seed)
     for number, samples in enumerate(parts):
-        one = replace(table, samples=samples)
-        head, _ = learner.fit(one, features, learner.module(one, features), out / "folds" / str(number))
-        chances = probabilities(head, features.plain(one.of("test")))
-        scores = metrics(len(one.labels))(chances, torch.tensor(one.targets(one.of("test"))))
-        figures |= {f"folds/{number}/{name}": float(value) for name, value in scores.items()}
-    return figures | _summary(figures, cfg.data.folds)
+        one = replace(manifest, samples=samples)
+        head, _ = learner.fit(one, features, learner.data_module(one, features), out / "folds" / str(number))
+        predicted = probabilities(head, features.features_of(one.split("test")))
+        scores = metrics(len(one.labels))(predicted, torch.tensor(one.targets(one.split("test"))))
+        found |= {f"folds/{number}/{name}": float(value) for name, value in scores.items()}
+    return found | _summary(found, cfg.data.folds)
 
 
-def _summary(figures: dict[str, Any], count: int) -> dict[str, Any]:
+def _summary(found: dict[str, Any], count: int) -> dict[str, Any]:
     summary: dict[str, Any] = {"folds": count}
     for name in ("accuracy", "macro_f1"):
-        values = [figures[f"folds/{number}/{name}"] for number in range(count)]
+        values = [found[f"folds/{number}/{name}"] for number in range(count)]
         summary |= {f"folds/{name}": mean(values), f"folds/{name}_std": stdev(values)}
-    each = ", ".join(f"{figures[f'folds/{number}/accuracy']:.3f}" for number in range(count))
+    each = ", ".join(f"{found[f'folds/{number}/accuracy']:.3f}" for number in range(count))
     log.info(
         f"{count} folds: accuracy {summary['folds/accuracy']:.4f} ± {summary['folds/accuracy_std']:.4f} ({each}), "
         f"macro F1 {summary['folds/macro_f1']:.4f} ± {summary['folds/macro_f1_std']:.4f}; ± is one standard deviation"

@@ -4,53 +4,57 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch.utils.data import Dataset
 
 from ajuste_fino.classifier import Classifier
-from ajuste_fino.data.loading import Order
+from ajuste_fino.data.manifest import Manifest
 from ajuste_fino.data.module import DataModule
-from ajuste_fino.data.prepare import Table
-from ajuste_fino.features import Cached, Live, statistics
+from ajuste_fino.data.order import EpochBatchSampler
+from ajuste_fino.features import FeatureSource, statistics
 from ajuste_fino.head import Head, HeadShape
-from ajuste_fino.runs import parts
-from ajuste_fino.runs.fit import fit
+from ajuste_fino.phases import Phase
+from ajuste_fino.runs import factories
+from ajuste_fino.runs.fit import Fit
 
 
 class Learner:
     """What a configuration says of learning; wrong values are refused when it is made.
 
     Raises:
-        UserError: where optimizer, schedule, loss or engine are not to be had.
+        UserError: where optimizer, schedule, loss, engine, callbacks or trainer are not to be had.
     """
 
-    def __init__(self, cfg: DictConfig) -> None:
-        self.cfg = cfg
-        self.optimizer, self.schedule = parts.learning(cfg)
-        self.loss, self.engine = parts.loss(cfg), parts.engine(cfg)
+    def __init__(self, cfg: DictConfig, phase: Phase) -> None:
+        if phase.epochs is not None:
+            cfg = OmegaConf.merge(cfg, {"epochs": phase.epochs})  # type: ignore[assignment]  # schedules read it, too
+        self.cfg, self.phase = cfg, phase
+        self.optimizer, self.schedule = factories.learning(cfg)
+        self.loss, self.engine = factories.loss(cfg), factories.engine(cfg)
+        self.fitting = Fit(cfg)
 
-    def module(self, table: Table, features: Cached | Live) -> DataModule:
+    def data_module(self, manifest: Manifest, features: FeatureSource) -> DataModule:
         """The batches of train and val."""
-        cfg, val = self.cfg, table.of("val")
+        val = manifest.split("val")
         return DataModule(
-            self.training(table, features),
-            (features.training(val, table.targets(val), 1), Order(len(val), cfg.features.batch_size)),
-            features.work.processes if isinstance(features, Live) else 0,
+            self.training(manifest, features),
+            (features.train_set(val, manifest.targets(val), 1), EpochBatchSampler(len(val), self.cfg.features.batch_size)),
+            features.workers,
         )
 
-    def training(self, table: Table, features: Cached | Live) -> tuple[Dataset[Any], Order]:
+    def training(self, manifest: Manifest, features: FeatureSource) -> tuple[Dataset[Any], EpochBatchSampler]:
         """What is trained on, and in which order."""
-        cfg, train, views = self.cfg, table.of("train"), self.cfg.features.views
-        dataset = features.training(train, table.targets(train), views)
-        return dataset, Order(len(train), cfg.batch_size, cfg.seed, views)
+        cfg, samples, views = self.cfg, manifest.split("train"), self.cfg.features.views
+        dataset = features.train_set(samples, manifest.targets(samples), views)
+        return dataset, EpochBatchSampler(len(samples), cfg.batch_size, cfg.seed, views)
 
-    def fit(self, table: Table, features: Cached | Live, module: DataModule, out: Path) -> tuple[Head, int]:
+    def fit(self, manifest: Manifest, features: FeatureSource, module: DataModule, out: Path) -> tuple[Head, int]:
         """A head from the seed, trained; the epoch that was kept, from 1."""
-        cfg, classes = self.cfg, len(table.labels)
+        cfg, classes = self.cfg, len(manifest.labels)
         torch.manual_seed(cfg.seed)  # whatever the backbone drew before, the head starts from the seed
-        head = Head(HeadShape(features.num_features, classes, **parts.shape_of(cfg.head)))
-        if cfg.phases.name != "scratch":  # features of random weights say nothing of those to come
-            head.standardise.set(*statistics(features.plain(table.of("train"))))
+        head = Head(HeadShape(features.num_features, classes, **factories.head_shape(cfg.head)))
+        if not (self.phase.trains_backbone and cfg.backbone.weights == "none"):  # features of random weights will change
+            head.standardise.set(*statistics(features.features_of(manifest.split("train"))))
         classifier = Classifier(
             head,
             classes,
@@ -59,6 +63,7 @@ class Learner:
             features.body,
             loss=self.loss,
             engine=self.engine,
-            rate=cfg.phases.rate,
+            lr=self.phase.lr,
+            backbone_lr_mult=self.phase.backbone_lr_mult,
         )
-        return head, fit(cfg, out, classifier, module)
+        return head, self.fitting(classifier, module, out)

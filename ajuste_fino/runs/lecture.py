@@ -9,29 +9,36 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino import sweep
-from ajuste_fino.errors import AjusteFinoError, UserError, nearest, some
+from ajuste_fino.errors import AjusteFinoError, UserError, nearest, preview
 from ajuste_fino.lecture import NAMES, experiment, page, record
 from ajuste_fino.lecture.findings import Findings
-from ajuste_fino.runs.configuration import plain
+from ajuste_fino.runs.configuration import config_name, plain
 from ajuste_fino.runs.console import log, progress, start_log
-from ajuste_fino.runs.run_folder import empty
+from ajuste_fino.runs.run_folder import require_empty
 
 LANGUAGES = ("en", "es")
 PAGE = "index.html"
 OWN = ("defaults",)  # of a YAML: what is no setting
 
 
-def lecture(cfg: DictConfig, out: Path, name: str) -> dict[str, Any]:
-    """One experiment in `out`; its claim. Wrong settings are refused before anything is written.
+def lecture(cfg: DictConfig, out: Path) -> dict[str, Any]:
+    """`lecture list`, `lecture all`, or one experiment in `out`; its claim.
+
+    Wrong settings are refused before anything is written.
 
     Raises:
         UserError: for settings that the experiment cannot have.
         AjusteFinoError: where an identity does not hold.
     """
     start_log()
+    name = config_name()
+    if name == "list":
+        return listing()
     _language(cfg.lang)
+    if name == "all":
+        return every(cfg, out)
     settings = _settings(cfg, name)
-    empty(out)
+    require_empty(out)
     findings = _measured(name, settings, cfg.lang, out)
     log.info(f"Results: {out.absolute()}")
     _identities({name: findings})
@@ -51,7 +58,7 @@ def every(cfg: DictConfig, out: Path) -> dict[str, Any]:
     if "design" in names:
         sweep.possible()
     if not any((out / name / record.CLAIM).is_file() for name in names):
-        empty(out)
+        require_empty(out)
     log.info(
         f"{len(names)} experiments; all fourteen take five to six minutes of two cores. "
         f"Stopped, out={out} goes on with those that are left."
@@ -69,7 +76,7 @@ def every(cfg: DictConfig, out: Path) -> dict[str, Any]:
     return {name: claim["verdict"] for name, claim in claims.items()}
 
 
-def listing() -> None:
+def listing() -> dict[str, Any]:
     """Print the experiments in the lecture's order, with their claims."""
     from rich.console import Console
     from rich.table import Column, Table
@@ -78,6 +85,7 @@ def listing() -> None:
     for name in NAMES:
         table.add_row(name, experiment(name).TITLE.en)
     Console().print(table, markup=False)
+    return {}
 
 
 def _measured(name: str, settings: Mapping[str, Any], lang: str, folder: Path) -> Findings:
@@ -99,7 +107,7 @@ def _claim(folder: Path) -> dict[str, Any]:
 def _identities(findings: Mapping[str, Findings]) -> None:
     wrong = [f"{name}: {check.what.en}: {check.value:.3g}" for name, found in findings.items() for check in found.broken]
     if wrong:
-        raise AjusteFinoError(f"Identities that do not hold, which is a defect of the code:\n{some(wrong)}")
+        raise AjusteFinoError(f"Identities that do not hold, which is a defect of the code:\n{preview(wrong)}")
 
 
 def _done(folder: Path, settings: Mapping[str, Any], lang: str) -> bool:

@@ -1,12 +1,13 @@
 """`list`: the names one can choose from."""
 
-from collections.abc import Mapping
+from pathlib import Path
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Column, Table
 
 from ajuste_fino.runs.configuration import folder, options
+from ajuste_fino.verbs import VERBS
 
 GROUPS = {
     "data": "data=NAME",
@@ -19,10 +20,10 @@ GROUPS = {
 MADE_TO_MEASURE = {"cnn": "none: your design", "own": "none: your class"}
 
 
-def show(verbs: Mapping[str, str]) -> None:
+def show(cfg: DictConfig, out: Path) -> None:
     """Print verbs, names and backbones."""
     table = Table("what", "names", "how", show_lines=True)
-    table.add_row("verbs", "\n".join(f"{name}: {what}" for name, what in verbs.items()), "ajuste-fino VERB")
+    table.add_row("verbs", "\n".join(f"{name}: {verb.help}" for name, verb in VERBS.items()), "ajuste-fino VERB")
     for group, how in GROUPS.items():
         table.add_row(group, ", ".join(_described(group, name) for name in options(group)), how)
     console = Console()
@@ -40,7 +41,7 @@ def _backbones() -> Table:
     import torch  # three seconds, which the table above need not wait for
 
     from ajuste_fino.backbone import build
-    from ajuste_fino.backbone.weights import kept
+    from ajuste_fino.backbone.weights import cached_weights
 
     how = "… or backbone.name=any of torchvision, or timm/NAME. ajuste-fino fetch backbone=NAME brings weights here."
     table = Table(Column("backbone=NAME", no_wrap=True), "frozen", "features", "cut after", "image", "weights", caption=how)
@@ -52,7 +53,7 @@ def _backbones() -> Table:
         with torch.device("meta"):  # shapes without numbers: nothing is allocated
             backbone, _ = build(full, "none")
         count, size = sum(p.numel() for p in backbone.parameters()), backbone.preprocessing["size"]
-        where = "in the package" if full == "embedded" else "here" if kept(full) else "not here"
-        block = (backbone.spec.tap or "–").removeprefix("features.")
+        where = "in the package" if full == "embedded" else "here" if cached_weights(full) else "not here"
+        block = (backbone.spec.layer or "–").removeprefix("features.")
         table.add_row(name, f"{count:,}", f"{backbone.num_features:,}", block, f"{size} px", where)
     return table

@@ -1,89 +1,120 @@
 """`-m`: several runs, and one table and one figure of them at the end."""
 
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hydra.core.utils import JobReturn
-from hydra.experimental.callback import Callback
-from hydra.types import RunMode
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Column, Table
 
-from ajuste_fino.errors import AjusteFinoError, Diverged, Failed
+from ajuste_fino.errors import AjusteFinoError, Diverged
 from ajuste_fino.files import write_csv
 from ajuste_fino.report.compare import curves, key_map
-from ajuste_fino.runs.console import log
+from ajuste_fino.runs.configuration import explain, quoted
+from ajuste_fino.runs.console import log, start_log
 
 COLUMNS = ("val/accuracy", "val/loss", "test/accuracy", "test/macro_f1", "epoch", "time/total_s")
 ON_SCREEN = 3  # of these columns; the file has all
 
 
-class Summary(Callback):
-    """Hydra tells it of each run's end; the table goes to the screen and to `multirun.csv`, the figure to `multirun.png`.
+@dataclass
+class Job:
+    """One of several runs: its overrides, its folder, and its metrics, which are empty where it diverged."""
 
-    The figure is a map where two keys vary and one of them is a number, as in `optimizer=… optimizer.lr=…`; else the
-    learning curves of all runs.
+    overrides: list[str]
+    folder: Path
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+
+def jobs(overrides: Sequence[str], config: str) -> list[list[str]]:
+    """The overrides of each run: every combination of the values that keys are given with commas between them.
+
+    Raises:
+        UserError: for an override that cannot be read.
     """
+    try:
+        parsed = OverridesParser.create().parse_overrides([quoted(one, several=True) for one in overrides])
+    except HydraException as error:
+        raise explain(error, config, overrides) from error
+    choices = [
+        [f"{one.get_key_element()}={value}" for value in one.sweep_string_iterator()]
+        if one.is_sweep_override()
+        else [str(one.input_line)]
+        for one in parsed
+    ]
+    return [list(job) for job in itertools.product(*choices)]
 
-    def __init__(self) -> None:
-        self.overrides: list[list[str]] = []
-        self.figures: list[dict[str, Any]] = []
-        self.folders: list[Path] = []
-        self.diverged: list[Exception] = []
 
-    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        if config.hydra.mode != RunMode.MULTIRUN:
-            return
-        self.overrides.append(list(config.hydra.overrides.task))
-        result = job_return._return_value
-        self.figures.append(result if isinstance(result, dict) else {})
-        if isinstance(result, Diverged):
-            log.warning(str(result))
-            self.diverged.append(result)
-        self.folders.append(Path(config.hydra.runtime.output_dir))
+def execute(compose: Callable[[list[str]], DictConfig], jobs: Sequence[list[str]], load: Callable[[], Any]) -> None:
+    """Run them one after the other, each in a numbered folder of `out`; the table goes to the screen and to `multirun.csv`.
 
-    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+    Raises:
+        AjusteFinoError: at the end, where a run diverged; the others go on.
+    """
+    function, done, diverged = None, list[Job](), list[Diverged]()
+    start_log()
+    base = Path(compose(jobs[0]).out).expanduser()
+    for number, overrides in enumerate(jobs):
+        cfg, job = compose(overrides), Job(overrides, base / str(number))
+        cfg.out = str(job.folder)
+        function = function or load()
+        log.info(f"Run {number + 1} of {len(jobs)}: {' '.join(overrides)}")
         try:
-            self._write(Path(config.hydra.sweep.dir))
-        except Exception as error:  # Hydra makes a warning of it, and the command would end well
-            raise Failed(error) from error
-        if self.diverged:
-            what = f"{len(self.diverged)} of {len(self.figures)} runs diverged; table and figure have the others"
-            raise Failed(AjusteFinoError(f"{what}. {self.diverged[0]}"))
+            job.metrics = function(cfg, job.folder)
+        except Diverged as error:
+            log.warning(str(error))
+            diverged.append(error)
+        done.append(job)
+    write(base, done)
+    if diverged:
+        what = f"{len(diverged)} of {len(done)} runs diverged; table and figure have the others"
+        raise AjusteFinoError(f"{what}. {diverged[0]}")
 
-    def _write(self, folder: Path) -> None:
-        header, differing = ("run", "overrides", *COLUMNS), self._differing()
-        figures = [[_short(run.get(name)) for name in COLUMNS] for run in self.figures]
-        rows = [[str(n), " ".join(what), *row] for n, (what, row) in enumerate(zip(differing, figures, strict=True))]
-        write_csv(folder / "multirun.csv", header, rows)
-        self._draw(folder / "multirun.png", differing)
-        table = Table("run", Column("overrides", no_wrap=True), *COLUMNS[:ON_SCREEN])
-        for row in rows:
-            table.add_row(*row[: 2 + ON_SCREEN])
-        Console().print(table, markup=False)
-        Console().print(f"Results: {folder.absolute()}", soft_wrap=True)
 
-    def _draw(self, path: Path, differing: list[list[str]]) -> None:
-        values = [dict(one.partition("=")[::2] for one in what) for what in differing]
-        keys = list(dict.fromkeys(key for one in values for key in one))
-        number = next((key for key in keys if all(_is_number(one.get(key)) for one in values)), None)
-        if len(keys) == 2 and number and any(self.figures):
-            other = next(key for key in keys if key != number)
-            pairs = [(one.get(other, ""), one[number]) for one in values]
-            rows, columns = (list(dict.fromkeys(pair[axis] for pair in pairs)) for axis in (0, 1))
-            cells = {pair: run["val/accuracy"] for pair, run in zip(pairs, self.figures, strict=True) if run}
-            key_map(rows, sorted(columns, key=float), cells, path, (other, number, "validation accuracy"))
-            return
-        tables = {" ".join(what) or f"run {n}": self.folders[n] / "metrics.csv" for n, what in enumerate(differing)}
-        whole = {what: table for what, table in tables.items() if table.is_file()}
-        if whole:
-            curves(whole, path)
+def write(folder: Path, jobs: Sequence[Job]) -> None:
+    """The table `multirun.csv` and the figure `multirun.png`.
 
-    def _differing(self) -> list[list[str]]:
-        """Of each run the overrides that not all runs share."""
-        shared = set.intersection(*map(set, self.overrides)) if len(self.overrides) > 1 else set()
-        return [[one for one in overrides if one not in shared] for overrides in self.overrides]
+    The figure is a map where two keys vary and one of them is a number, as in `optimizer=… optimizer.lr=…`; else the learning
+    curves of all runs.
+    """
+    differing = _differing(jobs)
+    cells = [[_short(job.metrics.get(name)) for name in COLUMNS] for job in jobs]
+    rows = [[str(n), " ".join(what), *row] for n, (what, row) in enumerate(zip(differing, cells, strict=True))]
+    write_csv(folder / "multirun.csv", ("run", "overrides", *COLUMNS), rows)
+    _draw(folder / "multirun.png", jobs, differing)
+    table = Table("run", Column("overrides", no_wrap=True), *COLUMNS[:ON_SCREEN])
+    for row in rows:
+        table.add_row(*row[: 2 + ON_SCREEN])
+    Console().print(table, markup=False)
+    Console().print(f"Results: {folder.absolute()}", soft_wrap=True)
+
+
+def _draw(path: Path, jobs: Sequence[Job], differing: Sequence[list[str]]) -> None:
+    values = [dict(one.partition("=")[::2] for one in what) for what in differing]
+    keys = list(dict.fromkeys(key for one in values for key in one))
+    number = next((key for key in keys if all(_is_number(one.get(key)) for one in values)), None)
+    if len(keys) == 2 and number and any(job.metrics for job in jobs):
+        other = next(key for key in keys if key != number)
+        pairs = [(one.get(other, ""), one[number]) for one in values]
+        rows, columns = (list(dict.fromkeys(pair[axis] for pair in pairs)) for axis in (0, 1))
+        cells = {pair: job.metrics["val/accuracy"] for pair, job in zip(pairs, jobs, strict=True) if job.metrics}
+        key_map(rows, sorted(columns, key=float), cells, path, (other, number, "validation accuracy"))
+        return
+    tables = {" ".join(what) or f"run {n}": jobs[n].folder / "metrics.csv" for n, what in enumerate(differing)}
+    whole = {what: table for what, table in tables.items() if table.is_file()}
+    if whole:
+        curves(whole, path)
+
+
+def _differing(jobs: Sequence[Job]) -> list[list[str]]:
+    """Of each run the overrides that not all runs share."""
+    shared = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
+    return [[one for one in job.overrides if one not in shared] for job in jobs]
 
 
 def _is_number(value: str | None) -> bool:

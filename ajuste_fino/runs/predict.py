@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +9,30 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from ajuste_fino.data.images import BadImage
-from ajuste_fino.errors import UserError, some
+from ajuste_fino.data.images import BadImage, ImageFile
+from ajuste_fino.errors import Range, UserError, preview
 from ajuste_fino.files import write_csv, write_json
 from ajuste_fino.predict import Prediction, images, load
-from ajuste_fino.runs.configuration import needed, numbers
+from ajuste_fino.runs.configuration import require_keys, validate_ranges
 from ajuste_fino.runs.console import progress, start_log, workers
-from ajuste_fino.runs.parts import trusted
+from ajuste_fino.runs.factories import trusted
 
 MOST = 50  # rows on the screen; the files hold all
 
 
-def predict(cfg: DictConfig) -> dict[str, Any]:
+def predict(cfg: DictConfig, out: Path) -> dict[str, Any]:
     """Show a table, write it where `csv=` and `json=` say.
 
     Raises:
         UserError: where there is no such run or picture; after the rest is done, where some were no pictures.
     """
-    needed(cfg)
-    numbers(cfg, {"top": (int, 1, inf)})
+    require_keys(cfg)
+    validate_ranges(cfg, {"top": Range(int, 1)})
     start_log()
     paths = images([str(one) for one in cfg.images] if OmegaConf.is_list(cfg.images) else str(cfg.images))
     predictor = load(cfg.run, cfg.trainer.accelerator, trusted(cfg))
-    scores = predictor.scores(paths, workers=workers(cfg.workers) if len(paths) > 64 else 0, progress=progress)
+    files = [ImageFile(path) for path in paths]
+    scores = predictor.scores(files, workers=workers(cfg.workers) if len(paths) > 64 else 0, progress=progress)
     good = [path for position, path in enumerate(paths) if position not in scores.bad]
     predictions = [predictor.prediction(*scores.of(row), cfg.top) for row in range(len(good))]
     _show(good, predictions)
@@ -86,5 +86,5 @@ def _disagreement(one: Prediction, how: str) -> list[str]:
 
 
 def _refused(bad: Sequence[BadImage], total: int) -> UserError:
-    fix = f"The others are done. Not pictures:\n{some([str(one) for one in bad])}"
+    fix = f"The others are done. Not pictures:\n{preview([str(one) for one in bad])}"
     return UserError("images", f"holds {len(bad)} of {total} files that cannot be decoded", fix=fix)

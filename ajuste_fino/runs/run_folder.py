@@ -5,7 +5,7 @@ from pathlib import Path
 from ajuste_fino.errors import UserError
 
 
-def empty(out: Path) -> None:
+def require_empty(out: Path) -> None:
     """Refuse to write among the files of another run."""
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise UserError(
@@ -13,7 +13,7 @@ def empty(out: Path) -> None:
         )
 
 
-def claim(out: Path) -> None:
+def create_run_dir(out: Path) -> None:
     """Make the run folder; of two runs that want the same one, the second is refused."""
     out.mkdir(parents=True, exist_ok=True)
     try:

@@ -4,26 +4,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino import sweep as searching
-from ajuste_fino.errors import AjusteFinoError, UserError, nearest
+from ajuste_fino.errors import AjusteFinoError, Range, UserError, nearest
 from ajuste_fino.files import write_csv, write_json
 from ajuste_fino.report import search as picture
-from ajuste_fino.runs.configuration import compose, keys, literal, numbers
+from ajuste_fino.runs.configuration import compose, keys, literal, validate_ranges
 from ajuste_fino.runs.console import log, start_log
-from ajuste_fino.runs.run_folder import empty
+from ajuste_fino.runs.run_folder import require_empty
 from ajuste_fino.runs.train import train
 
 JOURNAL, NAME = "journal.log", "sweep"
 OWN = ("trials", "storage", "space", "out")  # keys of the search, which no trial has
 
 
-def sweep(cfg: DictConfig, out: Path, overrides: list[str]) -> dict[str, Any]:
+def sweep(cfg: DictConfig, out: Path) -> dict[str, Any]:
     """Search; write each trial's run, `trials.csv`, `search.png`, the best one's run and `metrics.json` into `out`.
-
-    Args:
-        overrides: the command line, whose keys of `train` all trials share.
 
     Raises:
         UserError: for a space or key that cannot be, before anything is written; for a value that only its run can judge, from
@@ -35,8 +33,9 @@ def sweep(cfg: DictConfig, out: Path, overrides: list[str]) -> dict[str, Any]:
     space = {key: _like(choice, OmegaConf.select(cfg, key)) for key, choice in given}
     _validate(cfg, space)
     if not (out / "trials").is_dir():
-        empty(out)
-    shared = [one for one in overrides if one.lstrip("+~").split("=")[0].split(".")[0] not in OWN]
+        require_empty(out)
+    command = HydraConfig.get().overrides
+    shared = [one for one in command.task if one.lstrip("+~").split("=")[0].split(".")[0] not in OWN]
     storage = Path(cfg.storage).expanduser() if cfg.storage else out / JOURNAL
 
     def run(values: Mapping[str, Any], folder: Path, judged: bool) -> dict[str, Any]:
@@ -69,13 +68,13 @@ def _close(out: Path, study: Any, run: Any) -> dict[str, Any]:
     varied = len({trial.value for trial in done}) > 1
     shares = searching.importances(study) if varied else {}
     picture.draw([trial.value for trial in done], shares, best.params, out / "search.png")
-    figures = run(best.params, _free(out / "best"), True)
-    figures |= {"sweep/trials": len(done), "sweep/best_trial": best.number}
-    figures |= {f"sweep/best/{key}": value for key, value in best.params.items()}
-    write_json(out / "metrics.json", figures)
+    metrics = run(best.params, _free(out / "best"), True)
+    metrics |= {"sweep/trials": len(done), "sweep/best_trial": best.number}
+    metrics |= {f"sweep/best/{key}": value for key, value in best.params.items()}
+    write_json(out / "metrics.json", metrics)
     told = ", ".join(f"{key}={value}" for key, value in best.params.items())
     log.info(f"Best of {len(done)}: {told} (validation accuracy {best.value:.4f}). Results: {out.absolute()}")
-    return figures
+    return metrics
 
 
 def _free(folder: Path) -> Path:
@@ -108,7 +107,7 @@ def _compose(space: Mapping[str, Any], shared: Sequence[str]) -> None:
 
 
 def _validate(cfg: DictConfig, space: Mapping[str, Any]) -> None:
-    numbers(cfg, {"trials": (int, 1, 10**6)})
+    validate_ranges(cfg, {"trials": Range(int, 1, 10**6)})
     searching.check(space)
     known = keys("train")
     for key in space:

@@ -36,7 +36,7 @@ def test_num_features(name, expected):
 
 @pytest.mark.parametrize("name", ["mobilenet_v3_small", "shufflenet_v2_x0_5", "mnasnet0_5"])
 def test_other_names_of_torchvision(name):
-    assert build(name, "none")[0].spec.tap is not None
+    assert build(name, "none")[0].spec.layer is not None
 
 
 CUTS = [("resnet18", "layer2", 2, 128 * 4), ("mobilenet_v2", "13", 1, 96), ("embedded", "block2", 2, 64 * 4)]

@@ -5,12 +5,13 @@ import pytest
 import torch
 from PIL import Image
 
-from ajuste_fino.data.check import hashed
-from ajuste_fino.data.images import load_image
-from ajuste_fino.data.loading import Pictures
-from ajuste_fino.data.scan import Sample
+from ajuste_fino.data.decoding import decode_all
+from ajuste_fino.data.hashing import hash_files
+from ajuste_fino.data.images import ImageFile, load_image
+from ajuste_fino.data.loading import ImageDataset, LoaderConfig, PlainView
+from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.transforms import Augmentation
-from ajuste_fino.features import Cached, Extractor, Live, Plain, Work
+from ajuste_fino.features import CachedFeatures, Extractor
 from ajuste_fino.predict import load, quiet
 
 Y, X = np.mgrid[:48, :72]
@@ -99,12 +100,15 @@ def test_the_loader_training_and_prediction_see_the_same_pixels(files, run, monk
     preprocessing = model.preprocessing
     golden = torch.stack([preprocessing(load_image(path)) for path in paths])
 
-    from_loader = Pictures(paths, Plain(preprocessing), threads=2)[list(range(len(paths)))].pixels
+    files_ = [ImageFile(path) for path in paths]
+    from_loader = ImageDataset(files_, PlainView(preprocessing), threads=2)[list(range(len(paths)))].pixels
     model.predict(paths)
     from_prediction, seen[:] = torch.cat(seen), []
-    samples, _ = hashed([Sample(path, path.name, "x") for path in paths], 0, quiet)
-    cached = Cached(Live(model.extractor, Augmentation(), Work(torch.device("cpu"), 16, 2, quiet)))
-    assert len(list(cached(samples))) == len(paths)
+    samples, _ = hash_files([Sample(file, file.path.name, "x") for file in files_], 0, quiet)
+    cached = CachedFeatures(model.extractor, Augmentation(), LoaderConfig(torch.device("cpu"), 16, 2, quiet))
+    wanted = cached.missing([sample.sha256 for sample in samples])
+    stream = cached.extract(decode_all(samples, 0, quiet, True, cached.pixels, wanted))
+    assert sum(len(decoded.contents) for decoded in stream) == len(paths)
     from_training = torch.cat(seen)
 
     for pixels in (from_loader, from_prediction, from_training):
@@ -120,8 +124,8 @@ def test_a_large_jpeg_is_decoded_small_and_nearly_the_same(tmp_path):
     large = Image.fromarray(rng.uniform(0, 255, (12, 16, 3)).astype(np.uint8)).resize((1600, 1200), Image.Resampling.BICUBIC)
     large.save(tmp_path / "large.jpg", quality=92)
     preprocessing = Preprocessing(64, 72)
-    assert load_image(tmp_path / "large.jpg", least=preprocessing.least).size == (200, 150)
-    assert load_image(tmp_path / "large.jpg", least=601).size == (1600, 1200)
-    small = preprocessing(load_image(tmp_path / "large.jpg", least=preprocessing.least)).float()
+    assert load_image(tmp_path / "large.jpg", min_size=preprocessing.min_size).size == (200, 150)
+    assert load_image(tmp_path / "large.jpg", min_size=601).size == (1600, 1200)
+    small = preprocessing(load_image(tmp_path / "large.jpg", min_size=preprocessing.min_size)).float()
     whole = preprocessing(load_image(tmp_path / "large.jpg")).float()
     assert (small - whole).abs().mean() < 1

@@ -4,11 +4,11 @@ from collections import Counter, defaultdict
 
 import pytest
 
+from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.folds import folds
-from ajuste_fino.data.group import grouped
-from ajuste_fino.data.prepare import prepare
-from ajuste_fino.data.scan import Sample
-from ajuste_fino.data.source import Source
+from ajuste_fino.data.group import assign_groups
+from ajuste_fino.data.manifest import load_manifest
+from ajuste_fino.data.sample import Sample
 from ajuste_fino.errors import UserError
 from ajuste_fino.predict import quiet
 from tests.conftest import draw
@@ -45,22 +45,22 @@ def sides(samples):
 @pytest.mark.parametrize("by", ["expression", "column"])
 def test_a_person_is_on_one_side(people, by):
     root, group = (people, r"(person\d+)") if by == "expression" else (table(people), "person")
-    samples = prepare(Source(root, group=group), 0, 0, quiet).samples
+    samples = load_manifest(DataConfig(root, group=group), 0, quiet).samples
     assert all(len(one) == 1 for one in sides(samples).values())
     assert Counter(sample.split for sample in samples) == {"train": 42, "val": 18, "test": 12} or all(
         n >= 6 for n in Counter(sample.split for sample in samples).values()
     )
     assert {(s.split, s.label) for s in samples} == {(split, label) for split in ("train", "val", "test") for label in "ab"}
-    other = prepare(Source(root, group=group), 1, 0, quiet).samples
+    other = load_manifest(DataConfig(root, group=group, seed=1), 0, quiet).samples
     assert sides(other) != sides(samples)
 
 
 def test_without_a_group_people_are_mixed(people):
-    assert any(len(one) > 1 for one in sides(prepare(Source(people), 0, 0, quiet).samples).values())
+    assert any(len(one) > 1 for one in sides(load_manifest(DataConfig(people), 0, quiet).samples).values())
 
 
 def test_shares_are_kept_as_nearly_as_groups_allow(people):
-    count = Counter(s.split for s in prepare(Source(people, group=r"(person\d+)"), 0, 0, quiet).samples)
+    count = Counter(s.split for s in load_manifest(DataConfig(people, group=r"(person\d+)"), 0, quiet).samples)
     assert abs(count["train"] - 43) <= 6
     assert abs(count["val"] - 14) <= 6
     assert abs(count["test"] - 14) <= 6
@@ -68,7 +68,7 @@ def test_shares_are_kept_as_nearly_as_groups_allow(people):
 
 def test_groups_that_share_a_picture_are_one(people):
     (people / "a" / "person00_copy.png").write_bytes((people / "a" / "person01_0.png").read_bytes())
-    samples = prepare(Source(people, group=r"(person\d+)"), 0, 0, quiet).samples
+    samples = load_manifest(DataConfig(people, group=r"(person\d+)"), 0, quiet).samples
     of = sides(samples)
     assert of["person00"] == of["person01"]
 
@@ -78,7 +78,7 @@ def test_given_splits_that_part_a_group_are_refused(people):
     lines = [f"{lines[0]},split", *(f"{line},{('train', 'val', 'test')[n % 3]}" for n, line in enumerate(lines[1:]))]
     (people / "table.csv").write_text("\n".join(lines) + "\n")
     with pytest.raises(UserError, match="data.group must lie in one split; got 12 in several"):
-        prepare(Source(people / "table.csv", group="person"), 0, 0, quiet)
+        load_manifest(DataConfig(people / "table.csv", group="person"), 0, quiet)
 
 
 @pytest.mark.parametrize(
@@ -93,24 +93,24 @@ def test_given_splits_that_part_a_group_are_refused(people):
 )
 def test_expressions_that_cannot_be(people, group, message):
     with pytest.raises(UserError, match=message):
-        prepare(Source(people, group=group), 0, 0, quiet)
+        load_manifest(DataConfig(people, group=group), 0, quiet)
 
 
 def test_columns_that_cannot_be(people):
     with pytest.raises(UserError, match=r"must be a column of table.csv; got persona. Did you mean person\?"):
-        prepare(Source(table(people), group="persona"), 0, 0, quiet)
+        load_manifest(DataConfig(table(people), group="persona"), 0, quiet)
     with pytest.raises(UserError, match="(?s)every picture a group.*person03_1.png"):
-        prepare(Source(table(people, missing="person03_1.png"), group="person"), 0, 0, quiet)
+        load_manifest(DataConfig(table(people, missing="person03_1.png"), group="person"), 0, quiet)
 
 
 def test_too_few_groups(people):
     with pytest.raises(UserError, match="makes too few groups; got 2"):
-        prepare(Source(people, group=r"^(a|b)/"), 0, 0, quiet)
+        load_manifest(DataConfig(people, group=r"^(a|b)/"), 0, quiet)
 
 
 def samples(classes="ab", each=10, group=None):
     made = [Sample(None, f"{c}{n}", c, "train", f"{ord(c):032x}{n:032x}") for c in classes for n in range(each)]
-    return grouped(made, group, None)
+    return assign_groups(made, group, None)
 
 
 @pytest.mark.parametrize(("each", "count"), [(10, 5), (7, 3), (3, 3), (9, 2)])

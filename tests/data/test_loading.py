@@ -5,7 +5,10 @@ import torch
 from PIL import Image
 
 from ajuste_fino.data import loading
-from ajuste_fino.data.loading import Labelled, Order, Pictures, loader
+from ajuste_fino.data.images import ImageFile
+from ajuste_fino.data.loading import ImageDataset, LabelledImageDataset, loader
+from ajuste_fino.data.order import EpochBatchSampler
+from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.transforms import Augmentation, Preprocessing
 from tests.conftest import draw
 
@@ -15,7 +18,7 @@ PLAIN = Preprocessing(32, 36)
 class Transform:
     """The plain view, made brighter by the number of the view."""
 
-    def least(self, view):
+    def min_size(self, view):
         return 64
 
     def __call__(self, image, index, view):
@@ -27,7 +30,7 @@ transform = Transform()
 
 def test_the_order_is_a_function_of_seed_and_epoch():
     def positions(seed, epoch, views=1):
-        order = Order(10, 3, seed, views)
+        order = EpochBatchSampler(10, 3, seed, views)
         order.set_epoch(epoch)
         return [n for batch in order for n in batch]
 
@@ -36,12 +39,12 @@ def test_the_order_is_a_function_of_seed_and_epoch():
     assert len({tuple(positions(s, e)) for s in (0, 1) for e in (0, 1)}) == 4
     assert sorted(n % 10 for n in positions(0, 0, views=4)) == list(range(10))
     assert {n // 10 for e in range(9) for n in positions(0, e, views=4)} == {0, 1, 2, 3}
-    assert list(Order(5, 2)) == [[0, 1], [2, 3], [4]]
+    assert list(EpochBatchSampler(5, 2)) == [[0, 1], [2, 3], [4]]
 
 
 def test_what_cannot_be_decoded_comes_back_by_its_position(tmp_path):
     (tmp_path / "bad.png").write_text("no")
-    pictures = Pictures([draw(0, 0), tmp_path / "bad.png", draw(1, 1)], transform)
+    pictures = ImageDataset([draw(0, 0), ImageFile(tmp_path / "bad.png"), draw(1, 1)], transform)
     batch = pictures[[0, 1, 2, 5]]
     assert batch.pixels.shape == (3, 3, 32, 32)
     assert batch.positions == [0, 2, 5]
@@ -51,9 +54,9 @@ def test_what_cannot_be_decoded_comes_back_by_its_position(tmp_path):
 
 
 def test_workers_give_the_same_batches(tmp_path):
-    pictures = Pictures([draw(n % 3, n) for n in range(10)], transform)
-    many = list(loader(Labelled(pictures, range(10)), Order(10, 4, 0), 2))
-    here = list(loader(Labelled(pictures, range(10)), Order(10, 4, 0), 0))
+    pictures = ImageDataset([draw(n % 3, n) for n in range(10)], transform)
+    many = list(loader(LabelledImageDataset(pictures, range(10)), EpochBatchSampler(10, 4, 0), 2))
+    here = list(loader(LabelledImageDataset(pictures, range(10)), EpochBatchSampler(10, 4, 0), 0))
     assert all(torch.equal(a, c) and torch.equal(b, d) for (a, b), (c, d) in zip(many, here, strict=True))
 
 
@@ -76,8 +79,8 @@ def test_a_long_strip_does_not_explode():
 
 def test_another_content_under_a_known_name_is_refused(tmp_path):
     draw(0, 0).save(tmp_path / "a.png")
-    known = [hashlib.sha256((tmp_path / "a.png").read_bytes()).hexdigest()]
-    pictures = Pictures([tmp_path / "a.png"], transform, known)
+    known = hashlib.sha256((tmp_path / "a.png").read_bytes()).hexdigest()
+    pictures = ImageDataset([Sample(ImageFile(tmp_path / "a.png"), "a.png", "a", sha256=known)], transform)
     assert pictures[[0]].bad == []
     draw(1, 1).save(tmp_path / "a.png")
     assert "not what it was" in str(pictures[[0]].bad[0][1])
@@ -99,7 +102,7 @@ def test_an_augmentation_is_a_function_of_its_seed_and_leaves_torchs_generator_a
 
 def test_threads_give_the_same_batches():
     sources = [draw(n % 3, n) for n in range(10)]
-    one, many = (Pictures(sources, transform, threads=threads)[list(range(20))] for threads in (1, 4))
+    one, many = (ImageDataset(sources, transform, threads=threads)[list(range(20))] for threads in (1, 4))
     assert torch.equal(one.pixels, many.pixels)
     assert one.positions == many.positions == list(range(20))
 
@@ -109,7 +112,7 @@ def test_views_of_one_picture_are_made_from_one_decoding(tmp_path, monkeypatch):
     decoded = []
     real = loading.read_image
     monkeypatch.setattr(loading, "read_image", lambda *a, **k: (decoded.append(a), real(*a, **k))[1])
-    pictures = Pictures([tmp_path / "x.png", draw(1, 1)], transform)
+    pictures = ImageDataset([ImageFile(tmp_path / "x.png"), draw(1, 1)], transform)
     assert len(pictures[[0, 2, 4, 1, 3]].pixels) == 5
     assert len(decoded) == 2
 

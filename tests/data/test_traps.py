@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from ajuste_fino.data import traps
-from ajuste_fino.data.source import Source
-from ajuste_fino.data.survey import survey
+from ajuste_fino.data.config import DataConfig
+from ajuste_fino.data.decoding import decode_all
+from ajuste_fino.data.inspection import inspect_folder
 from ajuste_fino.errors import UserError
 from ajuste_fino.predict import quiet
 from tests.conftest import draw, draw_folder, shapes
@@ -18,8 +19,9 @@ from tests.conftest import draw, draw_folder, shapes
 
 def found(root, **options):
     """Findings by trap."""
-    surveyed = survey(Source(root, **options), 0, 0, quiet)
-    return {one.trap: one for one in traps.findings(surveyed, traps.AUDIT)}
+    inspection = inspect_folder(DataConfig(root, **options), 0, quiet)
+    inspection = inspection.with_decoded(decode_all(inspection.samples, 0, quiet, False)).split()
+    return {one.trap: one for one in traps.findings(inspection, traps.AUDIT)}
 
 
 def hidden(root):
@@ -114,7 +116,7 @@ TRAPS = [
         ["pipe.png", "not a regular file"],
     ),
     (lambda root: (root / "1" / "gone.png").symlink_to("nowhere"), "unreadable files", "error", "cannot", ["gone.png"]),
-    (lambda root: (root / "1" / "notes.txt").touch(), "files that are no pictures", "error", "cannot", ["notes.txt"]),
+    (lambda root: (root / "1" / "notes.txt").touch(), "files that are no images", "error", "cannot", ["notes.txt"]),
     (disguised, "disguised formats", "warning", "another format", ["1/really.jpg: PNG"]),
     (lambda root: (root / "3").mkdir(), "empty classes", "error", "none of 3", []),
     (lonely, "one-image classes", "warning", "one picture only of 3", []),

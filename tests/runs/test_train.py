@@ -148,7 +148,7 @@ def test_evaluate_needs_no_more_than_the_test_pictures(cli, photos, tmp_path):
     test = next(photos / row["file"] for row in rows if row["split"] == "test")
     test.write_bytes((photos / "2" / "00.png").read_bytes())
     code, _, err = cli("evaluate", f"run={tmp_path / 'run'}", f"out={tmp_path / 'other'}", "workers=0")
-    assert (code, "not the picture it was" in err) == (2, True)
+    assert (code, "not the image it was" in err) == (2, True)
 
 
 def test_without_a_test_split_there_are_no_test_figures(cli, photos, tmp_path):

@@ -1,12 +1,12 @@
-"""What can be wrong with a folder: a rule for each trap, from a survey to findings."""
+"""What can be wrong with a folder: a rule for each trap, from an inspected folder to findings."""
 
 from collections.abc import Callable, Iterator, Sequence
 
-from ajuste_fino.data.survey import Survey
+from ajuste_fino.data.inspection import Inspection
 from ajuste_fino.data.traps import classes, copies, files
 from ajuste_fino.data.traps.finding import LEVELS, Finding
 
-Rule = Callable[[Survey], Iterator[Finding]]
+Rule = Callable[[Inspection], Iterator[Finding]]
 # what names and hashes alone show, before anything is decoded
 STRUCTURE: tuple[Rule, ...] = (classes.empty, classes.absent, copies.leaks)
 FILES: tuple[Rule, ...] = (files.bad_files, files.passed_over, files.disguised)
@@ -27,9 +27,9 @@ AUDIT: tuple[Rule, ...] = (*RULES, copies.mislabelled)  # each picture beside ea
 __all__ = ["AUDIT", "FILES", "LEVELS", "RULES", "STRUCTURE", "Finding", "Rule", "findings", "refuse"]
 
 
-def findings(survey: Survey, rules: tuple[Rule, ...] = RULES) -> list[Finding]:
+def findings(inspection: Inspection, rules: Sequence[Rule] = RULES) -> list[Finding]:
     """All that the rules find, errors first."""
-    found = [finding for rule in rules for finding in rule(survey)]
+    found = [finding for rule in rules for finding in rule(inspection)]
     return sorted(found, key=lambda finding: LEVELS.index(finding.level))
 
 

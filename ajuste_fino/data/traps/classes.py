@@ -3,55 +3,55 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
+from ajuste_fino.data.inspection import Inspection
 from ajuste_fino.data.scan import natural
-from ajuste_fino.data.survey import Survey
 from ajuste_fino.data.traps.finding import Finding
 
 IMBALANCE = 10
 
 
-def empty(survey: Survey) -> Iterator[Finding]:
+def empty(inspection: Inspection) -> Iterator[Finding]:
     """Classes without a picture; fewer classes than two."""
-    lacking = sorted(survey.found.classes - set(survey.labels), key=natural)
+    lacking = sorted(inspection.found.classes - set(inspection.labels), key=natural)
     if lacking:
         got = f"none of {', '.join(lacking)}"
         yield Finding("empty classes", "error", "data.root", "must hold a picture of every class", "Fill or remove them.", got)
-    if len(survey.found.classes) < 2:
-        got = ", ".join(survey.found.classes)
+    if len(inspection.found.classes) < 2:
+        got = ", ".join(inspection.found.classes)
         yield Finding("one class", "error", "data.root", "must hold at least two classes", "Make a folder for each class.", got)
 
 
-def absent(survey: Survey) -> Iterator[Finding]:
+def absent(inspection: Inspection) -> Iterator[Finding]:
     """Classes that a split lacks: an error in train, a warning elsewhere."""
-    labels = set(survey.labels)
-    if not survey.of("val"):
+    labels = set(inspection.labels)
+    if not inspection.of("val"):
         fix = "Bring at least three pictures of each class, or two with data.test=0."
         rule = "holds too few pictures for a validation split"
-        yield Finding("no validation split", "error", "data.root", rule, fix, len(survey.samples))
-    lacking = sorted(labels - survey.classes("train"), key=natural)
+        yield Finding("no validation split", "error", "data.root", rule, fix, len(inspection.samples))
+    lacking = sorted(labels - inspection.classes("train"), key=natural)
     if lacking:
         fix = "Add training pictures, or take the class out of the other splits."
         yield Finding("absent from train", "error", "train", "must hold every class", fix, f"none of {', '.join(lacking)}")
     for split in ("val", "test"):
-        missing = sorted(labels - survey.classes(split), key=natural)
-        if missing and survey.of(split):
+        missing = sorted(labels - inspection.classes(split), key=natural)
+        if missing and inspection.of(split):
             rule = f"has no picture of {', '.join(missing)}"
             fix = "Its figures do not speak of them."
             yield Finding(f"absent from {split}", "warning", f"The {split} split", rule, fix)
 
 
-def tiny(survey: Survey) -> Iterator[Finding]:
+def tiny(inspection: Inspection) -> Iterator[Finding]:
     """Classes of one picture."""
-    count = Counter(sample.label for sample in survey.samples)
-    ones = [label for label in survey.labels if count[label] == 1]
+    count = Counter(sample.label for sample in inspection.samples)
+    ones = [label for label in inspection.labels if count[label] == 1]
     if ones:
         rule = f"has one picture only of {', '.join(ones)}"
         yield Finding("one-image classes", "warning", "data.root", rule, "Nothing can be learnt, or judged, from one.")
 
 
-def imbalance(survey: Survey) -> Iterator[Finding]:
+def imbalance(inspection: Inspection) -> Iterator[Finding]:
     """A class with many times the training pictures of another."""
-    count = Counter(sample.label for sample in survey.of("train"))
+    count = Counter(sample.label for sample in inspection.of("train"))
     if len(count) < 2:
         return
     (most, many), (least, few) = count.most_common()[0], count.most_common()[-1]
@@ -61,17 +61,17 @@ def imbalance(survey: Survey) -> Iterator[Finding]:
         yield Finding("imbalance", "warning", "data.root", rule, fix)
 
 
-def names(survey: Survey) -> Iterator[Finding]:
+def names(inspection: Inspection) -> Iterator[Finding]:
     """Class names that differ by case alone, or that other programs put in another order."""
     by_case: dict[str, list[str]] = defaultdict(list)
-    for name in sorted(survey.found.classes):
+    for name in sorted(inspection.found.classes):
         by_case[name.casefold()].append(name)
     same = [", ".join(group) for group in by_case.values() if len(group) > 1]
     if same:
         fix = "They are classes of their own here, and one folder on Windows and macOS; join or rename them:"
         yield Finding("names by case", "warning", "data.root", "has class names that differ by case alone", fix, files=same)
-    if sorted(survey.labels) != survey.labels:
-        pair = next((a, b) for a, b in zip(survey.labels, survey.labels[1:], strict=False) if a > b)
+    if sorted(inspection.labels) != inspection.labels:
+        pair = next((a, b) for a, b in zip(inspection.labels, inspection.labels[1:], strict=False) if a > b)
         rule = f"has class names that sort differently as numbers and as texts: {pair[0]} comes before {pair[1]} here"
         fix = "Labels travel by name, so nothing shifts; a program that counts folders would number them otherwise."
         yield Finding("names by number", "note", "data.root", rule, fix)

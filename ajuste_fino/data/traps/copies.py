@@ -3,19 +3,19 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
+from ajuste_fino.data.inspection import Inspection
 from ajuste_fino.data.near import close_pairs, hash_rows, hash_similarity
-from ajuste_fino.data.scan import Sample
-from ajuste_fino.data.survey import Survey
+from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.traps.finding import Finding
 
 BITS = 20  # of 256 that may differ; 99 of 100 pictures scaled and compressed anew stay below
 
 
-def leaks(survey: Survey) -> Iterator[Finding]:
+def leaks(inspection: Inspection) -> Iterator[Finding]:
     """The same content in two splits, or the same group."""
     splits: dict[str, dict[str, str]] = defaultdict(dict)
     groups: dict[str, dict[str, str]] = defaultdict(dict)
-    for sample in survey.samples:
+    for sample in inspection.samples:
         splits[sample.sha256].setdefault(sample.split, sample.file)
         if sample.group:
             groups[sample.group].setdefault(sample.split, sample.file)
@@ -32,10 +32,10 @@ def leaks(survey: Survey) -> Iterator[Finding]:
         )
 
 
-def within(survey: Survey) -> Iterator[Finding]:
+def within(inspection: Inspection) -> Iterator[Finding]:
     """The same content several times in one split."""
     places: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for sample in survey.samples:
+    for sample in inspection.samples:
         places[sample.sha256, sample.split].append(sample.file)
     found = [" = ".join(files) for files in places.values() if len(files) > 1]
     if found:
@@ -45,17 +45,17 @@ def within(survey: Survey) -> Iterator[Finding]:
         )
 
 
-def near(survey: Survey) -> Iterator[Finding]:
+def near(inspection: Inspection) -> Iterator[Finding]:
     """Pictures that look the same in two splits: scaled, compressed or stored anew."""
-    train, others = _hashed(survey, "train"), _hashed(survey, "val") + _hashed(survey, "test")
-    one, other = (hash_rows([survey.looks[s.sha256].hash for s in side]) for side in (others, train))
+    train, others = _hashed(inspection, "train"), _hashed(inspection, "val") + _hashed(inspection, "test")
+    one, other = (hash_rows([inspection.infos[s.sha256].hash for s in side]) for side in (others, train))
     yield from look_alikes("near copies across splits", others, train, close_pairs(one, other, hash_similarity(BITS)))
 
 
-def mislabelled(survey: Survey) -> Iterator[Finding]:
+def mislabelled(inspection: Inspection) -> Iterator[Finding]:
     """Pictures that look the same and have two labels, whatever their splits."""
-    samples = [sample for split in ("train", "val", "test") for sample in _hashed(survey, split)]
-    rows = hash_rows([survey.looks[sample.sha256].hash for sample in samples])
+    samples = [sample for split in ("train", "val", "test") for sample in _hashed(inspection, split)]
+    rows = hash_rows([inspection.infos[sample.sha256].hash for sample in samples])
     pairs = [(a, b, likeness) for a, b, likeness in close_pairs(rows, rows, hash_similarity(BITS)) if a < b]
     two = [pair for pair in pairs if samples[pair[0]].label != samples[pair[1]].label]
     yield from look_alikes("near copies under two labels", samples, samples, two)
@@ -73,7 +73,9 @@ def look_alikes(
         yield Finding(trap, "warning", "data.root", rule, fix, files=found)
 
 
-def _hashed(survey: Survey, split: str) -> list[Sample]:
+def _hashed(inspection: Inspection, split: str) -> list[Sample]:
     """The distinct pictures of a split that have a hash worth comparing."""
-    distinct = {s.sha256: s for s in survey.of(split) if s.sha256 in survey.looks and survey.looks[s.sha256].comparable}
+    distinct = {
+        s.sha256: s for s in inspection.of(split) if s.sha256 in inspection.infos and inspection.infos[s.sha256].comparable
+    }
     return list(distinct.values())

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from ajuste_fino.data.survey import Survey
+from ajuste_fino.data.inspection import Inspection
 from ajuste_fino.data.traps.finding import Finding
 
 SUFFIXES = {
@@ -14,27 +14,27 @@ SUFFIXES = {
 }
 
 
-def bad_files(survey: Survey) -> Iterator[Finding]:
+def bad_files(inspection: Inspection) -> Iterator[Finding]:
     """What cannot be trained on, by kind: stopped at, or skipped up to a share of all."""
-    count, source = len(survey.skipped), survey.source
-    total = len(survey.samples) + count
+    count, config = len(inspection.skipped), inspection.config
+    total = len(inspection.samples) + count
     level, fix = "error", "Move them away, or pass data.on_bad_image=skip to go on without them:"
-    if not source.strict:
+    if not config.strict:
         level, fix = "warning", "They are skipped:"
-        if count > source.max_skipped * total:
+        if count > config.max_skipped * total:
             level, fix = (
                 "error",
-                f"More than data.max_skipped={source.max_skipped:g} of all would be skipped; mend them or raise it:",
+                f"More than data.max_skipped={config.max_skipped:g} of all would be skipped; mend them or raise it:",
             )
-    for kind, bad in survey.bad.items():
+    for kind, bad in inspection.bad.items():
         if bad:
             rule = f"holds {len(bad)} of {total} files that cannot be trained on"
             yield Finding(kind, level, "data.root", rule, fix, files=[str(one) for one in bad])
 
 
-def passed_over(survey: Survey) -> Iterator[Finding]:
+def passed_over(inspection: Inspection) -> Iterator[Finding]:
     """Hidden files and folders, files in no class, links to folders."""
-    found = survey.found
+    found = inspection.found
     over, loop, copy = (
         "They are passed over:",
         "They are not followed, or a picture would count twice:",
@@ -52,13 +52,13 @@ def passed_over(survey: Survey) -> Iterator[Finding]:
             yield Finding(trap, level, "data.root", f"has {len(files)} {what}", fix, files=files)
 
 
-def disguised(survey: Survey) -> Iterator[Finding]:
+def disguised(inspection: Inspection) -> Iterator[Finding]:
     """Files whose content is of another format than their name says; the content decides."""
     files = []
-    for sample in survey.samples:
-        look = survey.looks.get(sample.sha256)
-        if look and Path(sample.file).suffix.lower() not in SUFFIXES.get(look.format, {f".{look.format.lower()}"}):
-            files.append(f"{sample.file}: {look.format}")
+    for sample in inspection.samples:
+        info = inspection.infos.get(sample.sha256)
+        if info and Path(sample.file).suffix.lower() not in SUFFIXES.get(info.format, {f".{info.format.lower()}"}):
+            files.append(f"{sample.file}: {info.format}")
     if files:
         fix = "They are read by their content; other programs may not:"
         yield Finding(
@@ -71,12 +71,12 @@ def disguised(survey: Survey) -> Iterator[Finding]:
         )
 
 
-def odd_modes(survey: Survey) -> Iterator[Finding]:
+def odd_modes(inspection: Inspection) -> Iterator[Finding]:
     """Pictures that are not stored as the most are: grey, transparent, CMYK, 16 bits."""
     by_mode: dict[str, list[str]] = defaultdict(list)
-    for sample in survey.samples:
-        if look := survey.looks.get(sample.sha256):
-            by_mode[look.mode].append(sample.file)
+    for sample in inspection.samples:
+        if info := inspection.infos.get(sample.sha256):
+            by_mode[info.mode].append(sample.file)
     usual = max(by_mode, key=lambda mode: len(by_mode[mode]), default=None)
     files = [f"{mode}: {len(names)}, such as {names[0]}" for mode, names in by_mode.items() if mode != usual]
     if files:
@@ -91,9 +91,11 @@ def odd_modes(survey: Survey) -> Iterator[Finding]:
         )
 
 
-def odd_sizes(survey: Survey) -> Iterator[Finding]:
+def odd_sizes(inspection: Inspection) -> Iterator[Finding]:
     """Pictures much smaller or larger than the middle one, and long strips, of which the middle alone is seen."""
-    sized = [(sample.file, look.width, look.height) for sample in survey.samples if (look := survey.looks.get(sample.sha256))]
+    sized = [
+        (sample.file, info.width, info.height) for sample in inspection.samples if (info := inspection.infos.get(sample.sha256))
+    ]
     if not sized:
         return
     sides = sorted(min(width, height) for _, width, height in sized)
@@ -109,9 +111,11 @@ def odd_sizes(survey: Survey) -> Iterator[Finding]:
         yield Finding("odd sizes", "note", "data.root", rule, fix, files=odd)
 
 
-def unknown(survey: Survey) -> Iterator[Finding]:
+def unknown(inspection: Inspection) -> Iterator[Finding]:
     """Pictures that the given split file does not name."""
-    if survey.unknown:
-        rule = f"does not name {len(survey.unknown)} pictures"
+    if inspection.unknown:
+        rule = f"does not name {len(inspection.unknown)} pictures"
         fix = "They are left out:"
-        yield Finding("not in the split file", "warning", f"data.split={survey.source.split}", rule, fix, files=survey.unknown)
+        yield Finding(
+            "not in the split file", "warning", f"data.split={inspection.config.split}", rule, fix, files=inspection.unknown
+        )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ajuste_fino.errors import UserError, some
+from ajuste_fino.errors import UserError, preview
 
 LEVELS = ("error", "warning", "note")
 
@@ -30,7 +30,7 @@ class Finding:
 
     def raised(self, also: Sequence["Finding"] = ()) -> UserError:
         """The finding as an error, with others that came with it."""
-        listed = f"\n{some(list(self.files))}" if self.files else ""
+        listed = f"\n{preview(list(self.files))}" if self.files else ""
         others = "".join(f"\n{finding}" for finding in also)
         return UserError(self.thing, self.rule, got=self.got, fix=self.fix + listed + others)
 

@@ -4,9 +4,10 @@ import os
 
 import pytest
 
-from ajuste_fino.data import check
-from ajuste_fino.data.check import Decoder, hashed
-from ajuste_fino.data.look import Look, difference_hash
+from ajuste_fino.data import decoding
+from ajuste_fino.data.decoding import decode_infos
+from ajuste_fino.data.hashing import hash_files
+from ajuste_fino.data.info import ImageInfo, difference_hash
 from ajuste_fino.data.near import close_pairs, hash_rows, hash_similarity
 from ajuste_fino.data.scan import scan
 from ajuste_fino.errors import AjusteFinoError
@@ -15,17 +16,19 @@ from tests.conftest import draw_folder, shapes
 
 
 def test_processes_look_as_one_does(tmp_path):
-    samples, _ = hashed(scan(draw_folder(tmp_path, each=30)).samples, 2, quiet)
-    assert list(Decoder(2, quiet)(samples)) == list(Decoder(0, quiet)(samples))
-    assert all(isinstance(look, Look) for look in Decoder(2, quiet)(samples))
+    samples, _ = hash_files(scan(draw_folder(tmp_path, each=30)).samples, 2, quiet)
+    many = list(decode_infos(samples, 2, quiet))
+    assert many == list(decode_infos(samples, 0, quiet))
+    assert all(isinstance(info, ImageInfo) for decoded in many for info in decoded.infos.values())
+    assert len(many) == len(samples)
 
 
 def test_a_process_that_dies_is_told_with_the_files_it_had(tmp_path, monkeypatch):
-    samples, _ = hashed(scan(draw_folder(tmp_path, each=30)).samples, 0, quiet)
-    real, fatal = check.look_at, samples[40].file
-    monkeypatch.setattr(check, "look_at", lambda sample: os._exit(1) if sample.file == fatal else real(sample))
+    samples, _ = hash_files(scan(draw_folder(tmp_path, each=30)).samples, 0, quiet)
+    real, fatal = decoding.decode, samples[40].file
+    monkeypatch.setattr(decoding, "decode", lambda sample: os._exit(1) if sample.file == fatal else real(sample))
     with pytest.raises(AjusteFinoError, match=f"(?s)A decoding process died.*{fatal}"):
-        list(Decoder(2, quiet)(samples))
+        list(decode_infos(samples, 2, quiet))
 
 
 def test_close_pairs_are_those_of_the_whole_matrix(monkeypatch):

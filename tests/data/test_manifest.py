@@ -4,19 +4,24 @@ import shutil
 import zlib
 
 import pytest
+import torch
 from PIL import Image
 
-from ajuste_fino.data import check
-from ajuste_fino.data.prepare import prepare, to_judge
-from ajuste_fino.data.source import Source
+from ajuste_fino.data import decoding
+from ajuste_fino.data.config import DataConfig
+from ajuste_fino.data.decoding import decode_all
+from ajuste_fino.data.inspection import inspect_folder
+from ajuste_fino.data.loading import LoaderConfig
+from ajuste_fino.data.manifest import Manifest, load_eval, load_manifest
 from ajuste_fino.data.split import write_split
+from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.errors import UserError
 from ajuste_fino.predict import quiet
 from tests.conftest import draw, draw_folder
 
 
 def prepared(root, seed=0, **options):
-    return prepare(Source(root, **options), seed, 0, quiet)
+    return load_manifest(DataConfig(root, seed=seed, **options), 0, quiet)
 
 
 def test_labels_are_sorted_as_people_count_and_the_split_is_stratified(photos):
@@ -26,7 +31,7 @@ def test_labels_are_sorted_as_people_count_and_the_split_is_stratified(photos):
     for sample in table.samples:
         counts[sample.label, sample.split] += 1
     assert counts == {(label, split): n for label in table.labels for split, n in (("train", 8), ("val", 2), ("test", 2))}
-    assert table.targets(table.of("test")) == [0, 0, 1, 1, 2, 2]
+    assert table.targets(table.split("test")) == [0, 0, 1, 1, 2, 2]
 
 
 def test_a_picture_keeps_its_side_when_files_are_renamed_and_copied(photos, tmp_path):
@@ -64,7 +69,7 @@ def test_a_split_that_was_edited(photos, tmp_path, word, message):
 def test_too_few_pictures_for_a_validation_split(tmp_path):
     with pytest.raises(UserError, match="too few pictures for a validation split"):
         prepared(draw_folder(tmp_path, each=2))
-    assert len(prepared(tmp_path, test=0).of("val")) == 3
+    assert len(prepared(tmp_path, test=0).split("val")) == 3
 
 
 def test_a_name_that_is_not_unicode_is_a_bad_file(photos):
@@ -90,7 +95,7 @@ def spoil(root, kind):
     ("kind", "reason"),
     [
         ("text", "none of JPEG"),
-        ("stranger", "not a picture by its name"),
+        ("stranger", "not an image by its name"),
         ("two labels", "under several labels"),
         ("pipe", "not a regular"),
     ],
@@ -133,14 +138,14 @@ def test_a_class_absent_from_train_is_an_error_and_from_validation_a_warning(tmp
         prepared(splits(tmp_path / "one", train="ab", val="abc", test="ab"))
     table = prepared(splits(tmp_path / "two", train="abc", val="ab", test="bc"))
     assert table.labels == ["a", "b", "c"]
-    assert table.targets(table.of("test")) == [1, 1, 2, 2]
+    assert table.targets(table.split("test")) == [1, 1, 2, 2]
     assert any("val split has no picture of c" in w for w in table.warnings)
     assert any("test split has no picture of a" in w for w in table.warnings)
 
 
 def test_train_and_test_alone_get_a_validation_split_out_of_train(tmp_path):
     table = prepared(splits(tmp_path, train="ab", test="ab"))
-    assert {split: len(table.of(split)) for split in ("train", "val", "test")} == {"train": 2, "val": 2, "test": 4}
+    assert {split: len(table.split(split)) for split in ("train", "val", "test")} == {"train": 2, "val": 2, "test": 4}
 
 
 def test_the_same_picture_in_two_splits_is_an_error(tmp_path):
@@ -158,8 +163,8 @@ def test_shares_that_cannot_be(photos, val, test):
 
 def test_a_content_found_good_is_not_decoded_again(photos, own_cache, monkeypatch):
     decoded = []
-    real = check.read_image
-    monkeypatch.setattr(check, "read_image", lambda path, *rest: (decoded.append(path), real(path, *rest))[1])
+    real = decoding.read_image
+    monkeypatch.setattr(decoding, "read_image", lambda one, *rest: (decoded.append(one.content.path), real(one, *rest))[1])
     prepared(photos)
     assert len(decoded) == 36
     (photos / "1" / "00.png").rename(photos / "1" / "renamed.png")
@@ -171,49 +176,55 @@ def test_a_content_found_good_is_not_decoded_again(photos, own_cache, monkeypatc
 def test_workers_find_the_same(tmp_path):
     root = draw_folder(tmp_path, each=30)
     (root / "1" / "bad.jpg").write_text("no")
-    many = prepare(Source(root, on_bad_image="skip", max_skipped=0.5), 0, 2, quiet)
+    many = load_manifest(DataConfig(root, on_bad_image="skip", max_skipped=0.5), 2, quiet)
     assert many.samples == prepared(root, on_bad_image="skip", max_skipped=0.5).samples
     assert len(many.skipped) == 1
 
 
 def test_pictures_to_judge_by_are_the_test_split_or_all(photos, tmp_path):
-    assert len(to_judge(Source(photos), 0, quiet).of("test")) == 36
+    assert len(load_eval(DataConfig(photos), 0, quiet).split("test")) == 36
     root = splits(tmp_path / "s", train="ab", test="ab")
-    assert [s.file.split("/")[0] for s in to_judge(Source(root), 0, quiet).samples] == ["test"] * 4
+    assert [s.file.split("/")[0] for s in load_eval(DataConfig(root), 0, quiet).samples] == ["test"] * 4
 
 
-class Counting(check.Decoder):
-    """A reader that remembers what it read."""
+class Reader:
+    """Asks for pixels of all images, and remembers of which it got any."""
 
-    def __init__(self):
-        super().__init__(0, quiet)
-        self.read = []
+    def __init__(self, root, **options):
+        self.config, self.files = DataConfig(root, **options), []
+        self.pixels = (Preprocessing(32, 32, squash=True), LoaderConfig(torch.device("cpu"), 1, 0, quiet))
 
-    def __call__(self, samples):
-        for sample in samples:
-            self.read.append(sample.file)
-            yield check.look_at(sample)
+    def __call__(self):
+        inspection = inspect_folder(self.config, 0, quiet)
+        names = {sample.sha256: sample.file for sample in inspection.samples}
+        stream = decode_all(inspection.samples, 0, quiet, self.config.strict, self.pixels)
+        return Manifest.of(inspection.with_decoded(self._noted(stream, names)).split())
+
+    def _noted(self, stream, names):
+        for decoded in stream:
+            if decoded.pixels is not None:
+                self.files += [names[content] for content in (*decoded.infos, *decoded.bad)]
+            yield decoded
 
 
-def test_after_the_first_bad_file_the_rest_is_only_decoded(photos, own_cache):
+def test_after_the_first_bad_file_the_rest_is_decoded_without_pixels(photos, own_cache):
     """A run that will stop anyway stops soon, and tells all that is bad."""
     (photos / "1" / "03x.png").write_text("no")
     (photos / "10" / "11x.png").write_text("neither")
-    reader = Counting()
+    read = Reader(photos)
     with pytest.raises(UserError, match=r"(?s)03x\.png.*11x\.png"):
-        prepare(Source(photos), 0, 0, quiet, reader)
-    assert reader.read[-1] == "1/03x.png"
-    reader.read.clear()
-    prepare(Source(photos, on_bad_image="skip", max_skipped=0.1), 0, 0, quiet, reader)
-    assert reader.read == ["1/03x.png", "10/11x.png"]  # the others are known by now
+        read()
+    assert read.files[-1] == "1/03x.png"
+    read = Reader(photos, on_bad_image="skip", max_skipped=0.1)
+    read()
+    assert read.files == ["1/03x.png", "10/11x.png"]  # the others are known by now
 
 
-def test_what_names_and_contents_show_is_said_before_anything_is_decoded(photos, own_cache):
+def test_what_names_and_contents_show_is_said_before_anything_is_decoded(photos, own_cache, monkeypatch):
     (photos / "3").mkdir()
-    reader = Counting()
+    monkeypatch.setattr(decoding, "read_image", None)
     with pytest.raises(UserError, match="none of 3"):
-        prepare(Source(photos), 0, 0, quiet, reader)
-    assert not reader.read
+        load_manifest(DataConfig(photos), 0, quiet)
 
 
 def test_a_damaged_record_of_looks_is_no_obstacle(photos, own_cache):

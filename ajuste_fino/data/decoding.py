@@ -1,0 +1,136 @@
+"""Every image is decoded once before anything is trained on it: to an `ImageInfo`, and to pixels where features are wanted."""
+
+import signal
+from collections import deque
+from collections.abc import Collection, Generator, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ajuste_fino.data.hashing import CHUNK, Progress
+from ajuste_fino.data.images import BadImage, quiet, read_image
+from ajuste_fino.data.info import ImageInfo, ImageInfoCache
+from ajuste_fino.data.sample import Sample
+from ajuste_fino.errors import AjusteFinoError, preview
+
+if TYPE_CHECKING:  # torch takes seconds to import, and an audit wants no pixels
+    from torch import Tensor
+
+    from ajuste_fino.data.loading import LoaderConfig
+    from ajuste_fino.data.transforms import Preprocessing
+
+FEW = 64  # images that are decoded before other processes would have started
+MIN_SIZE = 64  # px; the smallest decoding that the hash of an ImageInfo makes use of
+
+
+@dataclass
+class Decoded:
+    """Some images, by the SHA-256 of their content: what each is, or why it is none.
+
+    Where pixels were asked for, `pixels` are (N, 3, H, W) uint8, of the images `contents`.
+    """
+
+    infos: dict[str, ImageInfo] = field(default_factory=dict)
+    bad: dict[str, str] = field(default_factory=dict)
+    contents: list[str] = field(default_factory=list)
+    pixels: "Tensor | None" = None
+
+
+def decode_all(
+    samples: Sequence[Sample],
+    workers: int,
+    progress: Progress,
+    strict: bool,
+    pixels: "tuple[Preprocessing, LoaderConfig] | None" = None,
+    wanted: Collection[str] = (),
+) -> Generator[Decoded, None, None]:
+    """What every distinct content is, a few at a time. What was found good before is not decoded again.
+
+    Args:
+        samples: with the hash of their content.
+        workers: processes that decode, where no pixels are asked for.
+        strict: one bad image will stop the run. After the first, the rest is decoded without pixels, since the user should
+            see all that are bad, and soon.
+        pixels: how pixels are made, where they are asked for, and how many images at once.
+        wanted: the contents whose pixels are wanted although it is known what they are.
+    """
+    distinct = {sample.sha256: sample for sample in samples}
+    with ImageInfoCache() as cache:
+        yield Decoded({content: cache[content] for content in distinct if content in cache and content not in wanted})
+        todo = [sample for content, sample in distinct.items() if content in wanted or content not in cache]
+        for decoded in _decode(todo, workers, progress, strict, pixels):
+            cache.update(decoded.infos)
+            yield decoded
+
+
+def _decode(
+    todo: Sequence[Sample],
+    workers: int,
+    progress: Progress,
+    strict: bool,
+    pixels: "tuple[Preprocessing, LoaderConfig] | None",
+) -> Iterator[Decoded]:
+    if pixels is None:
+        yield from decode_infos(todo, workers, progress)
+        return
+    from ajuste_fino.data.loading import decode_pixels
+
+    count = 0
+    for decoded in decode_pixels(todo, *pixels):
+        yield decoded
+        count += len(decoded.infos) + len(decoded.bad)
+        if strict and decoded.bad:
+            yield from decode_infos(todo[count:], workers, progress)
+            return
+
+
+def decode_infos(samples: Sequence[Sample], workers: int, progress: Progress) -> Iterator[Decoded]:
+    """What each sample is, by as many processes."""
+    results = _shared(samples, workers) if workers and len(samples) > FEW else map(decode, samples)
+    for sample, result in zip(samples, progress(results, len(samples), "Checking images"), strict=True):
+        if isinstance(result, BadImage):
+            yield Decoded(bad={sample.sha256: result.reason})
+        else:
+            yield Decoded({sample.sha256: result})
+
+
+def decode(sample: Sample) -> ImageInfo | BadImage:
+    """What a file is. A JPEG is decoded at an eighth of its size; all its data is read all the same."""
+    try:
+        with quiet():
+            return ImageInfo.of(*read_image(sample, MIN_SIZE))
+    except BadImage as bad:
+        return BadImage(sample.file, bad.reason)
+
+
+def _shared(samples: Sequence[Sample], workers: int) -> Iterator[ImageInfo | BadImage]:
+    chunks = [samples[start : start + CHUNK] for start in range(0, len(samples), CHUNK)]
+    waiting: deque[tuple[Sequence[Sample], Future]] = deque()
+    with ProcessPoolExecutor(workers, initializer=_leave_interrupts_to_the_parent) as pool:
+        try:
+            for chunk in chunks:  # a few at a time, so that memory stays bounded
+                waiting.append((chunk, pool.submit(_decode_each, chunk)))
+                if len(waiting) > 2 * workers:
+                    yield from _result(*waiting.popleft())
+            while waiting:
+                yield from _result(*waiting.popleft())
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _decode_each(samples: Sequence[Sample]) -> list[ImageInfo | BadImage]:
+    return [decode(sample) for sample in samples]
+
+
+def _result(chunk: Sequence[Sample], future: "Future[list[ImageInfo | BadImage]]") -> list[ImageInfo | BadImage]:
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        files = preview([sample.file for sample in chunk], CHUNK)
+        raise AjusteFinoError(f"A decoding process died, perhaps of one of these files:\n{files}") from error

@@ -1,0 +1,98 @@
+"""What is known of an image once it was decoded, its header and a perceptual hash; kept on disk by content."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ajuste_fino.data.images import Header
+from ajuste_fino.files import cache_folder, write_text
+
+RULES = 2  # of load_image and ImageInfo: raise it when they change, and every image is decoded anew
+SIDE = 16  # of the hash: 16 × 16 bits
+FLAT = 2.0  # grey levels; a picture that varies less has no hash worth comparing
+SMALL = 32  # px; nor has a smaller one
+NONE = "-"
+LINE = re.compile(r"([0-9a-f]{64}) (\w+) (\S+) (\d+) (\d+) (-|[0-9a-f]{64})")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInfo:
+    """An image that can be decoded: format, mode and sides in px as stored, and its difference hash (256 bits in hex).
+
+    `hash` is "-" for an image that is too flat or too small to be told from others by it.
+    """
+
+    format: str
+    mode: str
+    width: int
+    height: int
+    hash: str
+
+    @property
+    def comparable(self) -> bool:
+        """Whether its hash is worth comparing."""
+        return self.hash != NONE
+
+    @classmethod
+    def of(cls, header: Header, image: Image.Image) -> "ImageInfo":
+        """What a decoded image (RGB, upright) and its header tell."""
+        return cls(*header, difference_hash(image) if min(header.width, header.height) >= SMALL else NONE)
+
+
+def difference_hash(image: Image.Image) -> str:
+    """Whether each of 16 × 16 cells is darker than its right neighbour: 64 hexadecimal digits.
+
+    It hardly changes when a picture is scaled, compressed or stored in another format. Source: N. Krawetz, "Kind of like
+    that", hackerfactor.com, 2013.
+    """
+    smaller = image.reduce(max(1, min(image.size) // (4 * SIDE)))  # whole pixels first: the same cells in half the time
+    cells = np.asarray(smaller.resize((SIDE + 1, SIDE), Image.Resampling.BOX).convert("L")).astype(np.int16)
+    if cells.std() < FLAT:
+        return NONE
+    return np.packbits(cells[:, 1:] > cells[:, :-1]).tobytes().hex()
+
+
+class ImageInfoCache:
+    """The infos of all contents that were ever decoded, on disk in the cache; as a context, it is saved at the end."""
+
+    def __init__(self) -> None:
+        self._infos: dict[str, ImageInfo] = dict(_lines(_path()))
+        self._before = len(self._infos)
+
+    def __contains__(self, content: str) -> bool:
+        return content in self._infos
+
+    def __getitem__(self, content: str) -> ImageInfo:
+        return self._infos[content]
+
+    def update(self, infos: Mapping[str, ImageInfo]) -> None:
+        self._infos.update(infos)
+
+    def __enter__(self) -> "ImageInfoCache":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Save, also after Ctrl-C or an error, so that no image has to be decoded again."""
+        if len(self._infos) > self._before:
+            self._infos = {**dict(_lines(_path())), **self._infos}  # another run may have saved meanwhile
+            write_text(_path(), "".join(_line(content, info) for content, info in sorted(self._infos.items())))
+
+
+def _path() -> Path:
+    return cache_folder() / f"looks-{RULES}.txt"
+
+
+def _line(content: str, info: ImageInfo) -> str:
+    return " ".join([content, *(str(value) for value in astuple(info))]) + "\n"
+
+
+def _lines(path: Path) -> Iterator[tuple[str, ImageInfo]]:
+    if path.exists():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            if whole := LINE.fullmatch(line):  # an image of a damaged line is decoded again
+                content, kind, mode, width, height, bits = whole.groups()
+                yield content, ImageInfo(kind, mode, int(width), int(height), bits)

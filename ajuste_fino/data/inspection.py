@@ -1,0 +1,95 @@
+"""A folder on its way to training: what was found in it, what its contents are, how it is split, what decodes."""
+
+from collections import defaultdict
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+
+from ajuste_fino.data.config import DataConfig
+from ajuste_fino.data.decoding import Decoded
+from ajuste_fino.data.group import assign_groups
+from ajuste_fino.data.hashing import Progress, hash_files
+from ajuste_fino.data.images import BadImage
+from ajuste_fino.data.info import ImageInfo
+from ajuste_fino.data.sample import Sample, in_split
+from ajuste_fino.data.scan import ScanResult, natural, scan
+from ajuste_fino.data.split import apply_split_file, split
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What is known of a folder so far, before it is judged.
+
+    `samples` can be trained on, as far as is known, and have a split; `bad` cannot, by what is wrong with them; `infos` are
+    those of samples by content, once they were decoded; `unknown` are images that a given split file does not name.
+    """
+
+    config: DataConfig
+    found: ScanResult
+    samples: list[Sample]
+    bad: dict[str, list[BadImage]]
+    infos: dict[str, ImageInfo] = field(default_factory=dict)
+    unknown: list[str] = field(default_factory=list)
+
+    @property
+    def skipped(self) -> list[BadImage]:
+        return [bad for kind in self.bad.values() for bad in kind]
+
+    def of(self, split: str) -> list[Sample]:
+        return in_split(self.samples, split)
+
+    def classes(self, split: str) -> set[str]:
+        return {sample.label for sample in self.of(split)}
+
+    @property
+    def labels(self) -> list[str]:
+        """All classes, in the order of the logits: 2 before 10."""
+        return sorted({sample.label for sample in self.samples}, key=natural)
+
+    def split(self) -> "Inspection":
+        """The same with a split for every sample."""
+        return replace(self, samples=split(self.samples, self.config.val, self.config.test, self.config.seed))
+
+    def with_decoded(self, stream: Generator[Decoded, None, None]) -> "Inspection":
+        """The same once its images were decoded: those that cannot be are set aside.
+
+        Args:
+            stream: what each content of `samples` is; it is read to its end.
+        """
+        infos: dict[str, ImageInfo] = {}
+        reasons: dict[str, str] = {}
+        with closing(stream):
+            for decoded in stream:
+                infos |= decoded.infos
+                reasons |= decoded.bad
+        good = [sample for sample in self.samples if sample.sha256 not in reasons]
+        bad = [BadImage(sample.file, reasons[sample.sha256]) for sample in self.samples if sample.sha256 in reasons]
+        return replace(self, samples=good, infos=infos, bad={"undecodable files": bad, **self.bad})
+
+
+def inspect_folder(config: DataConfig, workers: int, progress: Progress) -> Inspection:
+    """Find and hash the images of a folder or CSV; nothing is decoded or split yet.
+
+    Raises:
+        UserError: where the layout, the group or the given split is impossible.
+    """
+    found = scan(config.root)
+    samples, unknown = apply_split_file(found.samples, config.split) if config.split else (found.samples, [])
+    samples, unreadable = hash_files(assign_groups(samples, config.group, config.root), workers, progress)
+    samples, contradictory = _one_label_each(samples)
+    non_images = [BadImage(file, "not an image by its name, or a name that is not Unicode") for file in found.non_images]
+    bad = {"unreadable files": unreadable, "two labels": contradictory, "files that are no images": non_images}
+    return Inspection(config, found, samples, bad, unknown=unknown)
+
+
+def _one_label_each(samples: Sequence[Sample]) -> tuple[list[Sample], list[BadImage]]:
+    by_content: dict[str, dict[str, Sample]] = defaultdict(dict)
+    for sample in samples:
+        by_content[sample.sha256].setdefault(sample.label, sample)
+    double = {content: same for content, same in by_content.items() if len(same) > 1}
+    bad = [
+        BadImage(s.file, f"the same image under several labels: {', '.join(double[s.sha256])}")
+        for s in samples
+        if s.sha256 in double
+    ]
+    return [sample for sample in samples if sample.sha256 not in double], bad

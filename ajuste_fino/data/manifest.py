@@ -1,0 +1,94 @@
+"""From an inspected folder to a `Manifest`: the samples of a run, free of traps, and the order of their labels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ajuste_fino.data import traps
+from ajuste_fino.data.config import DataConfig
+from ajuste_fino.data.decoding import decode_all
+from ajuste_fino.data.hashing import Progress, hash_files
+from ajuste_fino.data.images import BadImage, ImageFile
+from ajuste_fino.data.inspection import Inspection, inspect_folder
+from ajuste_fino.data.sample import Sample, in_split
+from ajuste_fino.data.scan import natural, scan
+from ajuste_fino.data.traps.finding import Finding
+from ajuste_fino.errors import UserError, preview
+from ajuste_fino.files import read_csv
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The samples of a run, the labels in the order of the logits, what was skipped, and what the user should know."""
+
+    samples: list[Sample]
+    labels: list[str]
+    skipped: list[BadImage]
+    findings: list[Finding]
+
+    @classmethod
+    def of(cls, inspection: Inspection, rules: Sequence[traps.Rule] = traps.RULES) -> "Manifest":
+        """A folder that was decoded and split.
+
+        Raises:
+            UserError: for each trap that training must not fall into.
+        """
+        findings = traps.findings(inspection, rules)
+        traps.refuse(findings)
+        return cls(inspection.samples, inspection.labels, inspection.skipped, findings)
+
+    def split(self, name: str) -> list[Sample]:
+        return in_split(self.samples, name)
+
+    def targets(self, samples: Sequence[Sample]) -> list[int]:
+        """The labels' numbers, by name."""
+        number = {label: n for n, label in enumerate(self.labels)}
+        return [number[sample.label] for sample in samples]
+
+    @property
+    def warnings(self) -> list[str]:
+        return [str(finding) for finding in self.findings if finding.level == "warning"]
+
+
+def load_manifest(config: DataConfig, workers: int, progress: Progress) -> Manifest:
+    """The images of a folder or CSV, where no features of them are wanted yet: found, hashed, decoded and split.
+
+    Raises:
+        UserError: for each trap; for what names and contents show, before anything is decoded.
+    """
+    inspection = inspect_folder(config, workers, progress)
+    traps.refuse(traps.findings(inspection.split(), traps.STRUCTURE))
+    stream = decode_all(inspection.samples, workers, progress, config.strict)
+    return Manifest.of(inspection.with_decoded(stream).split())
+
+
+def load_eval(config: DataConfig, workers: int, progress: Progress) -> Manifest:
+    """The images of a folder to evaluate a trained model by: its test split, or all of them where it has no splits."""
+    found = scan(config.root)
+    samples, unreadable = hash_files(found.samples, workers, progress)
+    stream = decode_all(samples, workers, progress, config.strict)
+    inspection = Inspection(config, found, samples, {"unreadable files": unreadable}).with_decoded(stream)
+    samples = [replace(sample, split="test") for sample in inspection.of("test") or inspection.samples]
+    return Manifest.of(replace(inspection, samples=samples), traps.FILES)
+
+
+def load_test_split(table: Path, root: Path, workers: int, progress: Progress) -> Manifest:
+    """The test split that a run wrote to its `split.csv`, each image still the one it was.
+
+    Raises:
+        UserError: where it is empty, or an image is missing or changed.
+    """
+    rows = [row for row in read_csv(table) if row.get("split") == "test"]
+    if not rows:
+        raise UserError(str(table), "sets no test split aside", fix="Pass data.root=FOLDER with images to evaluate by.")
+    base = root if root.is_dir() else root.parent
+    given = [Sample(ImageFile(base / row["file"]), row["file"], row["label"], "test") for row in rows]
+    samples, missing = hash_files(given, workers, progress)
+    before = {row["file"]: row["sha256"] for row in rows}
+    changed = [BadImage(s.file, "not the image it was") for s in samples if s.sha256 != before[s.file]]
+    bad = {s: reason for d in decode_all(samples, workers, progress, strict=True) for s, reason in d.bad.items()}
+    undecodable = [BadImage(s.file, bad[s.sha256]) for s in samples if s.sha256 in bad]
+    if wrong := missing + changed + undecodable:
+        fix = f"Bring them back, or pass data.root=FOLDER with images to evaluate by:\n{preview([str(one) for one in wrong])}"
+        raise UserError("data.root", f"holds {len(wrong)} of {len(rows)} files that cannot be evaluated by", fix=fix)
+    return Manifest(samples, sorted({s.label for s in samples}, key=natural), [], [])

@@ -1,0 +1,42 @@
+"""One image of a data set: where its bytes are, its label, its split."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ajuste_fino.data.images import BadImage, Content
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One image: its content, the name relative to the root, its label, its split ("" until one is assigned).
+
+    `group` names what it must not be parted from; `sha256` is the hash of its content, once that was read.
+    """
+
+    content: Content
+    file: str
+    label: str
+    split: str = ""
+    sha256: str = ""
+    group: str = ""
+
+    def read(self) -> bytes:
+        """The content, which must have the hash it had when it was first read.
+
+        Raises:
+            BadImage: where it has another, or cannot be read.
+        """
+        content = self.content.read()
+        if self.sha256 and hashlib.sha256(content).hexdigest() != self.sha256:
+            raise BadImage(self, "its content is not what it was")
+        return content
+
+    def __str__(self) -> str:
+        return self.file
+
+
+def in_split(samples: Sequence[Sample], split: str) -> list[Sample]:
+    return [sample for sample in samples if sample.split == split]

@@ -1,0 +1,49 @@
+"""Passes over images in all their views: what both kinds of features are made from."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+from PIL import Image
+from torch import Tensor
+
+from ajuste_fino.data.loading import Batch, ImageDataset, LoaderConfig, PlainView
+from ajuste_fino.data.order import EpochBatchSampler
+from ajuste_fino.data.sample import Sample
+from ajuste_fino.data.transforms import Augment, Preprocessing
+from ajuste_fino.features.extractor import Extraction, Extractor
+
+
+class Views(PlainView):
+    """View 0 of an image is the plain one; each other is an augmentation that its content and the view's number decide."""
+
+    def __init__(self, preprocessing: Preprocessing, augmentation: Augment, contents: Sequence[str]) -> None:
+        super().__init__(preprocessing)
+        self.augmentation, self.contents = augmentation, contents
+
+    def min_size(self, view: int) -> int:
+        return self.augmentation.min_size(self.preprocessing.size) if view else super().min_size(view)
+
+    def __call__(self, image: Image.Image, index: int, view: int) -> Tensor:
+        if view == 0:
+            return super().__call__(image, index, view)
+        key = hashlib.sha256(f"{self.contents[index]} {view}".encode()).digest()
+        return self.augmentation(image, self.preprocessing.size, int.from_bytes(key[:8], "big", signed=True))
+
+
+class ImagePass:
+    """Images of samples through an extractor: how views are drawn, and how many images at once."""
+
+    def __init__(self, extractor: Extractor, augmentation: Augment, loading: LoaderConfig) -> None:
+        self.extractor, self.augmentation, self.loading = extractor, augmentation, loading
+
+    def images(self, samples: Sequence[Sample]) -> ImageDataset:
+        """The images of samples, in all their views."""
+        views = Views(self.extractor.preprocessing, self.augmentation, [sample.sha256 for sample in samples])
+        return ImageDataset(samples, views, self.loading.threads)
+
+    def features(self, samples: Sequence[Sample], order: EpochBatchSampler) -> Iterator[tuple[Tensor, Batch]]:
+        """Features (n, *shape) of the positions that `order` gives, with progress."""
+        extraction = Extraction(self.extractor, self.loading.device)
+        batches = self.loading.batches(self.images(samples), order)
+        for batch in self.loading.progress(batches, len(order), "Extracting features"):
+            yield extraction(batch.pixels), batch

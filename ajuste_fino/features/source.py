@@ -1,0 +1,65 @@
+"""What a head is trained on: the outputs of a trunk, from disk or from images. Nothing else knows which of the two."""
+
+from collections.abc import Collection, Generator, Iterator, Sequence
+from typing import Protocol
+
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from ajuste_fino.data.decoding import Decoded
+from ajuste_fino.data.images import changed
+from ajuste_fino.data.loading import Batch, LoaderConfig
+from ajuste_fino.data.sample import Sample
+from ajuste_fino.data.transforms import Preprocessing
+
+
+class FeatureSource(Protocol):
+    """The inputs of training and of evaluation, for samples with the hash of their content."""
+
+    @property
+    def body(self) -> nn.Module | None:
+        """What runs before the head in every training step; None: the inputs are features already."""
+        ...
+
+    @property
+    def num_features(self) -> int:
+        """Of the head's input."""
+        ...
+
+    @property
+    def workers(self) -> int:
+        """The processes that make the inputs of training."""
+        ...
+
+    @property
+    def pixels(self) -> tuple[Preprocessing, LoaderConfig] | None:
+        """How images are to be decoded so that `extract` can use their pixels; None: it uses none."""
+        ...
+
+    def missing(self, contents: Sequence[str]) -> Collection[str]:
+        """The contents whose pixels `extract` wants."""
+        ...
+
+    def extract(self, stream: Generator[Decoded, None, None]) -> Generator[Decoded, None, None]:
+        """Hands decoded images on; of those that come with pixels the features are kept."""
+        ...
+
+    def train_set(self, samples: Sequence[Sample], targets: Sequence[int], views: int) -> Dataset[tuple[Tensor, Tensor]]:
+        """Inputs of `body` (or of the head) and targets, a batch of positions at a time; view v of sample n is v · N + n."""
+        ...
+
+    def features_of(self, samples: Sequence[Sample]) -> Iterator[Tensor]:
+        """The inputs of the head for the plain views, in the samples' order, a batch (n, D) at a time."""
+        ...
+
+    def metrics(self) -> dict[str, object]: ...
+
+    def warnings(self) -> list[str]:
+        """What the user should know."""
+        ...
+
+
+def refuse_changed(batch: Batch) -> None:
+    """An image that was whole when it was checked must still be the same."""
+    if batch.bad:
+        raise changed(batch.bad[0][1])

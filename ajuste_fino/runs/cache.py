@@ -1,0 +1,52 @@
+"""`cache show|prune|compact`: what the feature cache holds; less of it; in fewer files."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Column, Table
+
+from ajuste_fino.errors import Range
+from ajuste_fino.features import cache as features
+from ajuste_fino.files import cache_folder
+from ajuste_fino.runs.configuration import config_name, require_keys, validate_ranges
+from ajuste_fino.runs.console import log, start_log
+
+GIB = 2**30
+
+
+def cache(cfg: DictConfig, out: Path) -> dict[str, Any]:
+    """Do what the name after the verb says, and show what the cache holds then.
+
+    Raises:
+        UserError: for a limit that is none.
+    """
+    require_keys(cfg)
+    start_log()
+    name = config_name()
+    if name == "prune":
+        validate_ranges(cfg, {"limit_gb": Range(float, 0)})
+        removed = features.prune(cfg.limit_gb * GIB)
+        log.info(f"Removed {len(removed)} files.")
+    elif name == "compact":
+        log.info(f"There are {features.compact()} files fewer.")
+    return _show()
+
+
+def _show() -> dict[str, Any]:
+    found = features.spaces()
+    right = [Column(name, justify="right") for name in ("features", "of images", "MiB", "files")]
+    table = Table("backbone", "cut after", *right, "written", title=str(cache_folder() / features.FOLDER), title_justify="left")
+    for space in found:
+        cut = space.about.get("cut", {})
+        layer = str(cut.get("trunk") or cut.get("tap") or "–").removeprefix("features.")
+        written = f"{datetime.fromtimestamp(space.written):%Y-%m-%d %H:%M}"
+        shape = " × ".join(map(str, space.shape))
+        size = f"{space.bytes / 2**20:,.0f}"
+        table.add_row(cut.get("name", "?"), layer, shape, f"{space.rows:,}", size, str(len(space.shards)), written)
+    Console().print(table, markup=False)
+    total = sum(space.bytes for space in found)
+    Console().print(f"{total / GIB:.2f} GiB in all. ajuste-fino cache prune limit_gb=1 keeps the newest GiB.", highlight=False)
+    return {"cache/bytes": total, "cache/rows": sum(space.rows for space in found)}

@@ -1,0 +1,85 @@
+"""From a command line to a call of a run function: flags, overrides, one run or several."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from ajuste_fino.errors import UserError
+from ajuste_fino.runs import multirun
+from ajuste_fino.runs.configuration import compose_with_hydra, refuse_additions
+
+Function = Callable[[DictConfig, Path], Any]
+HELP = """Every key of this verb with its value; change one by key=value, see `ajuste-fino list` for the names.
+
+{keys}"""
+FLAGS = "Known: -m, --config-dir DIR, --cfg job, --resolve, --help."
+
+
+class _Flags(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError("The flags", f"are not allowed ({message})", fix=FLAGS)
+
+
+def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The flags, wherever they stand, and the overrides in their order."""
+    parser = _Flags(add_help=False, allow_abbrev=False)
+    for flags in (("-m", "--multirun"), ("-h", "--help"), ("--resolve",)):
+        parser.add_argument(*flags, action="store_true")
+    parser.add_argument("-cd", "--config-dir")
+    parser.add_argument("-c", "--cfg", choices=["job"])
+    parser.add_argument("overrides", nargs="*")
+    found = parser.parse_intermixed_args(list(arguments))
+    return found, found.overrides
+
+
+def execute(config: str, arguments: Sequence[str], several: bool, load: Callable[[], Function]) -> None:
+    """Do what a command line asks of the verb with that configuration.
+
+    Args:
+        several: whether `-m` may ask for several runs.
+        load: imports the run function, when it is known that nothing is wrong with the keys.
+
+    Raises:
+        UserError: for a flag, a key or a name that is not to be had.
+    """
+    flags, overrides = _parse(arguments)
+    _refuse_hydra_itself(overrides)
+    refuse_additions(config, overrides)
+    if flags.multirun and not several:
+        fix = "Give one command for each; train -m compares several runs."
+        raise UserError("-m", f"is not for {config.partition('/')[0]}", fix=fix)
+    if flags.help or flags.cfg:
+        cfg = _compose(config, overrides, flags.config_dir)
+        keys = OmegaConf.to_yaml(cfg, resolve=flags.resolve)
+        print(HELP.format(keys=keys) if flags.help else keys)
+    elif flags.multirun:
+        multirun.execute(lambda job: _compose(config, job, flags.config_dir), multirun.jobs(overrides, config), load)
+    else:
+        cfg = _compose(config, overrides, flags.config_dir)
+        load()(cfg, Path(cfg.out).expanduser())
+
+
+def _compose(config: str, overrides: Sequence[str], directory: str | None) -> DictConfig:
+    """The keys of a verb; what Hydra knows of the command line is in `HydraConfig`."""
+    cfg, hydra = compose_with_hydra(config, overrides, directory)
+    HydraConfig.instance().set_config(hydra)
+    if cfg.trust and not any(one.startswith("trust=") for one in overrides):  # a file could come from anyone
+        raise UserError("trust", "can be given on the command line only", got=list(cfg.trust), fix="Take it out of the file.")
+    return cfg
+
+
+def _refuse_hydra_itself(overrides: Sequence[str]) -> None:
+    """A key of Hydra's own could make it look for configurations elsewhere.
+
+    Raises:
+        UserError: for any of them.
+    """
+    for override in overrides:
+        key = override.lstrip("+~").partition("=")[0]
+        if "hydra" in key.replace("@", ".").replace("/", ".").split("."):
+            fix = "Pass out=DIR for the folder of several runs." if key == "hydra.sweep.dir" else "Leave it out."
+            raise UserError("The key", "is Hydra's own and not to be changed", got=key, fix=fix)

@@ -1,0 +1,149 @@
+"""The parts of a run, built from the configuration: backbone, phases, augmentation, loss, optimizer, schedule, trainer."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from ajuste_fino.backbone import Backbone, build
+from ajuste_fino.classifier import Engine, Loss
+from ajuste_fino.data.transforms import Augment, Augmentation
+from ajuste_fino.errors import UserError
+from ajuste_fino.library import library
+from ajuste_fino.phases import Phase
+from ajuste_fino.runs.targets import class_of
+from ajuste_fino.trust import own_class, packages
+
+Make = Callable[..., Any]
+
+
+def backbone(cfg: DictConfig) -> tuple[Backbone, list[str]]:
+    """The backbone with its weights, random ones drawn from the seed, and what did not match in them."""
+    torch.manual_seed(cfg.seed)
+    given = OmegaConf.to_container(cfg.backbone, resolve=True)
+    design = {str(k): v for k, v in given.items() if k not in ("name", "weights")}  # type: ignore[union-attr]
+    if design and given["name"] not in ("cnn", "own"):  # type: ignore[index, call-overload]
+        key = f"backbone.{next(iter(design))}"
+        raise UserError(key, "is for a network of your own design", fix="Pass backbone=cnn, or backbone=own.")
+    tap = None if cfg.features.tap is None else str(cfg.features.tap)
+    where = {"tap": tap, "pool": cfg.features.pool, "size": cfg.data.image_size}
+    return build(str(cfg.backbone.name), str(cfg.backbone.weights), **where, design=design or None, trusted=trusted(cfg))
+
+
+def phases(cfg: DictConfig) -> list[Phase]:
+    """The phases of the schedule, each with the rate that `phases.rate` gives to all.
+
+    Raises:
+        UserError: for a schedule that is none, or weights that its phases do not begin with.
+    """
+    schedule = OmegaConf.to_container(cfg.phases.schedule, resolve=True) if OmegaConf.is_list(cfg.phases.schedule) else None
+    if not isinstance(schedule, list) or len(schedule) != 1:
+        fix = "Several phases after each other are not supported yet; pass phases=head, full or scratch."
+        raise UserError("phases.schedule", "must be a list of one phase", got=cfg.phases.schedule, fix=fix)
+    rate = {} if cfg.phases.rate is None else {"backbone_lr_mult": cfg.phases.rate}
+    try:
+        found = [Phase(**{**phase, **rate}) for phase in schedule]
+    except TypeError as error:
+        fix = f"A phase has {', '.join(Phase.__dataclass_fields__)}."
+        raise UserError("phases.schedule", f"is not accepted ({error})", got=schedule, fix=fix) from error
+    _refuse_other_start(cfg)
+    return found
+
+
+def _refuse_other_start(cfg: DictConfig) -> None:
+    start, weights = cfg.phases.start, cfg.backbone.weights
+    if start == "trained" and weights == "none":
+        fix = "Pass phases=scratch, or the weights to go on from."
+        raise UserError("phases.start=trained", "goes on from trained weights", got="backbone.weights=none", fix=fix)
+    if start == "random" and weights != "none":
+        fix = "Pass backbone.weights=none, or phases=full to go on from those weights."
+        raise UserError("phases.start=random", "begins from random weights", got=f"backbone.weights={weights}", fix=fix)
+    if start not in ("any", "trained", "random"):
+        raise UserError("phases.start", "must be any, trained or random", got=start, fix="any takes both.")
+
+
+def augmentation(cfg: DictConfig) -> Augment:
+    """How views of an image are drawn: the project's way, or that of a class that is trusted."""
+    given = {str(k): v for k, v in OmegaConf.to_container(cfg.data.augment, resolve=True).items()}  # type: ignore[union-attr]
+    target = given.pop("_target_", None)
+    made: type = Augmentation
+    if target is not None:
+        made = own_class(str(target), Augment, trusted(cfg), "data.augment._target_")
+        given = {name: value for name, value in given.items() if name not in Augmentation.__dataclass_fields__}
+    try:
+        return made(**given)
+    except TypeError as error:
+        raise UserError("data.augment", f"is not accepted ({error})", got=given, fix="Change its keys.") from error
+
+
+def head_shape(head: DictConfig) -> dict[str, Any]:
+    """What of the head's configuration makes its shape."""
+    return {str(name): value for name, value in head.items() if name != "engine"}
+
+
+def loss(cfg: DictConfig) -> Loss:
+    """Cross-entropy, of whoever's layers the head is made."""
+    return library(cfg.head.impl, "nn.functional", "head.impl").cross_entropy
+
+
+def engine(cfg: DictConfig) -> Engine | None:
+    """What computes the head's gradients, where it is not autograd."""
+    return None if cfg.head.engine is None else class_of(cfg.head.engine, "head.engine", trusted(cfg))()
+
+
+def trusted(cfg: DictConfig) -> list[str]:
+    """The packages that the command line trusts."""
+    return packages(OmegaConf.to_container(cfg.trust) if OmegaConf.is_config(cfg.trust) else cfg.trust)
+
+
+def learning(cfg: DictConfig) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Optimizer and schedule, tried on one parameter, so that a wrong argument is known before any work is done."""
+    optimizer, schedule = (class_of(cfg[key], key, trusted(cfg)) for key in ("optimizer", "schedule"))
+    try:
+        first = optimizer([nn.Parameter(torch.zeros(1))])
+        rates = schedule(first)
+        first.step()
+        rates.step()
+    except (TypeError, ValueError, ArithmeticError) as error:
+        values = {**optimizer.keywords, **schedule.keywords}  # type: ignore[attr-defined]
+        raise UserError("optimizer and schedule", f"are not accepted ({error})", got=values, fix="Change the value.") from error
+    return optimizer, schedule
+
+
+def trainer(cfg: DictConfig) -> tuple[list[Make], list[Make], dict[str, Any]]:
+    """What makes the callbacks, what makes the loggers of a folder, and the Trainer's other arguments; each tried once.
+
+    Raises:
+        UserError: for a class or an argument that is not to be had, or without the checkpoint of the best epoch.
+    """
+    callbacks = _named(cfg, "callbacks")
+    loggers: list[Make] = [partial(_logger, logger) for logger in _named(cfg, "logger").values()]
+    if "best" not in callbacks:
+        raise UserError("callbacks.best", "must be there: the run goes on with its checkpoint", fix="Leave it as it is.")
+    for name, made in callbacks.items():
+        if "dirpath" in made.keywords:  # type: ignore[attr-defined]
+            fix = "Leave it out: checkpoints lie in the run folder."
+            raise UserError(f"callbacks.{name}.dirpath", "must not be given", fix=fix)
+        _try(f"callbacks.{name}", made)
+    return list(callbacks.values()), loggers, {str(name): value for name, value in cfg.trainer.items()}
+
+
+def _named(cfg: DictConfig, group: str) -> dict[str, Callable[..., Any]]:
+    """The classes of a dictionary of names; null: none."""
+    return {str(n): class_of(node, group, trusted(cfg), f"{group}.{n}") for n, node in cfg[group].items() if node is not None}
+
+
+def _logger(make: Callable[..., Any], folder: Path) -> Any:
+    return make(save_dir=folder, name="", version="")
+
+
+def _try(key: str, make: Callable[..., Any]) -> None:
+    try:
+        make()
+    except (TypeError, ValueError, ModuleNotFoundError, MisconfigurationException) as error:
+        raise UserError(key, f"is not accepted ({error})", fix="Change its arguments.") from error

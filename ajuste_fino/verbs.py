@@ -1,0 +1,31 @@
+"""The verbs of the command, and where the function of each is."""
+
+from typing import NamedTuple
+
+
+class Verb(NamedTuple):
+    """What a verb does: `module:function`, called with the configuration and the folder of its results.
+
+    `default` is the name that stands after a verb which has one configuration a name, in `conf/VERB/`, when none is given;
+    `several` says whether `-m` may run it again and again.
+    """
+
+    function: str
+    help: str
+    default: str = ""
+    several: bool = True
+
+
+VERBS = {
+    "train": Verb("ajuste_fino.runs.train:train", "freeze a trained CNN, train a new head on a folder of images"),
+    "evaluate": Verb("ajuste_fino.runs.evaluate:evaluate", "evaluate a trained model on its test split or on other images"),
+    "predict": Verb("ajuste_fino.runs.predict:predict", "name what is on images"),
+    "audit": Verb("ajuste_fino.runs.audit:audit", "look for what is wrong with a folder of images"),
+    "sweep": Verb("ajuste_fino.runs.sweep:sweep", "search for the values of some keys that train best", several=False),
+    "lecture": Verb(
+        "ajuste_fino.runs.lecture:lecture", "an experiment of the lecture: its figure, its table, its verdict", "list", False
+    ),
+    "fetch": Verb("ajuste_fino.runs.fetch:fetch", "bring a backbone's published weights to this machine"),
+    "cache": Verb("ajuste_fino.runs.cache:cache", "what the feature cache holds; make it smaller", "show", False),
+    "list": Verb("ajuste_fino.runs.listing:show", "show the backbones, optimizers, data sets and other names", several=False),
+}
