@@ -1,5 +1,6 @@
-"""What all optimizers share: groups, the count of steps, the kinds of tensors. An algorithm adds its state and its rule."""
+"""What all optimizers share: they count steps and bring every kind of tensor to the algorithm, which adds its own state."""
 
+import inspect
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import cached_property
@@ -7,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.optimizer import ParamsT
 
 from ajuste_fino.scratch.optim.arithmetic import Many, Number, Tensors
 
@@ -17,28 +17,30 @@ State = dict[str, Any]
 
 
 class Optimizer(torch.optim.Optimizer):
-    """Each step, for every parameter θ with a gradient g: `numbers` of the step, then `update`, which is the algorithm.
+    """A step that is ours before a constructor that is torch's: `class Adam(Optimizer, torch.optim.Adam)`.
+
+    Arguments, defaults, errors, names in `state_dict`, printing and `isinstance` are therefore torch's by construction.
+    For every parameter θ with a gradient g, a step computes `numbers` and calls `update`, which is the algorithm.
 
     Args:
-        defaults: torch's keywords of the algorithm, and its flags: `maximize` steps uphill; `foreach` treats many
-            parameters at a time (None: on a GPU); `differentiable` lets autograd record the step; `capturable` keeps the
-            count of steps on the device, for CUDA graphs; `fused` is taken for compatibility and changes nothing.
-        compiled: one kernel for all parameters by torch.compile, which wants a C++ compiler and time at the first step.
+        args, kwargs: torch's arguments. Of the flags, `maximize` steps uphill. `foreach` treats many parameters at a time;
+            None means on a GPU only. `differentiable` lets autograd record the step. `capturable` keeps the count of steps
+            on the device, for CUDA graphs. `fused` is taken for compatibility and changes nothing.
+        compiled: one kernel for all parameters by torch.compile. It wants a C++ compiler, and time at the first step.
     """
 
     sparse = False  # whether `update` knows what to do with a sparse gradient
+    __signature__: inspect.Signature
 
-    def __init__(self, params: ParamsT, defaults: Group, compiled: bool = False) -> None:
+    def __init__(self, *args: Any, compiled: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.compiled = compiled
-        if isinstance(defaults["lr"], Tensor) and defaults["lr"].numel() != 1:
-            raise ValueError(f"Tensor lr must be 1-element, got {defaults['lr'].numel()}")
-        at_least_zero("learning rate", defaults["lr"])
-        at_least_zero("weight_decay value", defaults["weight_decay"])
-        if defaults.get("fused") and defaults["differentiable"]:
-            raise RuntimeError("`fused` does not support `differentiable`: pass one of them")
-        if defaults.get("fused") and defaults["foreach"]:
-            raise RuntimeError("`fused` and `foreach` cannot be `True` together: pass one of them")
-        super().__init__(params, defaults)
+        self._step_supports_amp_scaling = False  # torch's fused steps undo the scale of `GradScaler`; ours leave that to it
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let `help` and editors show torch's arguments instead of `*args`."""
+        super().__init_subclass__(**kwargs)
+        cls.__signature__ = signature(cls)
 
     def initial(self, theta: Tensor, g: Tensor, group: Group) -> State:
         """The state of a parameter before its first step, under torch's names."""
@@ -133,16 +135,23 @@ class Optimizer(torch.optim.Optimizer):
         return super().__getstate__() | mine
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Also of a checkpoint that an older torch wrote: a flag that was not there yet, a count that is no tensor, a None."""
+        """Torch's class reads checkpoints of its older versions too. In some of them a buffer that is not there yet is None."""
         super().__setstate__(state)
-        for group in self.param_groups:
-            for name, value in self.defaults.items():
-                group.setdefault(name, value)
         for each in self.state.values():
             for name in [name for name, value in each.items() if value is None]:
                 del each[name]
-            if "step" in each and not isinstance(each["step"], Tensor):
-                each["step"] = torch.tensor(float(each["step"]))
+
+
+def signature(kind: type) -> inspect.Signature:
+    """Torch's arguments, and the keywords of those constructors that pass `**kwargs` on to torch's."""
+    found: dict[str, inspect.Parameter] = {}
+    for constructor in [vars(each)["__init__"] for each in kind.__mro__ if "__init__" in vars(each)]:
+        _, *parameters = inspect.signature(constructor).parameters.values()
+        passes_on = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        found = {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY or not passes_on} | found
+        if not passes_on:
+            break
+    return inspect.Signature(sorted(found.values(), key=lambda p: p.kind))
 
 
 def blocks(theta: Tensor, g: Tensor, state: State) -> Iterable[tuple[Tensor, Tensor, State]]:
@@ -173,17 +182,6 @@ def rate(group: Group) -> Number:
     lr = group["lr"]
     keep = isinstance(lr, Tensor) and (group.get("capturable") or lr.requires_grad)
     return lr.squeeze() if keep else float(lr)
-
-
-def at_least_zero(name: str, value: Any, below: float = float("inf")) -> None:
-    if not (value >= 0 and value <= below):
-        raise ValueError(f"Invalid {name}: {value}; it must be at least 0" + (f", at most {below}" if below < 1e9 else ""))
-
-
-def betas_below_one(betas: tuple[Any, Any]) -> None:
-    for index, beta in enumerate(betas):
-        if not 0 <= beta < 1:
-            raise ValueError(f"Invalid beta parameter at index {index}: {beta}; it must be at least 0 and below 1")
 
 
 def _is_zero(value: Any) -> bool:
