@@ -1,4 +1,4 @@
-"""Adadelta: steps in the parameter's own units, from the running size of the steps before."""
+"""Adadelta: the running size of the previous steps sets the size of the next."""
 
 from typing import Any
 

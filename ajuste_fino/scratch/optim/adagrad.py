@@ -1,4 +1,4 @@
-"""AdaGrad: every parameter its own rate, the smaller the more its gradients have been."""
+"""AdaGrad: every parameter has its own rate, which falls as its gradients add up."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ class Adagrad(Optimizer, torch.optim.Adagrad):
 
     @staticmethod
     def _sparse(theta: Tensor, g: Tensor, r: Tensor, delta: float, eps: Number) -> None:
-        """The same on the rows that a sparse gradient names."""
+        """The same, on the rows that are in the sparse gradient."""
 
         def on_rows(values: Tensor) -> Tensor:
             return torch.sparse_coo_tensor(g.indices(), values, g.shape, check_invariants=False)

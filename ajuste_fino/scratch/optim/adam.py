@@ -1,4 +1,4 @@
-"""Adam: momentum and RMSProp, both corrected for having begun at zero. AdamW: decay that the root does not divide."""
+"""Adam: momentum and RMSProp, both corrected for their start at zero. AdamW: Adam with decoupled weight decay."""
 
 from typing import Any
 

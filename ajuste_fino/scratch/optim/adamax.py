@@ -1,4 +1,4 @@
-"""Adamax: Adam with the largest gradient in place of the root of their squares."""
+"""Adamax: Adam that divides by the largest recent gradient, not by a root of mean squares."""
 
 from typing import Any
 

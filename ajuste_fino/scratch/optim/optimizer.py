@@ -1,4 +1,4 @@
-"""What all optimizers share: they count steps and bring every kind of tensor to the algorithm, which adds its own state."""
+"""What all optimizers share: a step counts, groups tensors of one kind, and calls the algorithm on them."""
 
 import inspect
 from collections import defaultdict
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ajuste_fino.scratch.optim.arithmetic import Many, Number, Tensors
+from ajuste_fino.scratch.optim.arithmetic import Number, TensorList, Tensors
 
 BLOCK = 2**19  # elements; a handful of tensors of so many fit a processor's caches
 Group = dict[str, Any]
@@ -47,15 +47,15 @@ class Optimizer(torch.optim.Optimizer):
         raise NotImplementedError
 
     def numbers(self, group: Group, t: Number) -> tuple[Number, ...]:
-        """What changes from step to step and is the same for all parameters; t counts from 1."""
+        """The numbers of step t, which are the same for all parameters; t counts from 1."""
         raise NotImplementedError
 
     def update(self, theta: Tensors, g: Tensors, state: State, group: Group, *numbers: Any) -> None:
-        """The algorithm, in place. It reads of `group` what never changes; the rate is among the numbers."""
+        """The algorithm, in place. It reads from `group` only what never changes; the rate is one of the numbers."""
         raise NotImplementedError
 
     def count(self, state: State, group: Group, fresh: bool) -> Number:
-        """Count this step; its number."""
+        """Count this step and return its number."""
         state["step"] += 1
         return state["step"] if group.get("capturable") else state["step"].item()
 
@@ -79,7 +79,7 @@ class Optimizer(torch.optim.Optimizer):
         return loss
 
     def _members(self, group: Group) -> dict[tuple, list[tuple[Tensor, Tensor, State]]]:
-        """θ, g and state of each parameter, those together that the same numbers and one kernel can serve."""
+        """θ, g and state of each parameter, grouped by what one kernel with the same numbers can update."""
         members = defaultdict(list)
         for theta in group["params"]:
             if theta.grad is None:
@@ -92,7 +92,7 @@ class Optimizer(torch.optim.Optimizer):
                 state = self.initial(theta, theta.grad, group)
                 if state:
                     self.state[theta] = state
-            if group["differentiable"]:  # what the step before has saved for autograd is not overwritten
+            if group["differentiable"]:  # do not overwrite what autograd saved in the step before
                 state.update({name: value.clone() for name, value in state.items()})
             kind = (theta.device, theta.dtype, theta.grad.is_sparse, self.count(state, group, fresh))
             members[kind].append((theta, theta.grad, state))
@@ -103,13 +103,13 @@ class Optimizer(torch.optim.Optimizer):
         real = [(_real(p), _real(g), _real(state)) for p, g, state in members] if theta.is_complex() else members
         many = theta.is_cuda and not group["differentiable"] if group["foreach"] is None else group["foreach"]
         if self.compiled and not sparse:
-            wide = torch.promote_types(theta.dtype.to_real(), torch.float32)
+            dtype = torch.promote_types(theta.dtype.to_real(), torch.float32)
             still = {name: value for name, value in group.items() if name not in ("params", "lr", "initial_lr")}
-            self._together(real, still, *(torch.as_tensor(n, dtype=wide, device=theta.device) for n in numbers))
+            self._together(real, still, *(torch.as_tensor(n, dtype=dtype, device=theta.device) for n in numbers))
         elif many and not sparse and len(real) > 1:
             thetas, gs, states = zip(*real, strict=True)
-            state = {name: Many([s[name] for s in states]) for name in states[0] if name != "step"}
-            self._rule(Many(thetas), Many(gs), state, group, *numbers)
+            state = {name: TensorList([s[name] for s in states]) for name in states[0] if name != "step"}
+            self._rule(TensorList(thetas), TensorList(gs), state, group, *numbers)
         else:
             for member in real:
                 for parameter, g, state in [member] if sparse or group["differentiable"] else blocks(*member):
@@ -124,7 +124,7 @@ class Optimizer(torch.optim.Optimizer):
         return torch.compile(rules)
 
     def _rule(self, theta: Tensors, g: Tensors, state: State, group: Group, *numbers: Number) -> None:
-        """The gradient with its sign and its decay, then the algorithm."""
+        """Apply sign and weight decay to the gradient, then the algorithm."""
         g = g.neg() if group["maximize"] else g
         if not _is_zero(group["weight_decay"]) and not group.get("decoupled_weight_decay"):
             g = g.add(theta, alpha=group["weight_decay"])
@@ -155,7 +155,7 @@ def signature(kind: type) -> inspect.Signature:
 
 
 def blocks(theta: Tensor, g: Tensor, state: State) -> Iterable[tuple[Tensor, Tensor, State]]:
-    """A large parameter on a processor, in pieces: a rule goes over its tensors several times, and a piece stays in the caches.
+    """Split a large parameter on a CPU into pieces that stay in the caches while a rule reads them several times.
 
     Rules work element by element, so the result is the same.
     """
@@ -168,7 +168,7 @@ def blocks(theta: Tensor, g: Tensor, state: State) -> Iterable[tuple[Tensor, Ten
 
 
 def counter(theta: Tensor, group: Group) -> Tensor:
-    """A count of steps, where torch keeps it."""
+    """A count of steps, zero so far, on the device where torch keeps it."""
     kind = torch.float64 if torch.get_default_dtype() == torch.float64 else torch.float32
     return torch.zeros((), dtype=kind, device=theta.device if group.get("capturable") or group.get("fused") else "cpu")
 
@@ -178,7 +178,7 @@ def like(theta: Tensor) -> Tensor:
 
 
 def rate(group: Group) -> Number:
-    """ε: a number, or a tensor where one has to stay one."""
+    """ε as a number, or as a tensor if it must stay on its device or have a gradient."""
     lr = group["lr"]
     keep = isinstance(lr, Tensor) and (group.get("capturable") or lr.requires_grad)
     return lr.squeeze() if keep else float(lr)
@@ -189,7 +189,7 @@ def _is_zero(value: Any) -> bool:
 
 
 def _real(x: Any) -> Any:
-    """A complex number as its two real ones: the rules treat each by itself, as torch's do."""
+    """View a complex number as two real ones. The rules treat each by itself, as torch's do."""
     if isinstance(x, dict):
         return {name: _real(value) for name, value in x.items()}
     return torch.view_as_real(x) if isinstance(x, Tensor) and x.is_complex() else x

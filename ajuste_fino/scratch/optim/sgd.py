@@ -1,4 +1,4 @@
-"""Stochastic gradient descent, plain, with momentum, with Nesterov's."""
+"""Stochastic gradient descent: plain, with momentum, with Nesterov's momentum."""
 
 from typing import Any
 
