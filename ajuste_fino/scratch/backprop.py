@@ -48,7 +48,7 @@ class Layer:
 
 @dataclass
 class Trace:
-    """What a pass leaves behind, to compute with and to draw: a_n, z_n (with z_0) and δ_n, each (units, N)."""
+    """What a pass computes: a_n, z_n (with z_0) and δ_n, each (units, N). The backward pass reads it, and figures draw it."""
 
     z: list[Tensor]
     a: list[Tensor] = field(default_factory=list)
@@ -122,7 +122,7 @@ def backward(layers: Sequence[Layer], trace: Trace, slope: Tensor) -> list[Gradi
 
 
 def input_slope(layer: Layer, delta: Tensor) -> Tensor:
-    """∂L/∂z of what came into a layer: Wᵀ δ, and nothing for a unit that dropout left out."""
+    """∂L/∂z of a layer's inputs: Wᵀ δ, and 0 for a unit that dropout left out."""
     slope = layer.weight.mT @ delta
     return slope if layer.mask is None else slope * layer.mask
 

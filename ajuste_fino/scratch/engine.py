@@ -1,4 +1,4 @@
-"""The lecture's equations as the engine of a real head: its loss, whose gradients `backprop` computes."""
+"""The lecture's equations train a real head: `backprop` computes the gradients of its loss."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,8 +28,8 @@ ORDER = "backpropagation reads [Dropout] Linear with bias [ReLU, Sigmoid or Tanh
 class Backpropagation:
     """Layers, inputs (N, D) and classes (N,) → the mean cross-entropy; `.backward()` on it gives them their gradients.
 
-    The layers are dropout (or none), fully connected, activation (or none), as often as one likes. Torch's
-    autograd only carries the result: all that it is told are the gradients of the loss by weights, biases and inputs.
+    The layers are [dropout], fully connected, [activation], any number of times. Torch's autograd only passes on the
+    gradients by weights, biases and inputs, which `backprop` has computed.
     """
 
     def __call__(self, layers: Sequence[nn.Module], x: Tensor, y: Tensor) -> Tensor:
@@ -38,7 +38,7 @@ class Backpropagation:
         return _Loss.apply(described(layers, x), x, y, *parameters)
 
     def difference(self, layers: Sequence[nn.Module], x: Tensor, y: Tensor) -> float:
-        """The largest difference to autograd's gradients of the same layers with the same masks, over the largest gradient."""
+        """The largest difference from autograd's gradients, with the same masks, divided by the largest gradient."""
         parameters = [tensor for layer in layers for tensor in layer.parameters()]
         gradients = []
         for loss in (self, _by_autograd):
@@ -53,7 +53,7 @@ def _by_autograd(layers: Sequence[nn.Module], x: Tensor, y: Tensor) -> Tensor:
 
 
 def described(modules: Sequence[nn.Module], x: Tensor) -> list[Layer]:
-    """Modules as the layers of the equations; masks are drawn here, as dropout draws them for inputs (N, D).
+    """Modules as the layers of the equations. Masks are drawn here, as dropout draws them for inputs (N, D).
 
     Raises:
         TypeError: where they are not [Dropout] → Linear → [activation], again and again.

@@ -1,8 +1,8 @@
 """Layers as modules, easiest first. Each is torch's class with our forward, and through it our backward.
 
 Constructor, defaults, initial weights, names in `state_dict`, printing and `isinstance` are therefore torch's by
-construction; whatever is computed is computed by `scratch.functional`. The last three are the lecture's and have no
-counterpart in torch.
+construction. All that they compute is in `scratch.functional`. The last three are the lecture's and have no counterpart
+in torch.
 """
 
 from typing import Any
@@ -115,7 +115,7 @@ class Conv2d(nn.Conv2d):
 
 
 def _padded(layer: nn.Conv1d | nn.Conv2d, x: Tensor) -> tuple[Tensor, Any]:
-    """The image with its border where the mode is not zeros, and the padding still to be done."""
+    """The image, padded if the mode is not zeros, and the padding that is left to the convolution."""
     if layer.padding_mode == "zeros":
         return x, layer.padding
     sides = zeros(_images(layer.padding), _images(layer.kernel_size), _images(layer.dilation))
@@ -123,7 +123,7 @@ def _padded(layer: nn.Conv1d | nn.Conv2d, x: Tensor) -> tuple[Tensor, Any]:
 
 
 def _images(value: Any) -> Any:
-    """A number for one dimension → for two, of which the first does nothing."""
+    """A value for one dimension → for two, where the first has no effect."""
     if isinstance(value, str) or len(value) == 2:
         return value
     return (1, *value)
@@ -150,7 +150,7 @@ class WeightedAvgPool2d(nn.Module):
     """(…, H, W) → (…, oh, ow), means weighted by a mask over the window.
 
     Args:
-        weight: the mask (kh, kw), given; None: one is learned, equal weights at first, and positive by being exponentials.
+        weight: the mask (kh, kw). With None it is learned: it starts equal, and is positive because it is an exponential.
 
     Source: Goodfellow, Bengio and Courville, *Deep Learning*, 2016, section 9.3.
     """

@@ -9,16 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ajuste_fino.scratch.functional.function import Function, autocast, overridable, wide
+from ajuste_fino.scratch.functional.function import Function, autocast, overridable, upcast
 
 INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # by their bytes
 
 
 class Gate(Function):
-    """y = g where the gate is open, else 0, whatever g is: infinity times 0 would be NaN.
+    """y = g where the gate is open, else 0. A product would give NaN for an infinite g.
 
-    Bits are masked, all ones or all zeros: for a mask without order `torch.where` takes longer, since the processor
-    mispredicts its branches.
+    The gate masks bits with all ones or all zeros. For a mask in no order `torch.where` takes longer, because the
+    processor mispredicts its branches.
     """
 
     @staticmethod
@@ -84,7 +84,7 @@ class Sigmoid(Function):
 
     @staticmethod
     def forward(a: Tensor) -> Tensor:
-        return (1 / (1 + (-wide(a)).exp())).to(a.dtype)
+        return (1 / (1 + (-upcast(a)).exp())).to(a.dtype)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -102,7 +102,7 @@ class Tanh(Function):
 
     @staticmethod
     def forward(a: Tensor) -> Tensor:
-        t = (-2 * wide(a).abs()).expm1()
+        t = (-2 * upcast(a).abs()).expm1()
         return torch.copysign(t / (t + 2), a).to(a.dtype)
 
     @staticmethod
@@ -117,11 +117,11 @@ class Tanh(Function):
 
 
 class Softmax(Function):
-    """y_i = e^a_i / Σ_j e^a_j along a dimension; the largest a is subtracted first, which changes nothing but the range."""
+    """y_i = e^a_i / Σ_j e^a_j along a dimension. Subtracting the largest a first prevents overflow and leaves y unchanged."""
 
     @staticmethod
     def forward(a: Tensor, dim: int) -> Tensor:
-        e = (wide(a) - largest(a, dim)).exp_()
+        e = (upcast(a) - largest(a, dim)).exp_()
         return e.div_(e.sum(dim, keepdim=True)).to(a.dtype).contiguous()
 
     @staticmethod
@@ -137,8 +137,8 @@ class Softmax(Function):
 
 
 def largest(a: Tensor, dim: int) -> Tensor:
-    """Along `dim`, in float32 at least; where there is nothing at all, nothing."""
-    return wide(a).amax(dim, keepdim=True) if a.numel() else wide(a).sum(dim, keepdim=True)
+    """The maximum along `dim`, in float32 at least. Empty tensors have none; for them it is 0."""
+    return upcast(a).amax(dim, keepdim=True) if a.numel() else upcast(a).sum(dim, keepdim=True)
 
 
 class LogSoftmax(Function):
@@ -146,7 +146,7 @@ class LogSoftmax(Function):
 
     @staticmethod
     def forward(a: Tensor, dim: int) -> Tensor:
-        shifted = wide(a) - largest(a, dim)
+        shifted = upcast(a) - largest(a, dim)
         return shifted.sub_(shifted.exp().sum(dim, keepdim=True).log_()).to(a.dtype).contiguous()
 
     @staticmethod
@@ -192,28 +192,28 @@ def tanh(input: Tensor) -> Tensor:
 
 
 def number(x: Tensor) -> Tensor:
-    """Whole numbers and truth values as floating point."""
+    """Convert integers and booleans to floating point."""
     return x if x.is_floating_point() or x.is_complex() else x.to(torch.get_default_dtype())
 
 
 @overridable
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Tensor:
-    """Exponentials that sum to 1 along `dim`; without `dim` the one that torch takes, with a warning."""
+    """Exponentials that sum to 1 along `dim`. Without `dim` the choice is torch's, and comes with a warning."""
     return Softmax.apply(floating(input, dtype), _dimension("softmax", input, dim, _stacklevel))
 
 
 @overridable
 def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Tensor:
-    """The logarithm of `softmax`, without computing it first: no underflow."""
+    """The logarithm of `softmax`. It does not compute `softmax` first, so nothing underflows."""
     return LogSoftmax.apply(floating(input, dtype), _dimension("log_softmax", input, dim, _stacklevel))
 
 
 def floating(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-    """What exponentials are taken of: `dtype` where given; float32 where autocast would choose, which is on a GPU."""
+    """Convert to the type that softmax computes in: `dtype` if given, float32 under autocast on a GPU."""
     x = x if dtype is None else x.to(dtype)
     if not x.is_floating_point():
         raise NotImplementedError(f"softmax is for floating-point numbers, got {x.dtype}: convert, or pass dtype=torch.float32")
-    return wide(x) if x.is_cuda and autocast("cuda") and dtype is None else x
+    return upcast(x) if x.is_cuda and autocast("cuda") and dtype is None else x
 
 
 def _dimension(name: str, x: Tensor, dim: int | None, stacklevel: int) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ajuste_fino.scratch.functional.function import Function, layout, overridable, wide
+from ajuste_fino.scratch.functional.function import Function, layout, overridable, upcast
 from ajuste_fino.scratch.functional.geometry import windows
 from ajuste_fino.scratch.functional.maximum import Maximum
 
@@ -49,7 +49,7 @@ def means(x: Tensor, dim: int, count: int) -> Tensor:
 
 
 def shares(g: Tensor, dim: int, size: int) -> Tensor:
-    """The gradient of `means`: each bin's, divided by its length, at every pixel that it has."""
+    """The gradient of `means`: each bin gives its gradient, divided by its length, to each of its pixels."""
     count = g.shape[dim]
     if count and size % count == 0:
         return (g / (size // count)).repeat_interleave(size // count, dim)
@@ -75,7 +75,7 @@ class AdaptiveMax(Maximum):
 
 
 def _seen(x: Tensor, members: Tensor) -> Tensor:
-    """(N, C, H, W), members (oh, ow, kh·kw) → (N, C, oh, ow, kh·kw); where bins are of one size a view is quicker to copy."""
+    """(N, C, H, W), members (oh, ow, kh·kw) → (N, C, oh, ow, kh·kw). If all bins have one size, a view is faster to copy."""
     kernel = tuple(side // max(count, 1) for side, count in zip(x.shape[2:], members.shape, strict=False))
     if kernel[0] * members.shape[0] == x.shape[2] and kernel[1] * members.shape[1] == x.shape[3]:
         return windows(x, kernel, kernel, (1, 1)).permute(0, 1, 4, 5, 2, 3).flatten(4)  # type: ignore[arg-type]
@@ -83,9 +83,9 @@ def _seen(x: Tensor, members: Tensor) -> Tensor:
 
 
 def _members(size: int, count: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """(count, length): the pixels of each bin, and which of them lie beyond a shorter bin and name its last one again.
+    """The pixels of each bin (count, length), which of them only fill up a bin (count, length), and the lengths (count,).
 
-    And the lengths, (count,).
+    A bin that is shorter than the longest repeats its last pixel to fill up.
     """
     first, last = bins(size, count)
     reach = torch.arange(int((last - first).max()) if count else 0, device="cpu")
@@ -96,7 +96,7 @@ def _members(size: int, count: int, device: torch.device) -> tuple[Tensor, Tenso
 @overridable
 def adaptive_avg_pool2d(input: Tensor, output_size: Size) -> Tensor:
     """(N, C, H, W) or (C, H, W) → (…, oh, ow), means over bins; None keeps a side."""
-    y = AdaptiveMean.apply(wide(input), _wanted(input, output_size)).to(input.dtype)
+    y = AdaptiveMean.apply(upcast(input), _wanted(input, output_size)).to(input.dtype)
     return y.contiguous(memory_format=layout(input))
 
 

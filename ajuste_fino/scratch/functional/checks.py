@@ -1,4 +1,4 @@
-"""What a convolution refuses, in torch's kinds of error, and with the way out."""
+"""Checks of a convolution's arguments. Errors have torch's types and say what is accepted."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from ajuste_fino.scratch.functional.geometry import Geometry, Pair
 
 
 def zeros(padding: str | int | Pair, kernel: Sequence[int], dilation: Sequence[int]) -> list[int]:
-    """The zeros around an image, (left, right, top, bottom); where "same" asks for an odd number, right and bottom have it."""
+    """The zeros around an image, (left, right, top, bottom). For "same", an odd zero goes to the right or the bottom."""
     if padding == "same":
         totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
         return [side for total in reversed(totals) for side in (total // 2, total - total // 2)]
@@ -25,7 +25,7 @@ def check(
     padding: str | int | Sequence[int],
     dimensions: int = 2,
 ) -> None:
-    """Shapes, types and numbers of a convolution, before anything is computed."""
+    """Check shapes, types and numbers of a convolution before anything is computed."""
     name, batched = f"conv{dimensions}d", dimensions + 2
     if input.ndim not in (batched - 1, batched):
         got = list(input.shape)
@@ -63,7 +63,7 @@ def _numbers(geometry: Geometry, padding: str | int | Sequence[int]) -> None:
 
 
 def fits(padded: Tensor, weight: Tensor, geometry: Geometry) -> None:
-    """The kernel lies inside the padded image."""
+    """Check that the kernel fits inside the padded image."""
     reach = [d * (k - 1) + 1 for k, d in zip(weight.shape[2:], geometry.dilation, strict=True)]
     height, width = padded.shape[2:]
     if reach[0] > height or reach[1] > width:

@@ -3,7 +3,7 @@
 For a third tensor g of y's shape, Σ g ⊙ y is linear in x, in w and in g. Its derivatives by the three are the three
 operations of a convolutional layer, and each one's derivatives are the other two:
 
-    by g: y = x ∗ w, forward;   by x: ∂L/∂x, the gradient g spread back over the windows;   by w: ∂L/∂w, g against the windows.
+    by g: y = x ∗ w, `correlate`;   by x: ∂L/∂x, `input_grad`;   by w: ∂L/∂w, `weight_grad`.
 
 Source: Goodfellow, Bengio and Courville, *Deep Learning*, 2016, section 9.5, where they are c, h and g.
 The lecture's slide flips the kernel (Σ I[k] K[n+k]); no library does.
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ajuste_fino.scratch.functional.checks import check, fits, zeros
-from ajuste_fino.scratch.functional.function import Function, layout, overridable, own, pair, products
+from ajuste_fino.scratch.functional.function import Function, autocast_operands, layout, materialize, overridable, pair
 from ajuste_fino.scratch.functional.geometry import Geometry, Pair, taps, windows
 from ajuste_fino.scratch.functional.padding import surround
 
@@ -37,7 +37,7 @@ class Convolution(Function):
         need = ctx.needs_input_grad  # a frozen layer keeps nothing that only its weights would ask for
         ctx.save_for_backward(x if need[1] else None, w if need[0] else None)
 
-    # ∂L/∂x = spread(g, w), ∂L/∂w = against(g, x), ∂L/∂b = Σ over images and places of g
+    # ∂L/∂x = input_grad(g, w), ∂L/∂w = weight_grad(g, x), ∂L/∂b = Σ over images and places of g
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple:
         x, w = ctx.saved_tensors
@@ -55,14 +55,14 @@ class InputGradient(Function):
 
     @staticmethod
     def forward(g: Tensor, w: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
-        return spread(g, w, shape, geometry)
+        return input_grad(g, w, shape, geometry)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
         g, w, _, ctx.geometry = inputs
         ctx.save_for_backward(g, w)
 
-    # linear in g and in w: by g it is a convolution again, by w the gradient against g
+    # linear in g and in w: the derivative by g is a convolution again, the one by w the gradient of a weight
     @staticmethod
     def backward(ctx: Any, v: Tensor) -> tuple:
         g, w = ctx.saved_tensors
@@ -75,14 +75,14 @@ class WeightGradient(Function):
 
     @staticmethod
     def forward(g: Tensor, x: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
-        return against(g, x, shape, geometry)
+        return weight_grad(g, x, shape, geometry)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
         g, x, _, ctx.geometry = inputs
         ctx.save_for_backward(g, x)
 
-    # linear in g and in x: by g a convolution with v as kernel, by x g spread with it
+    # linear in g and in x: the derivative by g is a convolution with v as kernel, the one by x the gradient of an input
     @staticmethod
     def backward(ctx: Any, v: Tensor) -> tuple:
         g, x = ctx.saved_tensors
@@ -91,9 +91,9 @@ class WeightGradient(Function):
 
 
 def correlate(x: Tensor, w: Tensor, geometry: Geometry) -> Tensor:
-    """The windows of an image as columns, times the kernels as rows: one matrix product for a few images.
+    """Multiply the kernels, as rows, by the windows of the image, as columns: one matrix product for a few images.
 
-    Both factors are transposed, here and in `against`: of the two orders BLAS is faster in the one with the long side first.
+    Both factors are transposed, here and in `weight_grad`, because BLAS is faster when the long side comes first.
     """
     places = windows(x, w.shape[2:], geometry.stride, geometry.dilation)  # (N, C, kh, kw, oh, ow)
     rows, size = _rows(w, geometry), _at_once(places.shape[1:].numel(), x.device)
@@ -101,8 +101,8 @@ def correlate(x: Tensor, w: Tensor, geometry: Geometry) -> Tensor:
     return _joined(parts, size, (len(x), len(w), *places.shape[4:]))
 
 
-def spread(g: Tensor, w: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
-    """The gradient of each column, Wᵀ g, added to the places that the column was read from."""
+def input_grad(g: Tensor, w: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
+    """∂L/∂x: the gradient of each column, Wᵀ g, is added to the pixels that the column was read from."""
     columns = _rows(w, geometry).mT  # (G, K, O/G)
     kernel, out = tuple(w.shape[2:]), tuple(g.shape[2:])
 
@@ -117,21 +117,21 @@ def spread(g: Tensor, w: Tensor, shape: torch.Size, geometry: Geometry) -> Tenso
     return _joined(map(images, _places(g, geometry).split(size)), size, shape)
 
 
-def against(g: Tensor, x: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
-    """The gradient of the kernels: g times the columns transposed, summed over the images."""
+def weight_grad(g: Tensor, x: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
+    """∂L/∂w: g times the transposed columns, summed over the images."""
     places = windows(x, shape[2:], geometry.stride, geometry.dilation)
     size = _at_once(places.shape[1:].numel(), x.device)
     parts = zip(_places(g, geometry).split(size), places.split(size), strict=True)
-    return own(sum((_columns(seen, geometry) @ part.mT).sum(0) for part, seen in parts).mT, shape)
+    return materialize(sum((_columns(seen, geometry) @ part.mT).sum(0) for part, seen in parts).mT, shape)
 
 
 def _rows(w: Tensor, geometry: Geometry) -> Tensor:
-    """(O, C/G, kh, kw) → (G, O/G, K), a kernel a row."""
+    """(O, C/G, kh, kw) → (G, O/G, K), one kernel per row."""
     return w.reshape(geometry.groups, len(w) // geometry.groups, w[0].numel())
 
 
 def _columns(places: Tensor, geometry: Geometry) -> Tensor:
-    """(n, C, kh, kw, oh, ow) → (n, G, K, oh·ow), a window a column; here the image is copied, kh · kw times."""
+    """(n, C, kh, kw, oh, ow) → (n, G, K, oh·ow), one window per column. This copies the image kh · kw times."""
     n, channels, *kernel, height, width = places.shape
     return places.reshape(n, geometry.groups, channels // geometry.groups * math.prod(kernel), height * width)
 
@@ -142,13 +142,13 @@ def _places(g: Tensor, geometry: Geometry) -> Tensor:
 
 
 def _at_once(elements: int, device: torch.device) -> int:
-    """How many images of so many elements in columns are at work together: what a processor's caches hold, more on a GPU."""
+    """How many images to compute at once, for `elements` in the columns of each. On a CPU they fit its caches."""
     limit = 2**19 if device.type == "cpu" else 2**26
     return max(1, limit // max(1, elements))
 
 
 def _joined(parts: Iterable[Tensor], size: int, shape: Sequence[int]) -> Tensor:
-    """Parts of `size` images as one tensor of that shape, each copied as soon as it is there."""
+    """Join parts of `size` images into one tensor of that shape. Each is copied as soon as it is computed."""
     whole = None
     for number, part in enumerate(parts):
         whole = part.new_empty(tuple(shape)) if whole is None else whole
@@ -170,13 +170,13 @@ def conv2d(
     """(N, C, H, W) or (C, H, W), with weight (O, C / groups, kh, kw) and bias (O) → (N, O, oh, ow) or (O, oh, ow).
 
     Args:
-        padding: zeros on each side; "valid" is none, "same" as many as keep the size (for stride 1).
+        padding: zeros on each side. "valid" means none; "same" keeps the size, for stride 1.
 
     Raises:
         RuntimeError, ValueError: as torch.nn.functional.conv2d, for shapes, types and numbers that do not fit.
     """
     geometry = Geometry(pair(stride), pair(dilation), groups)
-    input, weight, bias = products(input, weight, bias)
+    input, weight, bias = autocast_operands(input, weight, bias)
     check(input, weight, bias, geometry, padding)
     batch = input if input.ndim == 4 else input[None]
     padded = surround(batch, zeros(padding, weight.shape[2:], geometry.dilation))
@@ -197,7 +197,7 @@ def conv1d(
 ) -> Tensor:
     """(N, C, L) or (C, L), with weight (O, C / groups, k) → (N, O, l) or (O, l): an image of height 1."""
     geometry = Geometry((1, pair(stride)[0]), (1, pair(dilation)[0]), groups)
-    input, weight, bias = products(input, weight, bias)
+    input, weight, bias = autocast_operands(input, weight, bias)
     check(input, weight, bias, geometry, padding, dimensions=1)
     sides = padding if isinstance(padding, str) else (0, pair(padding)[0])
     y = conv2d(input.unsqueeze(-2), weight.unsqueeze(-2), bias, geometry.stride, sides, geometry.dilation, groups)

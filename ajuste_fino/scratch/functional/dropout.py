@@ -36,7 +36,7 @@ class Masked(Function):
 
 @overridable
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """μ is 1 / (1 − p) with probability 1 − p, else 0: the expectation stays, so nothing is scaled at inference.
+    """μ is 1 / (1 − p) with probability 1 − p, else 0. The expectation stays, so nothing is scaled at inference.
 
     Raises:
         ValueError: for p outside 0 … 1.
@@ -46,7 +46,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 
 @overridable
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Dropout of whole channels: one draw for each of (N, C), shared by its places; warns, as torch, where that is unclear."""
+    """Dropout of whole channels, with one draw for each of (N, C). It warns, as torch, if the input is not (N, C, H, W)."""
     if input.ndim == 3:
         warnings.warn("dropout2d takes a 3D input as (N, C, L), not as one image; for that say dropout1d", stacklevel=2)
     elif input.ndim != 4:
@@ -56,7 +56,7 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 @overridable
 def weight_scaled_dropout(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
-    """The lecture's way: in training x ⊙ μ with μ 0 or 1, at inference (1 − p) x, the rule of weight scaling."""
+    """The lecture's dropout: x ⊙ μ with μ 0 or 1 in training; (1 − p) x at inference, the weight scaling rule."""
     if not training:
         _probability(p)
         return input * (1 - p)

@@ -1,4 +1,4 @@
-"""What every function here rests on: torch's hook for a gradient written by hand, and the types its layers compute in."""
+"""What all functions share: torch's hook for a gradient written by hand, and the types that they compute in."""
 
 import operator
 from collections.abc import Callable
@@ -15,16 +15,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Function(torch.autograd.Function):
     """A forward and a backward, side by side.
 
-    Every backward below is made of differentiable operations on what was saved, inputs and outputs only: autograd can
-    therefore differentiate it again, and torch.func can map it over a batch. No layer's result is a view, so that
-    whoever gets it may change it in place.
+    Every backward is made of differentiable operations, and only inputs and outputs are saved for it. Autograd can
+    therefore differentiate it again, and torch.func can map it over a batch. No layer returns a view, so that its result
+    may be changed in place.
     """
 
     generate_vmap_rule = True
 
 
 def overridable(function: F) -> F:
-    """A function that tensor-like classes may intercept, as torch's: subclasses of Tensor, and the tracers of torch.fx."""
+    """Let subclasses of Tensor and the tracers of torch.fx intercept a function, as they do torch's."""
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -44,8 +44,8 @@ def pair(value: Any) -> tuple[int, int]:
     return (values[0], values[0]) if len(values) == 1 else values
 
 
-def products(*tensors: Tensor | None) -> list[Any]:
-    """Under autocast, the operands of a matrix product in the type that it asks for; otherwise as they are."""
+def autocast_operands(*tensors: Tensor | None) -> list[Any]:
+    """Convert the operands of a matrix product to autocast's type where it is on; float64 stays."""
     kind = next(x.device.type for x in tensors if x is not None)
     if not autocast(kind):
         return list(tensors)
@@ -55,17 +55,17 @@ def products(*tensors: Tensor | None) -> list[Any]:
 
 
 def autocast(kind: str) -> bool:
-    """Whether autocast is on for a kind of device; where there is none it is not."""
+    """Whether autocast is on for a kind of device. On a device without autocast it is off."""
     return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
 
 
-def wide(x: Tensor) -> Tensor:
-    """Half precision as float32: exponentials and sums are computed in it, and rounded once at the end."""
+def upcast(x: Tensor) -> Tensor:
+    """Half precision as float32. Exponentials and sums are computed in it and rounded once, at the end."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def layout(x: Tensor) -> torch.memory_format:
-    """How a result that is computed from images (N, C, H, W) lies in memory: channels last where they do."""
+    """The memory format of a result: channels last if the images (N, C, H, W) are, else contiguous."""
     if x.ndim == 4 and not x.is_contiguous():
         _, channels, height, width = x.shape
         if x.stride() == (channels * height * width, 1, channels * width, channels):
@@ -73,8 +73,8 @@ def layout(x: Tensor) -> torch.memory_format:
     return torch.contiguous_format
 
 
-def own(x: Tensor, shape: Any) -> Tensor:
-    """The elements of x in a tensor of `shape` that is no view."""
+def materialize(x: Tensor, shape: Any) -> Tensor:
+    """Copy the elements of x to a new tensor of `shape`, which is not a view."""
     y = x.new_empty(tuple(shape))
     y.view(x.shape).copy_(x)
     return y

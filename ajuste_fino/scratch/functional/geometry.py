@@ -18,7 +18,7 @@ class Geometry(NamedTuple):
 
 
 def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool = False) -> int:
-    """How many windows fit on a side; with `ceil_mode` one that begins on the image or its left padding may stick out."""
+    """How many windows fit on a side. With `ceil_mode` the last may extend beyond it if it starts on the image or before it."""
     room = size + 2 * padding - dilation * (kernel - 1) - 1
     count = (-(-room // stride) if ceil_mode else room // stride) + 1
     return count - 1 if ceil_mode and (count - 1) * stride >= size + padding else count

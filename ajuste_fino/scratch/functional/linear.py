@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ajuste_fino.scratch.functional.function import Function, overridable, products
+from ajuste_fino.scratch.functional.function import Function, autocast_operands, overridable
 
 
 class Linear(Function):
@@ -39,8 +39,8 @@ class Linear(Function):
 
 @overridable
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """(…, in) → (…, out), or without `out` where the weight is one row (in,)."""
-    input, weight, bias = products(input, weight, bias)
+    """(…, in) → (…, out). A weight of one row (in,) gives (…)."""
+    input, weight, bias = autocast_operands(input, weight, bias)
     if weight.ndim == 1:
         return linear(input, weight[None], None if bias is None else bias.reshape(1)).squeeze(-1)
     if bias is not None and bias.ndim != 1:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ajuste_fino.scratch.functional.activation import floating, log_softmax
-from ajuste_fino.scratch.functional.function import Function, autocast, overridable, wide
+from ajuste_fino.scratch.functional.function import Function, autocast, overridable, upcast
 
 
 class OfClass(Function):
@@ -41,7 +41,7 @@ class OfClass(Function):
         return total, None, None, None
 
 
-class Spread(Function):
+class SoftCrossEntropy(Function):
     """ℓ_n = −Σ_c q[n, c] log p[n, c]; both (N, C, …)."""
 
     @staticmethod
@@ -74,9 +74,9 @@ def cross_entropy(
     """Logits (N, C, …) or (C) against classes (N, …) or (), or against probabilities of the logits' shape.
 
     Args:
-        weight: (C), of each class. The mean over classes is weighted by it, the mean over probabilities is over N · ….
-        ignore_index: the class number that counts for nothing.
-        reduction: mean, sum, or none for a loss each.
+        weight: (C), one for each class. It weights the mean for classes; for probabilities the mean is over N · ….
+        ignore_index: the class number that is left out of the loss.
+        reduction: mean, sum, or none for one loss per target.
         label_smoothing: the share of the truth that is spread evenly over the classes.
 
     Raises:
@@ -97,7 +97,7 @@ def cross_entropy(
         )
     share = label_smoothing / max(1, rows.shape[1])
     loss = _of_probabilities if rows.shape == truth.shape else _of_classes
-    x = floating(wide(rows) if autocast(rows.device.type) else rows)
+    x = floating(upcast(rows) if autocast(rows.device.type) else rows)
     each, count = loss(x, truth, weight, label_smoothing, share, ignore_index)
     if reduction == "none":
         return each[0] if single else each
@@ -121,8 +121,8 @@ def _of_classes(x: Tensor, target: Tensor, weight: Tensor | None, smoothing: flo
         raise IndexError(f"Target {outside[0]} is out of bounds: there are {x.shape[1]} classes, from 0") from error
     if smoothing:
         even = logp.new_ones(logp.shape[1]) if weight is None else weight.to(logp.dtype)
-        spread = Spread.apply(logp, _by_class(even, logp).expand(logp.shape))
-        each = (1 - smoothing) * each + share * spread.masked_fill(ignored, 0)
+        smooth = SoftCrossEntropy.apply(logp, _by_class(even, logp).expand(logp.shape))
+        each = (1 - smoothing) * each + share * smooth.masked_fill(ignored, 0)
     return each, each_weight.sum()
 
 
@@ -132,7 +132,7 @@ def _of_probabilities(x: Tensor, target: Tensor, weight: Tensor | None, smoothin
     if ignore >= 0:
         raise RuntimeError("ignore_index is not supported for floating point target")
     q = target * (1 - smoothing) + share if smoothing else target
-    each = Spread.apply(log_softmax(x, 1), q if weight is None else q * _by_class(weight, q))
+    each = SoftCrossEntropy.apply(log_softmax(x, 1), q if weight is None else q * _by_class(weight, q))
     return each, each.numel()
 
 
@@ -156,7 +156,7 @@ def _check_classes(x: Tensor, target: Tensor) -> None:
 
 
 def _legacy(size_average: bool | None, reduce: bool | None) -> str:
-    """The words that older programs use for `reduction`."""
+    """Translate the deprecated arguments to `reduction`."""
     words = "none" if reduce is False else "sum" if size_average is False else "mean"
     warnings.warn(f"size_average and reduce are deprecated, please use reduction='{words}' instead.", stacklevel=3)
     return words

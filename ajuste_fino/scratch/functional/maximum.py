@@ -15,7 +15,7 @@ from ajuste_fino.scratch.functional.pools import Pool, check_pool, lowest
 
 
 class Maximum(Function):
-    """A forward that picks one element of x (N, C, H, W) for each of y (N, C, oh, ow), and tells its place i · W + j."""
+    """Its forward picks one element of x (N, C, H, W) for each of y (N, C, oh, ow) and returns its place i · W + j."""
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
@@ -33,7 +33,7 @@ class Maximum(Function):
 class MaxPool(Maximum):
     """x (N, C, H, W) padded → y (N, C, oh, ow), and the place i · W + j of the first maximum of each window.
 
-    `begin` (oh, ow) is how far each window's first element on the image lies behind its first one on the padding.
+    `begin` (oh, ow) is the distance from each window's first element to its first element on the image.
     """
 
     @staticmethod
@@ -97,9 +97,9 @@ def unpadded(places: Tensor, width: int, pool: Pool, size: torch.Size) -> Tensor
 
 @overridable
 def channel_max_pool(input: Tensor, kernel_size: int, stride: int | None = None) -> Tensor:
-    """(N, C, H, W) or (C, H, W) → the largest over windows of channels, (…, c, H, W): pooling across detectors.
+    """(N, C, H, W) or (C, H, W) → (…, c, H, W), the maximum over windows of channels: pooling across detectors.
 
-    Over filters that are turned copies of each other the result does not change with the turn (figure 9.9).
+    If the filters are rotated copies of each other, the result does not change with a rotation (figure 9.9).
     """
     batch = input if input.ndim == 4 else input[None]
     plane = batch.flatten(2)[:, None]  # (N, 1, C, H·W): channels become rows

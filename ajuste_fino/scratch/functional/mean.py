@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ajuste_fino.scratch.functional.convolution import conv2d
-from ajuste_fino.scratch.functional.function import Function, layout, overridable, pair, wide
+from ajuste_fino.scratch.functional.function import Function, layout, overridable, pair, upcast
 from ajuste_fino.scratch.functional.geometry import Pair, taps
 from ajuste_fino.scratch.functional.maximum import max_pool2d
 from ajuste_fino.scratch.functional.padding import surround
@@ -69,7 +69,7 @@ def window_sum(x: Tensor, pool: Pool) -> Tensor:
 
 
 def counts(size: torch.Size, pool: Pool, count_include_pad: bool, like: Tensor) -> Tensor:
-    """(oh, ow): how many elements each mean is over. Padding counts where asked for, what sticks out beyond it never does."""
+    """(oh, ow), the number of elements in each mean. Padding counts if asked for; what lies beyond it never counts."""
     sides = []
     for d, number in enumerate(pool.out(size)):
         first = torch.arange(number, device=like.device) * pool.stride[d] - pool.padding[d]
@@ -98,7 +98,7 @@ def avg_pool2d(
         raise RuntimeError("divisor must be not zero: leave divisor_override=None for the size of the window")
     pool = Pool.of(kernel_size, stride, padding, 1, ceil_mode)
     check_pool(input, pool)
-    batch = wide(input if input.ndim == 4 else input[None])
+    batch = upcast(input if input.ndim == 4 else input[None])
     total = window_sum(batch, pool)
     whole = None if batch.is_floating_point() or batch.is_complex() else "trunc"  # whole numbers stay whole
     count = divisor_override or counts(batch.shape[2:], pool, count_include_pad, total)
@@ -121,7 +121,7 @@ def lp_pool2d(
         sign = 1 if norm_type > 0 else -1
         return sign * max_pool2d(sign * input.abs(), kernel_size, stride, ceil_mode=ceil_mode)
     kernel = pair(kernel_size)
-    powers = avg_pool2d(wide(input).pow(norm_type), kernel, stride, ceil_mode=ceil_mode) * (kernel[0] * kernel[1])
+    powers = avg_pool2d(upcast(input).pow(norm_type), kernel, stride, ceil_mode=ceil_mode) * (kernel[0] * kernel[1])
     return Root.apply(powers, norm_type).to(input.dtype)
 
 

@@ -10,7 +10,7 @@ from ajuste_fino.scratch.functional.function import Function, overridable
 
 
 class Constant(Function):
-    """The image inside a larger one, filled with a value; `sides` are (left, right) of each dimension from the first."""
+    """The image inside a larger one that is filled with a value. `sides` are (left, right) of each dimension."""
 
     @staticmethod
     def forward(x: Tensor, sides: tuple[tuple[int, int], ...], value: float) -> Tensor:
@@ -71,7 +71,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
 
 
 def surround(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Tensor:
-    """`pad`, but the input itself where nothing is to be done; a negative side crops."""
+    """`pad`, but it returns the input itself if there is nothing to pad. A negative side crops."""
     sides = [(pad[k], pad[k + 1]) for k in range(0, len(pad), 2)]
     if mode == "constant":
         whole = [(0, 0)] * (input.ndim - len(sides)) + sides[::-1]

@@ -1,4 +1,4 @@
-"""A pool of windows: their size and place, what lies around the image, and what is refused."""
+"""The windows of a pooling layer: their size and place, the padding that they need, and checks of the arguments."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -35,7 +35,7 @@ class Pool:
         return rows, columns
 
     def margins(self, size: torch.Size) -> list[int]:
-        """What lies around the image, (left, right, top, bottom): the padding, and as far as the last window sticks out."""
+        """What to add around the image, (left, right, top, bottom): the padding, and room for the last window."""
         sides: list[int] = []
         for d, count in reversed(list(enumerate(self.out(size)))):
             end = (count - 1) * self.stride[d] + self.dilation[d] * (self.kernel[d] - 1) + 1 - self.padding[d]
@@ -43,7 +43,7 @@ class Pool:
         return sides
 
     def begin(self, size: torch.Size, width: int, device: torch.device) -> Tensor:
-        """(oh, ow): from a window's first element to its first one that is on the image, in places of rows of `width`."""
+        """(oh, ow), the distance from a window's first element to its first one on the image, in places on rows of `width`."""
         firsts = []
         for d, count in enumerate(self.out(size)):
             before = (self.padding[d] - torch.arange(count, device=device) * self.stride[d]).clamp_(min=0)
@@ -52,12 +52,12 @@ class Pool:
 
 
 def lowest(dtype: torch.dtype) -> float:
-    """What no element is below."""
+    """The smallest value of a type: −∞ for floating point."""
     return float("-inf") if dtype.is_floating_point else torch.iinfo(dtype).min
 
 
 def check_pool(x: Tensor, pool: Pool) -> None:
-    """What torch refuses: other shapes, padding beyond half a window, no room for one window.
+    """Refuse what torch refuses: other shapes, padding beyond half a window, no room for one window.
 
     Raises:
         RuntimeError: with the rule and the value.

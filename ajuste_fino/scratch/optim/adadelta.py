@@ -1,15 +1,15 @@
-"""Adadelta: steps in the parameter's own units, from the running size of the steps before."""
+"""Adadelta: the running size of the previous steps sets the size of the next."""
 
 from typing import Any
 
+import torch
 from torch import Tensor
-from torch.optim.optimizer import ParamsT
 
 from ajuste_fino.scratch.optim.arithmetic import Number, Tensors, add
-from ajuste_fino.scratch.optim.optimizer import Group, Optimizer, State, at_least_zero, counter, like, rate
+from ajuste_fino.scratch.optim.optimizer import Group, Optimizer, State, counter, like, rate
 
 
-class Adadelta(Optimizer):
+class Adadelta(Optimizer, torch.optim.Adadelta):
     """Adadelta (Zeiler, 2012, algorithm 1), which the book names only; ρ, δ and g as elsewhere here.
 
         r ← ρ r + (1 − ρ) g ⊙ g
@@ -17,36 +17,13 @@ class Adadelta(Optimizer):
         u ← ρ u + (1 − ρ) Δ ⊙ Δ,    θ ← θ − ε Δ
 
     Args:
-        params: parameters, or groups of them with keywords of their own.
-        lr: ε, 1 in the paper; a number or a tensor of one.
+        lr: ε, which is 1 in the paper.
         rho: ρ.
         eps: δ, inside the roots.
         weight_decay: λ; g ← g + λ θ first.
-        foreach, capturable, maximize, differentiable, compiled: see `Optimizer`.
 
-    Raises:
-        ValueError: for numbers out of range.
+    The other arguments are torch's, and `compiled`: see `Optimizer`.
     """
-
-    def __init__(
-        self,
-        params: ParamsT,
-        lr: float | Tensor = 1.0,
-        rho: float = 0.9,
-        eps: float = 1e-6,
-        weight_decay: float = 0,
-        foreach: bool | None = None,
-        *,
-        capturable: bool = False,
-        maximize: bool = False,
-        differentiable: bool = False,
-        compiled: bool = False,
-    ) -> None:
-        at_least_zero("rho value", rho, below=1.0)
-        at_least_zero("epsilon value", eps)
-        numbers = {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay}
-        flags = {"maximize": maximize, "capturable": capturable, "foreach": foreach, "differentiable": differentiable}
-        super().__init__(params, {**numbers, **flags}, compiled)
 
     def initial(self, theta: Tensor, g: Tensor, group: Group) -> State:
         return {"step": counter(theta, group), "square_avg": like(theta), "acc_delta": like(theta)}

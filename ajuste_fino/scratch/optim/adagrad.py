@@ -1,16 +1,15 @@
-"""AdaGrad: every parameter its own rate, the smaller the more its gradients have been."""
+"""AdaGrad: every parameter has its own rate, which falls as its gradients add up."""
 
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.optimizer import ParamsT
 
 from ajuste_fino.scratch.optim.arithmetic import Number, Tensors, add, add_ratio, plus
-from ajuste_fino.scratch.optim.optimizer import Group, Optimizer, State, at_least_zero, counter, rate
+from ajuste_fino.scratch.optim.optimizer import Group, Optimizer, State, counter, rate
 
 
-class Adagrad(Optimizer):
+class Adagrad(Optimizer, torch.optim.Adagrad):
     """AdaGrad (Duchi, Hazan and Singer, 2011).
 
     Goodfellow, Bengio and Courville, *Deep Learning*, 2016, algorithm 8.4, which torch's agrees with:
@@ -20,54 +19,21 @@ class Adagrad(Optimizer):
     The book's δ is 10⁻⁷, torch's 10⁻¹⁰. Torch adds a rate that falls with the step t: ε / (1 + (t − 1) · lr_decay).
 
     Args:
-        params: parameters, or groups of them with keywords of their own.
-        lr: ε, a number or a tensor of one.
+        lr: ε.
         lr_decay: see above.
         weight_decay: λ; g ← g + λ θ first.
         initial_accumulator_value: r before the first step.
         eps: δ.
-        foreach, maximize, differentiable, fused, compiled: see `Optimizer`.
 
-    Raises:
-        ValueError: for numbers out of range.
+    The other arguments are torch's, and `compiled`: see `Optimizer`.
     """
 
     sparse = True
-
-    def __init__(
-        self,
-        params: ParamsT,
-        lr: float | Tensor = 1e-2,
-        lr_decay: float = 0,
-        weight_decay: float = 0,
-        initial_accumulator_value: float = 0,
-        eps: float = 1e-10,
-        foreach: bool | None = None,
-        *,
-        maximize: bool = False,
-        differentiable: bool = False,
-        fused: bool | None = None,
-        compiled: bool = False,
-    ) -> None:
-        at_least_zero("lr_decay value", lr_decay)
-        at_least_zero("initial_accumulator_value value", initial_accumulator_value)
-        at_least_zero("epsilon value", eps)
-        numbers = {"lr": lr, "lr_decay": lr_decay, "eps": eps, "weight_decay": weight_decay}
-        flags = {"foreach": foreach, "maximize": maximize, "differentiable": differentiable, "fused": fused}
-        super().__init__(params, {**numbers, "initial_accumulator_value": initial_accumulator_value, **flags}, compiled)
-        for group in self.param_groups:
-            for theta in group["params"]:
-                self.state[theta] = self.initial(theta, theta, group)
 
     def initial(self, theta: Tensor, g: Tensor, group: Group) -> State:
         start = group["initial_accumulator_value"]
         r = torch.full_like(theta, complex(start, start) if theta.is_complex() else start, memory_format=torch.preserve_format)
         return {"step": counter(theta, group), "sum": r.detach()}
-
-    def share_memory(self) -> None:
-        """The sums in memory that several processes share."""
-        for state in self.state.values():
-            state["sum"].share_memory_()
 
     def numbers(self, group: Group, t: Number) -> tuple[Number, ...]:
         return (rate(group) / (1 + (t - 1) * group["lr_decay"]),)
@@ -81,7 +47,7 @@ class Adagrad(Optimizer):
 
     @staticmethod
     def _sparse(theta: Tensor, g: Tensor, r: Tensor, delta: float, eps: Number) -> None:
-        """The same on the rows that a sparse gradient names."""
+        """The same, on the rows that are in the sparse gradient."""
 
         def on_rows(values: Tensor) -> Tensor:
             return torch.sparse_coo_tensor(g.indices(), values, g.shape, check_invariants=False)

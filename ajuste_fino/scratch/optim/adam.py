@@ -1,15 +1,15 @@
-"""Adam: momentum and RMSProp, both corrected for having begun at zero. AdamW: decay that the root does not divide."""
+"""Adam: momentum and RMSProp, both corrected for their start at zero. AdamW: Adam with decoupled weight decay."""
 
 from typing import Any
 
+import torch
 from torch import Tensor
-from torch.optim.optimizer import ParamsT
 
 from ajuste_fino.scratch.optim.arithmetic import Number, Tensors, add_ratio, grow, over, plus
-from ajuste_fino.scratch.optim.optimizer import Group, Optimizer, State, at_least_zero, betas_below_one, counter, like, rate
+from ajuste_fino.scratch.optim.optimizer import Group, Optimizer, State, counter, like, rate
 
 
-class Adam(Optimizer):
+class Adam(Optimizer, torch.optim.Adam):
     """Adam (Kingma and Ba, 2015).
 
     Goodfellow, Bengio and Courville, *Deep Learning*, 2016, algorithm 8.7, which torch's agrees with:
@@ -19,42 +19,15 @@ class Adam(Optimizer):
         θ ← θ − ε ŝ / (√r̂ + δ)
 
     Args:
-        params: parameters, or groups of them with keywords of their own.
-        lr: ε, a number or a tensor of one.
+        lr: ε.
         betas: ρ₁ and ρ₂.
         eps: δ.
         weight_decay: λ; g ← g + λ θ first, or, decoupled, θ ← (1 − ε λ) θ.
         amsgrad: the largest r so far in its place (Reddi, Kale and Kumar, 2018).
-        foreach, maximize, capturable, differentiable, fused, compiled: see `Optimizer`.
         decoupled_weight_decay: as in AdamW.
 
-    Raises:
-        ValueError: for numbers out of range.
+    The other arguments are torch's, and `compiled`: see `Optimizer`.
     """
-
-    def __init__(
-        self,
-        params: ParamsT,
-        lr: float | Tensor = 1e-3,
-        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        amsgrad: bool = False,
-        *,
-        foreach: bool | None = None,
-        maximize: bool = False,
-        capturable: bool = False,
-        differentiable: bool = False,
-        fused: bool | None = None,
-        decoupled_weight_decay: bool = False,
-        compiled: bool = False,
-    ) -> None:
-        at_least_zero("epsilon value", eps)
-        betas_below_one(betas)
-        numbers = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad}
-        flags = {"maximize": maximize, "foreach": foreach, "capturable": capturable, "differentiable": differentiable}
-        more = {"fused": fused, "decoupled_weight_decay": decoupled_weight_decay}
-        super().__init__(params, {**numbers, **flags, **more}, compiled)
 
     def initial(self, theta: Tensor, g: Tensor, group: Group) -> State:
         state = {"step": counter(theta, group), "exp_avg": like(theta), "exp_avg_sq": like(theta)}
@@ -77,28 +50,8 @@ class Adam(Optimizer):
         add_ratio(theta, s, plus(over(r.sqrt(), root), group["eps"]), -eps)  # θ ← θ − ε ŝ / (√r̂ + δ)
 
 
-class AdamW(Adam):
+class AdamW(Adam, torch.optim.AdamW):
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2019): θ ← (1 − ε λ) θ, whatever the gradients were.
 
-    Arguments and errors are Adam's; `weight_decay` is 0.01 unless given.
+    Arguments are torch's, and `compiled`; `weight_decay` is 0.01 unless given.
     """
-
-    def __init__(
-        self,
-        params: ParamsT,
-        lr: float | Tensor = 1e-3,
-        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
-        amsgrad: bool = False,
-        *,
-        maximize: bool = False,
-        foreach: bool | None = None,
-        capturable: bool = False,
-        differentiable: bool = False,
-        fused: bool | None = None,
-        compiled: bool = False,
-    ) -> None:
-        flags = {"maximize": maximize, "foreach": foreach, "capturable": capturable, "differentiable": differentiable}
-        more = {"fused": fused, "decoupled_weight_decay": True, "compiled": compiled}
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **flags, **more)  # type: ignore[arg-type]

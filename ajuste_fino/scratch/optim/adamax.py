@@ -1,15 +1,15 @@
-"""Adamax: Adam with the largest gradient in place of the root of their squares."""
+"""Adamax: Adam that divides by the largest recent gradient, not by a root of mean squares."""
 
 from typing import Any
 
+import torch
 from torch import Tensor
-from torch.optim.optimizer import ParamsT
 
 from ajuste_fino.scratch.optim.arithmetic import Number, Tensors, add_ratio, grow, plus
-from ajuste_fino.scratch.optim.optimizer import Group, Optimizer, State, at_least_zero, betas_below_one, counter, like, rate
+from ajuste_fino.scratch.optim.optimizer import Group, Optimizer, State, counter, like, rate
 
 
-class Adamax(Optimizer):
+class Adamax(Optimizer, torch.optim.Adamax):
     """Adamax (Kingma and Ba, 2015, algorithm 2), which the book leaves out; s, ρ, ε and δ as for Adam here.
 
         s ← ρ₁ s + (1 − ρ₁) g,    u ← max(ρ₂ u, |g| + δ)
@@ -18,36 +18,13 @@ class Adamax(Optimizer):
     The paper has no δ; torch's, beside |g|, keeps u from being zero.
 
     Args:
-        params: parameters, or groups of them with keywords of their own.
-        lr: ε, a number or a tensor of one.
+        lr: ε.
         betas: ρ₁ and ρ₂.
         eps: δ.
         weight_decay: λ; g ← g + λ θ first.
-        foreach, maximize, differentiable, capturable, compiled: see `Optimizer`.
 
-    Raises:
-        ValueError: for numbers out of range.
+    The other arguments are torch's, and `compiled`: see `Optimizer`.
     """
-
-    def __init__(
-        self,
-        params: ParamsT,
-        lr: float | Tensor = 2e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        foreach: bool | None = None,
-        *,
-        maximize: bool = False,
-        differentiable: bool = False,
-        capturable: bool = False,
-        compiled: bool = False,
-    ) -> None:
-        at_least_zero("epsilon value", eps)
-        betas_below_one(betas)
-        numbers = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        flags = {"foreach": foreach, "maximize": maximize, "differentiable": differentiable, "capturable": capturable}
-        super().__init__(params, {**numbers, **flags}, compiled)
 
     def initial(self, theta: Tensor, g: Tensor, group: Group) -> State:
         return {"step": counter(theta, group), "exp_avg": like(theta), "exp_inf": like(theta)}

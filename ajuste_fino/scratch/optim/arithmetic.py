@@ -1,4 +1,4 @@
-"""A formula written once, for one tensor, for many at a time, and for numbers that are tensors themselves."""
+"""Arithmetic that lets a formula be written once: for one tensor, for a list, and for numbers that are tensors."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,30 +9,30 @@ from torch import Tensor
 Number = float | Tensor
 
 
-class Many:
+class TensorList:
     """Tensors of one device and type that a formula treats as one: `v.mul_(2)` doubles each.
 
-    Every method is torch's operation of that name over a list (`torch._foreach_mul_`), one launch on a GPU for all of them.
+    Every method is torch's operation of that name for lists, such as `torch._foreach_mul_`. On a GPU it is one launch.
     """
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
         self.tensors = list(tensors)
 
-    def __getattr__(self, name: str) -> Callable[..., "Many"]:
+    def __getattr__(self, name: str) -> Callable[..., "TensorList"]:
         operation = getattr(torch, f"_foreach_{name}")
 
-        def call(*others: Any, **options: Any) -> Many:
-            lists = [other.tensors if isinstance(other, Many) else other for other in others]
+        def call(*others: Any, **options: Any) -> TensorList:
+            lists = [other.tensors if isinstance(other, TensorList) else other for other in others]
             done = operation(self.tensors, *lists, **options)
-            return self if name.endswith("_") else Many(done)
+            return self if name.endswith("_") else TensorList(done)
 
         return call
 
-    def __mul__(self, other: Any) -> "Many":
+    def __mul__(self, other: Any) -> "TensorList":
         return self.mul(other)
 
 
-Tensors = Any  # a Tensor, or Many: whatever the formula is written for
+Tensors = Any  # a Tensor or a TensorList
 
 
 def add(y: Tensors, x: Tensors, a: Number) -> Tensors:
@@ -41,8 +41,8 @@ def add(y: Tensors, x: Tensors, a: Number) -> Tensors:
 
 
 def accumulate(v: Tensors, alpha: float, g: Tensors, share: Number) -> Tensors:
-    """v ← α v + share g; where the share is 1, one tensor in one pass over memory instead of two."""
-    if isinstance(v, Many) or isinstance(share, Tensor) or share != 1 or torch.is_grad_enabled() or g.is_sparse:
+    """v ← α v + share g. Where the share is 1, a single tensor takes one pass over memory instead of two."""
+    if isinstance(v, TensorList) or isinstance(share, Tensor) or share != 1 or torch.is_grad_enabled() or g.is_sparse:
         return add(v.mul_(alpha), g, share)
     return torch.add(g, v, alpha=alpha, out=v)
 
@@ -53,7 +53,7 @@ def add_ratio(y: Tensors, x: Tensors, d: Tensors, a: Number) -> Tensors:
 
 
 def plus(x: Tensors, a: float) -> Tensors:
-    """x + a for an x that nobody else reads: in place, unless autograd still needs it."""
+    """x + a for an x that nobody else reads. It is computed in place unless autograd records it."""
     return x.add(a) if torch.is_grad_enabled() else x.add_(a)
 
 
@@ -64,6 +64,6 @@ def over(x: Tensors, a: Number) -> Tensors:
 
 def grow(y: Tensors, x: Tensors) -> Tensors:
     """y ← max(y, x), element by element."""
-    if isinstance(y, Many):
+    if isinstance(y, TensorList):
         return y.maximum_(x)
     return y.copy_(torch.maximum(y.clone(), x)) if torch.is_grad_enabled() else torch.maximum(y, x, out=y)

@@ -4,13 +4,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.optimizer import ParamsT
 
 from ajuste_fino.scratch.optim.arithmetic import Number, Tensors, add_ratio, over, plus
-from ajuste_fino.scratch.optim.optimizer import Group, Optimizer, State, at_least_zero, betas_below_one, counter, like, rate
+from ajuste_fino.scratch.optim.optimizer import Group, Optimizer, State, counter, like, rate
 
 
-class NAdam(Optimizer):
+class NAdam(Optimizer, torch.optim.NAdam):
     """NAdam (Dozat, 2016, algorithm 2), which the book leaves out; its letters here, with the book's for rate and constant.
 
         μ_t = ρ₁ (1 − ½ · 0.96^(t ψ)),    M_t = μ_1 μ_2 … μ_t
@@ -18,41 +17,15 @@ class NAdam(Optimizer):
         θ ← θ − ε [(1 − μ_t) / (1 − M_t) g + μ_{t+1} / (1 − M_{t+1}) s] / (√r̂ + δ)
 
     Args:
-        params: parameters, or groups of them with keywords of their own.
-        lr: ε, a number or a tensor of one.
+        lr: ε.
         betas: ρ₁ and ρ₂.
         eps: δ.
         weight_decay: λ; g ← g + λ θ first, or, decoupled, θ ← (1 − ε λ) θ.
         momentum_decay: ψ.
         decoupled_weight_decay: as in AdamW.
-        foreach, maximize, capturable, differentiable, compiled: see `Optimizer`.
 
-    Raises:
-        ValueError: for numbers out of range.
+    The other arguments are torch's, and `compiled`: see `Optimizer`.
     """
-
-    def __init__(
-        self,
-        params: ParamsT,
-        lr: float | Tensor = 2e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        momentum_decay: float = 4e-3,
-        decoupled_weight_decay: bool = False,
-        *,
-        foreach: bool | None = None,
-        maximize: bool = False,
-        capturable: bool = False,
-        differentiable: bool = False,
-        compiled: bool = False,
-    ) -> None:
-        at_least_zero("epsilon value", eps)
-        at_least_zero("momentum_decay value", momentum_decay)
-        betas_below_one(betas)
-        numbers = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "momentum_decay": momentum_decay}
-        flags = {"maximize": maximize, "foreach": foreach, "capturable": capturable, "differentiable": differentiable}
-        super().__init__(params, {**numbers, "decoupled_weight_decay": decoupled_weight_decay, **flags}, compiled)
 
     def initial(self, theta: Tensor, g: Tensor, group: Group) -> State:
         product = torch.ones_like(counter(theta, group))

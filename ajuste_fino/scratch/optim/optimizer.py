@@ -1,5 +1,6 @@
-"""What all optimizers share: groups, the count of steps, the kinds of tensors. An algorithm adds its state and its rule."""
+"""What all optimizers share: a step counts, groups tensors of one kind, and calls the algorithm on them."""
 
+import inspect
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import cached_property
@@ -7,9 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.optimizer import ParamsT
 
-from ajuste_fino.scratch.optim.arithmetic import Many, Number, Tensors
+from ajuste_fino.scratch.optim.arithmetic import Number, TensorList, Tensors
 
 BLOCK = 2**19  # elements; a handful of tensors of so many fit a processor's caches
 Group = dict[str, Any]
@@ -17,43 +17,45 @@ State = dict[str, Any]
 
 
 class Optimizer(torch.optim.Optimizer):
-    """Each step, for every parameter θ with a gradient g: `numbers` of the step, then `update`, which is the algorithm.
+    """A step that is ours before a constructor that is torch's: `class Adam(Optimizer, torch.optim.Adam)`.
+
+    Arguments, defaults, errors, names in `state_dict`, printing and `isinstance` are therefore torch's by construction.
+    For every parameter θ with a gradient g, a step computes `numbers` and calls `update`, which is the algorithm.
 
     Args:
-        defaults: torch's keywords of the algorithm, and its flags: `maximize` steps uphill; `foreach` treats many
-            parameters at a time (None: on a GPU); `differentiable` lets autograd record the step; `capturable` keeps the
-            count of steps on the device, for CUDA graphs; `fused` is taken for compatibility and changes nothing.
-        compiled: one kernel for all parameters by torch.compile, which wants a C++ compiler and time at the first step.
+        args, kwargs: torch's arguments. Of the flags, `maximize` steps uphill. `foreach` treats many parameters at a time;
+            None means on a GPU only. `differentiable` lets autograd record the step. `capturable` keeps the count of steps
+            on the device, for CUDA graphs. `fused` is taken for compatibility and changes nothing.
+        compiled: one kernel for all parameters by torch.compile. It wants a C++ compiler, and time at the first step.
     """
 
     sparse = False  # whether `update` knows what to do with a sparse gradient
+    __signature__: inspect.Signature
 
-    def __init__(self, params: ParamsT, defaults: Group, compiled: bool = False) -> None:
+    def __init__(self, *args: Any, compiled: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.compiled = compiled
-        if isinstance(defaults["lr"], Tensor) and defaults["lr"].numel() != 1:
-            raise ValueError(f"Tensor lr must be 1-element, got {defaults['lr'].numel()}")
-        at_least_zero("learning rate", defaults["lr"])
-        at_least_zero("weight_decay value", defaults["weight_decay"])
-        if defaults.get("fused") and defaults["differentiable"]:
-            raise RuntimeError("`fused` does not support `differentiable`: pass one of them")
-        if defaults.get("fused") and defaults["foreach"]:
-            raise RuntimeError("`fused` and `foreach` cannot be `True` together: pass one of them")
-        super().__init__(params, defaults)
+        self._step_supports_amp_scaling = False  # torch's fused steps undo the scale of `GradScaler`; ours leave that to it
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let `help` and editors show torch's arguments instead of `*args`."""
+        super().__init_subclass__(**kwargs)
+        cls.__signature__ = signature(cls)
 
     def initial(self, theta: Tensor, g: Tensor, group: Group) -> State:
         """The state of a parameter before its first step, under torch's names."""
         raise NotImplementedError
 
     def numbers(self, group: Group, t: Number) -> tuple[Number, ...]:
-        """What changes from step to step and is the same for all parameters; t counts from 1."""
+        """The numbers of step t, which are the same for all parameters; t counts from 1."""
         raise NotImplementedError
 
     def update(self, theta: Tensors, g: Tensors, state: State, group: Group, *numbers: Any) -> None:
-        """The algorithm, in place. It reads of `group` what never changes; the rate is among the numbers."""
+        """The algorithm, in place. It reads from `group` only what never changes; the rate is one of the numbers."""
         raise NotImplementedError
 
     def count(self, state: State, group: Group, fresh: bool) -> Number:
-        """Count this step; its number."""
+        """Count this step and return its number."""
         state["step"] += 1
         return state["step"] if group.get("capturable") else state["step"].item()
 
@@ -77,7 +79,7 @@ class Optimizer(torch.optim.Optimizer):
         return loss
 
     def _members(self, group: Group) -> dict[tuple, list[tuple[Tensor, Tensor, State]]]:
-        """θ, g and state of each parameter, those together that the same numbers and one kernel can serve."""
+        """θ, g and state of each parameter, grouped by what one kernel with the same numbers can update."""
         members = defaultdict(list)
         for theta in group["params"]:
             if theta.grad is None:
@@ -90,7 +92,7 @@ class Optimizer(torch.optim.Optimizer):
                 state = self.initial(theta, theta.grad, group)
                 if state:
                     self.state[theta] = state
-            if group["differentiable"]:  # what the step before has saved for autograd is not overwritten
+            if group["differentiable"]:  # do not overwrite what autograd saved in the step before
                 state.update({name: value.clone() for name, value in state.items()})
             kind = (theta.device, theta.dtype, theta.grad.is_sparse, self.count(state, group, fresh))
             members[kind].append((theta, theta.grad, state))
@@ -101,13 +103,13 @@ class Optimizer(torch.optim.Optimizer):
         real = [(_real(p), _real(g), _real(state)) for p, g, state in members] if theta.is_complex() else members
         many = theta.is_cuda and not group["differentiable"] if group["foreach"] is None else group["foreach"]
         if self.compiled and not sparse:
-            wide = torch.promote_types(theta.dtype.to_real(), torch.float32)
+            dtype = torch.promote_types(theta.dtype.to_real(), torch.float32)
             still = {name: value for name, value in group.items() if name not in ("params", "lr", "initial_lr")}
-            self._together(real, still, *(torch.as_tensor(n, dtype=wide, device=theta.device) for n in numbers))
+            self._together(real, still, *(torch.as_tensor(n, dtype=dtype, device=theta.device) for n in numbers))
         elif many and not sparse and len(real) > 1:
             thetas, gs, states = zip(*real, strict=True)
-            state = {name: Many([s[name] for s in states]) for name in states[0] if name != "step"}
-            self._rule(Many(thetas), Many(gs), state, group, *numbers)
+            state = {name: TensorList([s[name] for s in states]) for name in states[0] if name != "step"}
+            self._rule(TensorList(thetas), TensorList(gs), state, group, *numbers)
         else:
             for member in real:
                 for parameter, g, state in [member] if sparse or group["differentiable"] else blocks(*member):
@@ -122,7 +124,7 @@ class Optimizer(torch.optim.Optimizer):
         return torch.compile(rules)
 
     def _rule(self, theta: Tensors, g: Tensors, state: State, group: Group, *numbers: Number) -> None:
-        """The gradient with its sign and its decay, then the algorithm."""
+        """Apply sign and weight decay to the gradient, then the algorithm."""
         g = g.neg() if group["maximize"] else g
         if not _is_zero(group["weight_decay"]) and not group.get("decoupled_weight_decay"):
             g = g.add(theta, alpha=group["weight_decay"])
@@ -133,20 +135,27 @@ class Optimizer(torch.optim.Optimizer):
         return super().__getstate__() | mine
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Also of a checkpoint that an older torch wrote: a flag that was not there yet, a count that is no tensor, a None."""
+        """Torch's class reads checkpoints of its older versions too. In some of them a buffer that is not there yet is None."""
         super().__setstate__(state)
-        for group in self.param_groups:
-            for name, value in self.defaults.items():
-                group.setdefault(name, value)
         for each in self.state.values():
             for name in [name for name, value in each.items() if value is None]:
                 del each[name]
-            if "step" in each and not isinstance(each["step"], Tensor):
-                each["step"] = torch.tensor(float(each["step"]))
+
+
+def signature(kind: type) -> inspect.Signature:
+    """Torch's arguments, and the keywords of those constructors that pass `**kwargs` on to torch's."""
+    found: dict[str, inspect.Parameter] = {}
+    for constructor in [vars(each)["__init__"] for each in kind.__mro__ if "__init__" in vars(each)]:
+        _, *parameters = inspect.signature(constructor).parameters.values()
+        passes_on = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        found = {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY or not passes_on} | found
+        if not passes_on:
+            break
+    return inspect.Signature(sorted(found.values(), key=lambda p: p.kind))
 
 
 def blocks(theta: Tensor, g: Tensor, state: State) -> Iterable[tuple[Tensor, Tensor, State]]:
-    """A large parameter on a processor, in pieces: a rule goes over its tensors several times, and a piece stays in the caches.
+    """Split a large parameter on a CPU into pieces that stay in the caches while a rule reads them several times.
 
     Rules work element by element, so the result is the same.
     """
@@ -159,7 +168,7 @@ def blocks(theta: Tensor, g: Tensor, state: State) -> Iterable[tuple[Tensor, Ten
 
 
 def counter(theta: Tensor, group: Group) -> Tensor:
-    """A count of steps, where torch keeps it."""
+    """A count of steps, zero so far, on the device where torch keeps it."""
     kind = torch.float64 if torch.get_default_dtype() == torch.float64 else torch.float32
     return torch.zeros((), dtype=kind, device=theta.device if group.get("capturable") or group.get("fused") else "cpu")
 
@@ -169,21 +178,10 @@ def like(theta: Tensor) -> Tensor:
 
 
 def rate(group: Group) -> Number:
-    """ε: a number, or a tensor where one has to stay one."""
+    """ε as a number, or as a tensor if it must stay on its device or have a gradient."""
     lr = group["lr"]
     keep = isinstance(lr, Tensor) and (group.get("capturable") or lr.requires_grad)
     return lr.squeeze() if keep else float(lr)
-
-
-def at_least_zero(name: str, value: Any, below: float = float("inf")) -> None:
-    if not (value >= 0 and value <= below):
-        raise ValueError(f"Invalid {name}: {value}; it must be at least 0" + (f", at most {below}" if below < 1e9 else ""))
-
-
-def betas_below_one(betas: tuple[Any, Any]) -> None:
-    for index, beta in enumerate(betas):
-        if not 0 <= beta < 1:
-            raise ValueError(f"Invalid beta parameter at index {index}: {beta}; it must be at least 0 and below 1")
 
 
 def _is_zero(value: Any) -> bool:
@@ -191,7 +189,7 @@ def _is_zero(value: Any) -> bool:
 
 
 def _real(x: Any) -> Any:
-    """A complex number as its two real ones: the rules treat each by itself, as torch's do."""
+    """View a complex number as two real ones. The rules treat each by itself, as torch's do."""
     if isinstance(x, dict):
         return {name: _real(value) for name, value in x.items()}
     return torch.view_as_real(x) if isinstance(x, Tensor) and x.is_complex() else x

@@ -2,15 +2,15 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
-from torch.optim.optimizer import ParamsT
 
 from ajuste_fino.scratch.optim.arithmetic import Number, Tensors, add, add_ratio, plus
-from ajuste_fino.scratch.optim.optimizer import Group, Optimizer, State, at_least_zero, counter, like, rate
+from ajuste_fino.scratch.optim.optimizer import Group, Optimizer, State, counter, like, rate
 from ajuste_fino.scratch.optim.sgd import known
 
 
-class RMSprop(Optimizer):
+class RMSprop(Optimizer, torch.optim.RMSprop):
     """RMSProp (Hinton, 2012, lecture 6 of *Neural Networks for Machine Learning*).
 
     Goodfellow, Bengio and Courville, *Deep Learning*, 2016, with its letters ε for the rate and ρ for the decay:
@@ -27,44 +27,20 @@ class RMSprop(Optimizer):
     taken at θ. Centered, not in the book: r − m ⊙ m in place of r, m the running mean of g.
 
     Args:
-        params: parameters, or groups of them with keywords of their own.
-        lr: ε, a number or a tensor of one.
+        lr: ε.
         alpha: ρ.
         eps: δ.
         weight_decay: λ; g ← g + λ θ first.
         momentum: α.
         centered: see above.
-        capturable, foreach, maximize, differentiable, compiled: see `Optimizer`.
         formulation: torch or book.
 
-    Raises:
-        ValueError: for numbers out of range.
+    The other arguments are torch's, and `compiled`: see `Optimizer`.
     """
 
-    def __init__(
-        self,
-        params: ParamsT,
-        lr: float | Tensor = 1e-2,
-        alpha: float = 0.99,
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        momentum: float = 0,
-        centered: bool = False,
-        capturable: bool = False,
-        foreach: bool | None = None,
-        maximize: bool = False,
-        differentiable: bool = False,
-        *,
-        formulation: str = "torch",
-        compiled: bool = False,
-    ) -> None:
+    def __init__(self, *args: Any, formulation: str = "torch", **kwargs: Any) -> None:
         self.formulation = known(formulation)
-        at_least_zero("epsilon value", eps)
-        at_least_zero("momentum value", momentum)
-        at_least_zero("alpha value", alpha)
-        numbers = {"lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps, "centered": centered}
-        flags = {"capturable": capturable, "foreach": foreach, "maximize": maximize, "differentiable": differentiable}
-        super().__init__(params, {**numbers, "weight_decay": weight_decay, **flags}, compiled)
+        super().__init__(*args, **kwargs)
 
     def initial(self, theta: Tensor, g: Tensor, group: Group) -> State:
         state = {"step": counter(theta, group), "square_avg": like(theta)}

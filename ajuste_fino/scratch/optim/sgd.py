@@ -1,16 +1,15 @@
-"""Stochastic gradient descent, plain, with momentum, with Nesterov's."""
+"""Stochastic gradient descent: plain, with momentum, with Nesterov's momentum."""
 
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.optimizer import ParamsT
 
 from ajuste_fino.scratch.optim.arithmetic import Number, Tensors, accumulate, add
-from ajuste_fino.scratch.optim.optimizer import Group, Optimizer, State, at_least_zero, rate
+from ajuste_fino.scratch.optim.optimizer import Group, Optimizer, State, rate
 
 
-class SGD(Optimizer):
+class SGD(Optimizer, torch.optim.SGD):
     """Stochastic gradient descent.
 
     Goodfellow, Bengio and Courville, *Deep Learning*, 2016, with its letters ε for the rate and α for the momentum:
@@ -27,46 +26,24 @@ class SGD(Optimizer):
     `formulation="book"` computes the book's, where Nesterov's parameters are those at which its gradient is taken, θ + α v.
 
     Args:
-        params: parameters, or groups of them with keywords of their own.
-        lr: ε, a number or a tensor of one.
+        lr: ε.
         momentum: α.
         dampening: τ, torch's only.
         weight_decay: λ; g ← g + λ θ first.
         nesterov: Nesterov's momentum.
-        maximize, foreach, differentiable, fused, compiled: see `Optimizer`.
         formulation: torch or book.
 
-    Raises:
-        ValueError: for numbers out of range, and for dampening where the algorithm has none.
+    The other arguments are torch's, and `compiled`: see `Optimizer`.
     """
 
     sparse = True
 
-    def __init__(
-        self,
-        params: ParamsT,
-        lr: float | Tensor = 1e-3,
-        momentum: float = 0,
-        dampening: float = 0,
-        weight_decay: float | Tensor = 0,
-        nesterov: bool = False,
-        *,
-        maximize: bool = False,
-        foreach: bool | None = None,
-        differentiable: bool = False,
-        fused: bool | None = None,
-        formulation: str = "torch",
-        compiled: bool = False,
-    ) -> None:
+    def __init__(self, *args: Any, formulation: str = "torch", **kwargs: Any) -> None:
         self.formulation = known(formulation)
-        at_least_zero("momentum value", momentum)
-        if nesterov and (momentum <= 0 or dampening != 0):
-            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+        super().__init__(*args, **kwargs)
+        dampening = self.defaults["dampening"]
         if formulation == "book" and dampening != 0:
             raise ValueError(f"dampening is not in the book's algorithm: it must be 0 there, got {dampening}")
-        numbers = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
-        flags = {"maximize": maximize, "foreach": foreach, "differentiable": differentiable, "fused": fused}
-        super().__init__(params, {**numbers, "nesterov": nesterov, **flags}, compiled)
 
     def initial(self, theta: Tensor, g: Tensor, group: Group) -> State:
         name = "momentum_buffer" if self.formulation == "torch" else "velocity"
