@@ -90,8 +90,9 @@ def _image(path: Path, alt: str) -> str:
 
 def _checks(claim: dict[str, Any], texts: Texts) -> str:
     head = [texts("measured"), texts("found"), texts("expected"), ""]
+    beside = f" ({texts('informational')})"
     rows = [
-        f"<td>{escape(c['what'])}{f' ({texts('informational')})' if c['beyond'] else ''}</td>"
+        f"<td>{escape(c['what'])}{beside if c['beyond'] else ''}</td>"
         f'<td class="n">{_number(c["value"])}</td><td class="n">{_band(c["low"], c["high"])}</td>'
         f"<td>{'✓' if c['holds'] else '✗'}</td>"
         for c in claim["checks"]

@@ -19,7 +19,9 @@ FIGURE, TABLE, CLAIM, ANIMATION = "figure.png", "table.csv", "claim.json", "anim
 ANIMATION_DPI = 60  # 768 × 432 px
 
 
-def write(module: ModuleType, findings: Findings, folder: Path, settings: Mapping[str, Any], texts: Texts, seconds: float) -> None:
+def write(
+    module: ModuleType, findings: Findings, folder: Path, settings: Mapping[str, Any], texts: Texts, seconds: float
+) -> None:
     """Write the files of an experiment that has been measured."""
     with atomic(folder / FIGURE) as temporary:
         temporary.write_bytes(png(module.draw(findings, texts)))

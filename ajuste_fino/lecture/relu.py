@@ -94,10 +94,10 @@ def draw(findings: Findings, texts: Texts) -> Slide:
     rows, depths = findings.rows, findings.data["depths"]
     figure, (left, right) = slide(texts("title"), "ab")
     for name, (color, marker) in STYLES.items():
-        look = {"marker": marker, "color": color, "label": texts(name)}
+        style: Any = {"marker": marker, "color": color, "label": texts(name)}
         columns = (rows.column(column, activation=name, depth=max(depths)) for column in ("layer", "norm", "low", "high"))
-        band(left, *columns, **look)
-        right.plot(depths, [_gradient_ratio(rows, name, depth) for depth in depths], **look)
+        band(left, *columns, **style)
+        right.plot(depths, [_gradient_ratio(rows, name, depth) for depth in depths], **style)
     left.set_xlabel(texts("layer", depth=max(depths)))
     left.set_ylabel(texts("norm"))
     right.set_xlabel(texts("depth"))
