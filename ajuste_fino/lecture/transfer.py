@@ -206,21 +206,16 @@ def _read_folder(root: Path) -> tuple[Split, Split]:
 
 
 def _checks(rows: Table, labels: list[int]) -> list[Check]:
-    few = min(labels, key=lambda count: abs(count - FEW) if count else 10**6)
-    at_few, at_last = (_mean_accuracies(rows, count) for count in (few, labels[-1]))
+    few, last = min(labels, key=lambda count: abs(count - FEW) if count else 10**6), labels[-1]
+    ahead = rows.mean("accuracy", labels=few, mode="frozen") - rows.mean("accuracy", labels=few, mode="scratch")
+    scratch, frozen, tuned = (rows.mean("accuracy", labels=last, mode=mode) for mode in ("scratch", "frozen", "fine-tuned"))
     gains = [_advantage(rows, "near", seed) - _advantage(rows, "far", seed) for seed in sorted(set(rows.column("seed")))]
-    caught_up, tuned = ("caught_up", "tuned") if labels[-1] else ("caught_up_all", "tuned_all")
     return [
-        Check("ahead", at_few["frozen"] - at_few["scratch"], 0.05, explanation="few_labels", values={"labels": few}),
-        Check(caught_up, at_last["scratch"] - at_last["frozen"], -0.03, values={"labels": labels[-1]}),
-        Check(tuned, at_last["fine-tuned"] - at_last["frozen"], -0.005, values={"labels": labels[-1]}),
+        Check("ahead", ahead, 0.05, explanation="few_labels", values={"labels": few}),
+        Check("caught_up" if last else "caught_up_all", scratch - frozen, -0.03, values={"labels": last}),
+        Check("tuned" if last else "tuned_all", tuned - frozen, -0.005, values={"labels": last}),
         Check("similar", standard_errors(gains), 2, explanation="similar_not_better"),
     ]
-
-
-def _mean_accuracies(rows: Table, labels: int) -> dict[str, float]:
-    """By way to train."""
-    return {mode: rows.mean("accuracy", labels=labels, mode=mode) for mode in ("scratch", "frozen", "fine-tuned")}
 
 
 def _advantage(rows: Table, task: str, seed: int) -> float:
