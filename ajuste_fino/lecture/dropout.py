@@ -12,6 +12,7 @@ Ghahramani, "Dropout as a Bayesian Approximation", ICML 2016.
 """
 
 import itertools
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -150,12 +151,12 @@ def draw(findings: Findings, texts: Texts) -> Slide:
     left.set_yscale("log")
     left.set_xlabel(texts("epoch"))
     left.set_ylabel(texts("objective"))
-    ways = {"without": BLACK, "scaling": BLUE, "vote": ORANGE, "MC dropout": GREEN}
-    for n, (way, color) in enumerate(ways.items()):
+    ways = (("without", "without", BLACK), ("scaling", "scaling", BLUE), ("vote", "vote", ORANGE), ("MC dropout", "mc", GREEN))
+    for n, (way, _, color) in enumerate(ways):
         values = findings.rows.column(f"accuracy {way}")
         right.plot([n] * len(values), values, "o", color=color, alpha=0.5, markersize=10)
-        right.plot([n - 0.25, n + 0.25], [findings.rows.mean(f"accuracy {way}")] * 2, color=color, linewidth=4)
-    right.set_xticks(range(len(ways)), [texts(way) for way in ("without", "scaling", "vote", "mc")])
+        right.plot([n - 0.25, n + 0.25], [fmean(values)] * 2, color=color, linewidth=4)
+    right.set_xticks(range(len(ways)), [texts(key) for _, key, _ in ways])
     right.set_ylabel(texts("accuracies"))
     right.set_title(texts("identity_title", error=findings.data["identity"]))
     return figure
