@@ -6,7 +6,7 @@ judges each digit by the 37 % of the trees that did not see it: within 0.03 of t
 by 0.9. Vote and averaged probabilities: within 0.02 of each other. A linear head on frozen features is stable: bagging it
 should change its error by less than 0.01. Of the 95 % intervals from bootstrapped test sets, 90 to 98 % should cover the
 accuracy of the whole population they were drawn from (the percentile interval is known to cover a little less than it says).
-Fifty heads at once should cost at most five times one head; a time is the machine's, so it decides nothing.
+Fifty heads at once should cost at most five times one head; times depend on the machine, so this check is informational.
 
 Sources: the lecture's algorithm 1; Breiman, "Bagging Predictors", 1996; Efron, "Bootstrap Methods", 1979.
 """
@@ -36,7 +36,7 @@ USES = ("ensemble.bootstrap", "ensemble.fit (torch.func.vmap)", "ensemble.out_of
 
 
 def measure(*, trees: int, heads: int, epochs: int, sample: int, intervals: int, seeds: int) -> Findings:
-    """Bagged trees on pixels by T; bagged heads on cached features; the coverage of bootstrap intervals.
+    """Measure bagged trees on pixels for each T, bagged heads on cached features, and the coverage of bootstrap intervals.
 
     Args:
         trees: T, at most.
@@ -44,7 +44,7 @@ def measure(*, trees: int, heads: int, epochs: int, sample: int, intervals: int,
         epochs: of the heads' training.
         sample: test images from which an interval is made.
         intervals: how many are made.
-        seeds: repetitions of everything.
+        seeds: repetitions of all_examples.
     """
     rows = Table({"seed": seed, **row} for seed in range(seeds) for row in _bag_trees(trees, seed))
     for seed in range(seeds):
@@ -54,7 +54,7 @@ def measure(*, trees: int, heads: int, epochs: int, sample: int, intervals: int,
 
 
 def _bag_trees(count: int, seed: int) -> list[dict[str, Any]]:
-    """Test error of one tree on all examples; by T, of the vote, of averaged probabilities, and out of bag."""
+    """The test error of one tree on all examples; then for each T those of vote and average, and the out-of-bag error."""
     from sklearn.tree import DecisionTreeClassifier
 
     train, _, test = digits()
@@ -98,10 +98,10 @@ def _error(predicted: Tensor, y: Tensor) -> float:
 
 
 def _bag_heads(count: int, epochs: int, seed: int) -> tuple[dict[str, Any], Tensor]:
-    """Test errors of one head on all examples and of the bagged, their cost in times of the one; which are right (N,)."""
-    everything = torch.ones(1, len(embedded().train.y))
-    one, alone = _train_heads(everything, epochs, seed)
-    many, logits = _train_heads(ensemble.bootstrap(count, everything.shape[1], seed), epochs, seed)
+    """Test errors of one head and of bagged heads, and their cost over that of one; which test images are right (N,)."""
+    all_examples = torch.ones(1, len(embedded().train.y))
+    one, alone = _train_heads(all_examples, epochs, seed)
+    many, logits = _train_heads(ensemble.bootstrap(count, all_examples.shape[1], seed), epochs, seed)
     y = embedded().test.y
     right = logits.softmax(2).mean(0).argmax(1) == y
     found = {"one head": _error(alone[0].argmax(1), y), "bagged heads": 1 - float(right.float().mean()), "cost": many / one}
@@ -162,7 +162,7 @@ def _checks(rows: Table, trees: int, heads: int) -> list[Check]:
 
 
 def draw(findings: Findings, texts: Texts) -> Slide:
-    """Left: errors by T. Right: one head, and fifty."""
+    """Left: errors by T. Right: one head and bagged heads."""
     rows = findings.rows
     figure, (left, right) = slide(texts("title"), "ab", width_ratios=[2.2, 1])
     counts = _tree_counts(findings.data["trees"])

@@ -31,7 +31,7 @@ EDGES = [[1.0, 0, -1], [2, 0, -2], [1, 0, -1]]  # Sobel's mask
 
 
 def measure(*, sides: list[int], kernel: int, channels: int, shift: list[int], seed: int) -> Findings:
-    """Parameters and connections by the image's side; the shift's error; the two formulas.
+    """Count parameters and connections for each side of the image; measure the shift's error; compare the two formulas.
 
     Args:
         sides: of the square, grey input, px.
@@ -78,7 +78,7 @@ def _formula(side: int, kernel: int, channels: int) -> int:
 
 
 def _shift_input_and_output(image: Tensor, kernel: int, channels: int, shift: list[int]) -> tuple[Tensor, Tensor]:
-    """The map of a shifted image and the shifted map of the image, without the border that either has from outside."""
+    """The map of a shifted image and the shifted map of the image, without the border that pixels from outside reach."""
     mask = torch.cat([torch.tensor(EDGES)[None, None], torch.randn(channels - 1, 1, 3, 3) / 3]) if kernel == 3 else None
     mask = torch.randn(channels, 1, kernel, kernel) / kernel if mask is None else mask
     border = kernel + max(abs(s) for s in shift)
@@ -88,7 +88,7 @@ def _shift_input_and_output(image: Tensor, kernel: int, channels: int, shift: li
 
 
 def _flip_error(kernel: int) -> float:
-    """Σ I[k] K[n + k] by loops, over all n where the two overlap, beside the correlation that every library has."""
+    """The largest difference of Σ I[k] K[n + k], by loops over all n where both overlap, from the libraries' map reversed."""
     image, mask = torch.randn(8, 8), torch.randn(kernel, kernel)
     library = conv2d(image[None, None], mask[None, None], padding=kernel - 1)[0, 0]
     printed = torch.zeros_like(library)

@@ -64,6 +64,7 @@ def measure(
 
 
 def _score(values: dict[str, Any], train_set: Split, eval_set: Split, epochs: int, seed: int) -> float:
+    """Train a network of these choices; its accuracy on another split."""
     torch.manual_seed(seed)
     body = DesignedNet(
         Design(

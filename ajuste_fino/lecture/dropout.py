@@ -40,7 +40,7 @@ USES = ("scratch.nn.WeightScaledDropout", "scratch.nn.Linear", "scratch.nn.ReLU"
 
 
 def measure(*, inputs: int, hidden: int, labels: int, epochs: int, masks: int, seeds: int) -> Findings:
-    """The identity; a network with dropout trained on few images of the digits' cached features, beside one without.
+    """Check the identity; train a network with dropout and one without, on few of the digits' cached features.
 
     Args:
         inputs: d of the softmax regression, with 2ᵈ masks.
@@ -86,6 +86,7 @@ def _net(inputs: int, hidden: int, dropped: bool) -> torch.nn.Sequential:
 
 
 def _train_both(hidden: int, labels: int, epochs: int, masks: int, seed: int) -> dict[str, Any]:
+    """Train with dropout and without; the test accuracies, and the objective after each epoch."""
     data = embedded()
     scaled = standardise(data.train.x)
     train_set, test = (Split(scaled(split.x), split.y) for split in (data.train.sample(labels, seed), data.test))

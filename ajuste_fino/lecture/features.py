@@ -28,7 +28,7 @@ LIMITS = {"systems": Limit(2, 256), "tests": Limit(20, 10_000)}
 USES = ("backbone.embedded", "features.Cached", "data.fractals", "scikit-learn's LogisticRegression")
 LAYERS = ("stem", "block1", "block2", "block3", "block4")
 GRID = 4
-STRENGTH = 1e-3  # C, the inverse of the regularisation
+INVERSE_STRENGTH = 1e-3  # of the regularisation: scikit-learn's C
 RENDERED = 48  # variants of each system, as in the training of the weights
 
 
@@ -82,7 +82,7 @@ def _probe(data: Features, labels: int, seed: int) -> float:
 
     train = data.train.sample(labels, seed)
     scaled = standardise(train.x)
-    probe = LogisticRegression(C=STRENGTH, max_iter=500).fit(scaled(train.x).numpy(), train.y.numpy())
+    probe = LogisticRegression(C=INVERSE_STRENGTH, max_iter=500).fit(scaled(train.x).numpy(), train.y.numpy())
     return float(probe.score(scaled(data.val.x).numpy(), data.val.y.numpy()))
 
 

@@ -36,7 +36,7 @@ EDGE = [[0.0, 0, 1, 0, 0], [0, 0, 1, 0, 0], [0, 0, 1, 0, 0], [-1, -1, -1, -1, -1
 
 
 def measure(*, window: int, filters: int, shifts: list[int], sizes: list[int], seeds: int) -> Findings:
-    """Change under shifts, by pooling; the rotated bank; power means; sides and sizes; the slide's example.
+    """Measure how a shift changes what each pooling gives; check rotated filters, power means, sizes, the slide's example.
 
     Args:
         window: side of the pooling windows, px.
@@ -126,7 +126,7 @@ def _count_rejected(sizes: list[int], grid: bool) -> int:
 def _accepts(net: torch.nn.Module, image: Tensor) -> bool:
     try:
         net(image)
-    except RuntimeError:  # the shapes do not go together, which is what is asked
+    except RuntimeError:  # the shapes do not fit
         return False
     return True
 

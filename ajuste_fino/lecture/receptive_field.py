@@ -94,7 +94,7 @@ def _support(layers: list[tuple[int, int]]) -> Tensor:
 
 
 def _side(support: Tensor) -> int:
-    """The side of the square that the support fills; 0 where it has a hole or is none."""
+    """The side of the square that the support fills; 0 where it fills none."""
     rows, columns = support.any(1).sum(), support.any(0).sum()
     return int(rows) if rows == columns and bool(support[:rows, :columns].all()) else 0
 

@@ -43,13 +43,13 @@ LIMITS = {"seeds": Limit(2, 1000)}
 USES = ("backbone.embedded", "head.Head", "scratch.nn.Linear", "scratch.nn.Dropout", "scratch.optim.Adam")
 SIDE = 32  # px
 BATCH = 32
-FEW = 5  # labels a class, near and far
+FEW_LABELS = 5  # labels a class, near and far
 
 
 def measure(
     *, labels: list[int], scratch_steps: int, tuning_steps: int, head_steps: int, seeds: int, far: str | None
 ) -> Findings:
-    """Test accuracy on the digits by way and labels; of three backbones near and far.
+    """Measure test accuracy on the digits for each way to train and number of labels, and for three backbones near and far.
 
     Args:
         labels: images of each class, rising; 0 at the end: all.
@@ -103,6 +103,7 @@ def _compare_ways(train_set: Split, test: Split, steps: dict[str, int], seed: in
 
 
 def _train_from_scratch(train_set: Split, classes: int, steps: int, seed: int) -> nn.Sequential:
+    """A backbone of random weights and a head, trained together."""
     backbone = _backbone("none", seed)
     net = nn.Sequential(backbone, Head(HeadShape(backbone.num_features, classes, impl="scratch")))
     _fit(net, train_set, steps, 1e-3, seed)
@@ -168,7 +169,7 @@ def _compare_backbones(tasks: dict[str, Any], similar: Split, steps: dict[str, i
     }
     rows = []
     for task, (train_set, test) in tasks.items():
-        few = train_set.sample(FEW, seed)
+        few = train_set.sample(FEW_LABELS, seed)
         for name, backbone in backbones.items():
             score = _head_accuracy(backbone, _train_head(backbone, few, steps["head"], seed), test)
             rows.append({"part": "choice", "task": task, "trained on": name, "seed": seed, "accuracy": score})
@@ -206,7 +207,7 @@ def _read_folder(root: Path) -> tuple[Split, Split]:
 
 
 def _checks(rows: Table, labels: list[int]) -> list[Check]:
-    few, last = min(labels, key=lambda count: abs(count - FEW) if count else 10**6), labels[-1]
+    few, last = min(labels, key=lambda count: abs(count - FEW_LABELS) if count else 10**6), labels[-1]
     ahead = rows.mean("accuracy", labels=few, mode="frozen") - rows.mean("accuracy", labels=few, mode="scratch")
     scratch, frozen, tuned = (rows.mean("accuracy", labels=last, mode=mode) for mode in ("scratch", "frozen", "fine-tuned"))
     gains = [_advantage(rows, "near", seed) - _advantage(rows, "far", seed) for seed in sorted(set(rows.column("seed")))]
