@@ -58,16 +58,16 @@ def every(cfg: DictConfig, out: Path) -> dict[str, Any]:
         f"{len(names)} experiments; all fourteen take five to six minutes of two cores. "
         f"Stopped, out={out} goes on with those that are left."
     )
-    broken = {}
+    measured = {}
     for name in progress(names, len(names), "Experiments"):
         settings = _defaults(name)
         if not _is_done(out / name, settings, cfg.lang):
-            broken[name] = _run(name, settings, cfg.lang, out / name)
+            measured[name] = _run(name, settings, cfg.lang, out / name)
     page.write([out / name for name in names], out / PAGE, cfg.lang)
     claims = {name: _read_claim(out / name) for name in names}
     passed = sum(claim["verdict"] == "PASS" for claim in claims.values())
     log.info(f"{passed} of {len(names)} reproduced. The page: {(out / PAGE).absolute()}")
-    _require_identities(broken)
+    _require_identities(measured)
     return {name: claim["verdict"] for name, claim in claims.items()}
 
 
