@@ -55,21 +55,21 @@ def _dispatch(arguments: list[str]) -> None:
     if name not in VERBS:
         raise UserError("The verb", "is unknown", got=name, fix=nearest(name, list(VERBS)))
     verb = VERBS[name]
-    config, rest = (name, rest) if not verb.default else _named(name, rest)
+    config, rest = (name, rest) if not verb.names else _named(name, verb, rest)
     from ajuste_fino.runs.command import execute
 
     execute(config, rest, verb.several, lambda: _function(verb))
 
 
-def _named(verb: str, arguments: list[str]) -> tuple[str, list[str]]:
+def _named(name: str, verb: Verb, arguments: list[str]) -> tuple[str, list[str]]:
     """`lecture NAME …` → `lecture/NAME`, a configuration of its own; the rest."""
     from ajuste_fino.runs.configuration import options
 
     given = bool(arguments) and "=" not in arguments[0] and not arguments[0].startswith("-")
-    name, rest = (arguments[0], arguments[1:]) if given else (VERBS[verb].default, arguments)
-    if name not in options(verb):
-        raise UserError(f"The name after {verb}", "is unknown", got=name, fix=nearest(name, options(verb)))
-    return f"{verb}/{name}", rest
+    chosen, rest = (arguments[0], arguments[1:]) if given else (verb.default, arguments)
+    if chosen not in options(name):
+        raise UserError(f"The {verb.names}", "is unknown", got=chosen, fix=nearest(chosen, options(name)))
+    return f"{name}/{chosen}", rest
 
 
 def _function(verb: Verb) -> Any:

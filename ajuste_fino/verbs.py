@@ -6,14 +6,15 @@ from typing import NamedTuple
 class Verb(NamedTuple):
     """What a verb does: `module:function`, called with the configuration and the folder of its results.
 
-    `default` is the name that stands after a verb which has one configuration a name, in `conf/VERB/`, when none is given;
-    `several` says whether `-m` may run it again and again.
+    `several` says whether `-m` may run it again and again. A verb with `names` is followed by one of them, each with a
+    configuration of its own in `conf/VERB/`; `names` is what they are called, `default` the one that serves when none is given.
     """
 
     function: str
     help: str
-    default: str = ""
     several: bool = True
+    names: str = ""
+    default: str = ""
 
 
 VERBS = {
@@ -23,9 +24,9 @@ VERBS = {
     "audit": Verb("ajuste_fino.runs.audit:audit", "look for what is wrong with a folder of images"),
     "sweep": Verb("ajuste_fino.runs.sweep:sweep", "search for the values of some keys that train best", several=False),
     "lecture": Verb(
-        "ajuste_fino.runs.lecture:lecture", "an experiment of the lecture: its figure, its table, its verdict", "list", False
+        "ajuste_fino.runs.lecture:lecture", "an experiment of the lecture: its figure, its table, its verdict", False, "experiment", "list"
     ),
     "fetch": Verb("ajuste_fino.runs.fetch:fetch", "bring a backbone's published weights to this machine"),
-    "cache": Verb("ajuste_fino.runs.cache:cache", "what the feature cache holds; make it smaller", "show", False),
+    "cache": Verb("ajuste_fino.runs.cache:cache", "what the feature cache holds; make it smaller", False, "action", "show"),
     "list": Verb("ajuste_fino.runs.listing:show", "show the backbones, optimizers, data sets and other names", several=False),
 }

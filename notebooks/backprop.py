@@ -25,8 +25,9 @@
 
 # %%
 from ajuste_fino.lecture import backprop
+from ajuste_fino.lecture.text import Texts
 
-lang = "en"  # or "es"
+texts = Texts.load("backprop", "en")  # or "es"
 settings = dict(sizes=[3, 4, 4, 2], networks=2, hidden=32, epochs=20)  # fast ones: change a number, run all
 
 # %% [markdown]
@@ -36,7 +37,7 @@ settings = dict(sizes=[3, 4, 4, 2], networks=2, hidden=32, epochs=20)  # fast on
 findings = backprop.measure(**settings)
 
 # %%
-backprop.draw(findings, lang)
+backprop.draw(findings, texts)
 
 # %% [markdown]
 # The slide prints the matrix gradient as $z_n \odot \delta_{n+1}$. Check the dimensions: only the outer product has those
@@ -46,7 +47,7 @@ backprop.draw(findings, lang)
 # externo tiene las de $W_{n+1}$. Las dos curvas de entrenamiento coinciden.*
 
 # %%
-print(findings.told(lang))
+print(findings.summary(texts))
 
 # %% [markdown]
 # **Draw a deeper network: change `sizes`.** The whole experiment: `ajuste-fino lecture backprop`.

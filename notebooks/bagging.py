@@ -25,8 +25,9 @@
 
 # %%
 from ajuste_fino.lecture import bagging
+from ajuste_fino.lecture.text import Texts
 
-lang = "en"  # or "es"
+texts = Texts.load("bagging", "en")  # or "es"
 settings = dict(trees=16, heads=8, epochs=2, sample=100, intervals=60, seeds=1)  # fast ones: change a number, run all
 
 # %% [markdown]
@@ -36,17 +37,17 @@ settings = dict(trees=16, heads=8, epochs=2, sample=100, intervals=60, seeds=1) 
 findings = bagging.measure(**settings)
 
 # %%
-bagging.draw(findings, lang)
+bagging.draw(findings, texts)
 
 # %% [markdown]
 # Out-of-bag error starts above the test error, since few trees judge each digit, and comes down to it. All heads were
-# trained at once: `ajuste-fino train ensemble=50` does the same on your pictures.
+# trained at once: `ajuste-fino train ensemble=50` does the same on your images.
 #
 # *El error out-of-bag empieza por encima del de prueba, pues pocos árboles juzgan cada dígito, y baja hacia él. Todas las
 # cabezas se entrenaron a la vez: `ajuste-fino train ensemble=50` hace lo mismo con sus fotos.*
 
 # %%
-print(findings.told(lang))
+print(findings.summary(texts))
 
 # %% [markdown]
 # **How many trees are enough?** The whole experiment: `ajuste-fino lecture bagging`.

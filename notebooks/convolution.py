@@ -24,8 +24,9 @@
 
 # %%
 from ajuste_fino.lecture import convolution
+from ajuste_fino.lecture.text import Texts
 
-lang = "en"  # or "es"
+texts = Texts.load("convolution", "en")  # or "es"
 settings = dict(sides=[8, 16, 24], kernel=3, channels=8, shift=[7, 11], seed=0)  # fast ones: change a number, run all
 
 # %% [markdown]
@@ -35,7 +36,7 @@ settings = dict(sides=[8, 16, 24], kernel=3, channels=8, shift=[7, 11], seed=0) 
 findings = convolution.measure(**settings)
 
 # %%
-convolution.draw(findings, lang)
+convolution.draw(findings, texts)
 
 # %% [markdown]
 # Parameters do not grow with the image at all, connections grow with its area, those of the dense layer with the area
@@ -45,7 +46,7 @@ convolution.draw(findings, lang)
 # También se mide la fórmula impresa en la diapositiva: es esta con ambos ejes invertidos.*
 
 # %%
-print(findings.told(lang))
+print(findings.summary(texts))
 
 # %% [markdown]
 # **Use a mask of 5 × 5. What changes by how much?** The whole experiment: `ajuste-fino lecture convolution`.

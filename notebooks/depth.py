@@ -25,8 +25,9 @@
 
 # %%
 from ajuste_fino.lecture import depth
+from ajuste_fino.lecture.text import Texts
 
-lang = "en"  # or "es"
+texts = Texts.load("depth", "en")  # or "es"
 settings = dict(depths=[1, 2, 3], filters=8, widths=[12], images=600, epochs=3, seeds=2)  # fast ones: change a number, run all
 
 # %% [markdown]
@@ -36,7 +37,7 @@ settings = dict(depths=[1, 2, 3], filters=8, widths=[12], images=600, epochs=3, 
 findings = depth.measure(**settings)
 
 # %%
-depth.draw(findings, lang)
+depth.draw(findings, texts)
 
 # %% [markdown]
 # Look along a vertical line in the second panel: as many parameters, and the deeper network is ahead. With the fast
@@ -46,7 +47,7 @@ depth.draw(findings, lang)
 # ajustes rápidos de este cuaderno nada se entrena hasta el final, y el veredicto puede diferir del de la orden.*
 
 # %%
-print(findings.told(lang))
+print(findings.summary(texts))
 
 # %% [markdown]
 # **Let the wide network have twice the filters. Does it catch up?** The whole experiment: `ajuste-fino lecture depth`.

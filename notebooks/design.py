@@ -24,8 +24,9 @@
 
 # %%
 from ajuste_fino.lecture import design
+from ajuste_fino.lecture.text import Texts
 
-lang = "en"  # or "es"
+texts = Texts.load("design", "en")  # or "es"
 settings = dict(
     layers=[1, 2], filters=[4, 8], poolings=["max", "average"], hidden=[0, 64], trials=5, epochs=1, seeds=1
 )  # fast ones: change a number, run all
@@ -37,17 +38,17 @@ settings = dict(
 findings = design.measure(**settings)
 
 # %%
-design.draw(findings, lang)
+design.draw(findings, texts)
 
 # %% [markdown]
 # The bars tell how much of the variation between trials each choice explains. `ajuste-fino sweep data.root=…` searches in
-# the same way on your own pictures.
+# the same way on your own images.
 #
 # *Las barras dicen cuánto de la variación entre ensayos explica cada decisión. `ajuste-fino sweep data.root=…` busca del
 # mismo modo con sus propias fotos.*
 
 # %%
-print(findings.told(lang))
+print(findings.summary(texts))
 
 # %% [markdown]
 # **Give the search more trials: how long does it go on finding better ones?** The whole experiment: `ajuste-fino lecture

@@ -24,8 +24,9 @@
 
 # %%
 from ajuste_fino.lecture import dropout
+from ajuste_fino.lecture.text import Texts
 
-lang = "en"  # or "es"
+texts = Texts.load("dropout", "en")  # or "es"
 settings = dict(inputs=8, hidden=32, labels=5, epochs=15, masks=40, seeds=2)  # fast ones: change a number, run all
 
 # %% [markdown]
@@ -35,7 +36,7 @@ settings = dict(inputs=8, hidden=32, labels=5, epochs=15, masks=40, seeds=2)  # 
 findings = dropout.measure(**settings)
 
 # %%
-dropout.draw(findings, lang)
+dropout.draw(findings, texts)
 
 # %% [markdown]
 # The slides' 0.5 and 0.8 are probabilities of keeping a unit; torch's `p` is that of dropping it. The title above the right
@@ -45,7 +46,7 @@ dropout.draw(findings, lang)
 # título del panel derecho trae el error de la identidad: el redondeo de float64.*
 
 # %%
-print(findings.told(lang))
+print(findings.summary(texts))
 
 # %% [markdown]
 # **With more labels, does dropout still help?** The whole experiment: `ajuste-fino lecture dropout`.

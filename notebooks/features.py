@@ -26,8 +26,9 @@
 
 # %%
 from ajuste_fino.lecture import features
+from ajuste_fino.lecture.text import Texts
 
-lang = "en"  # or "es"
+texts = Texts.load("features", "en")  # or "es"
 settings = dict(systems=6, labels=4, tests=60, seeds=2)  # fast ones: change a number, run all
 
 # %% [markdown]
@@ -37,7 +38,7 @@ settings = dict(systems=6, labels=4, tests=60, seeds=2)  # fast ones: change a n
 findings = features.measure(**settings)
 
 # %%
-features.draw(findings, lang)
+features.draw(findings, texts)
 
 # %% [markdown]
 # On its own task every layer adds. On the digits the curve turns down again: the last layers have specialised. This is why
@@ -47,7 +48,7 @@ features.draw(findings, lang)
 # eso `features.tap` es una clave de este proyecto, y por eso su valor por omisión no es el último bloque.*
 
 # %%
-print(findings.told(lang))
+print(findings.summary(texts))
 
 # %% [markdown]
 # **Give the probe more labels. Does the best layer move?** The whole experiment: `ajuste-fino lecture features`.

@@ -24,8 +24,9 @@
 
 # %%
 from ajuste_fino.lecture import growth
+from ajuste_fino.lecture.text import Texts
 
-lang = "en"  # or "es"
+texts = Texts.load("growth", "en")  # or "es"
 settings = dict(confidence=0.95)  # fast ones: change a number, run all
 
 # %% [markdown]
@@ -35,7 +36,7 @@ settings = dict(confidence=0.95)  # fast ones: change a number, run all
 findings = growth.measure(**settings)
 
 # %%
-growth.draw(findings, lang)
+growth.draw(findings, texts)
 
 # %% [markdown]
 # The interval is wide: a straight line through so few, so different networks does not know its slope well. 2.4 years are
@@ -45,7 +46,7 @@ growth.draw(findings, lang)
 # dentro; también 2 y 3.*
 
 # %%
-print(findings.told(lang))
+print(findings.summary(texts))
 
 # %% [markdown]
 # **Ask for an interval of 50 %. Is 2.4 still inside?** The whole experiment: `ajuste-fino lecture growth`.

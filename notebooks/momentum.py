@@ -26,8 +26,9 @@
 
 # %%
 from ajuste_fino.lecture import momentum
+from ajuste_fino.lecture.text import Texts
 
-lang = "en"  # or "es"
+texts = Texts.load("momentum", "en")  # or "es"
 settings = dict(
     condition=100, tolerance=1e-6, batches=[1, 16, 256], alpha=0.9, steps=500, seeds=2
 )  # fast ones: change a number, run all
@@ -39,7 +40,7 @@ settings = dict(
 findings = momentum.measure(**settings)
 
 # %%
-momentum.draw(findings, lang)
+momentum.draw(findings, texts)
 
 # %% [markdown]
 # Both have their best rate here. Momentum swings more, and still is there in an eighth of the steps. On the right, both
@@ -49,7 +50,7 @@ momentum.draw(findings, lang)
 # ambas varianzas caen como 1/m, y la de (1 − α) v es la veinteava parte de la del gradiente.*
 
 # %%
-print(findings.told(lang))
+print(findings.summary(texts))
 
 # %% [markdown]
 # **Set `condition=10`. How much does momentum still save?** The whole experiment: `ajuste-fino lecture momentum`.

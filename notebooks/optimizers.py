@@ -25,8 +25,9 @@
 
 # %%
 from ajuste_fino.lecture import optimizers
+from ajuste_fino.lecture.text import Texts
 
-lang = "en"  # or "es"
+texts = Texts.load("optimizers", "en")  # or "es"
 settings = dict(
     rates={
         "SGD": [0.1, 0.3, 1.0],
@@ -47,7 +48,7 @@ settings = dict(
 findings = optimizers.measure(**settings)
 
 # %%
-optimizers.draw(findings, lang)
+optimizers.draw(findings, texts)
 
 # %% [markdown]
 # The right panel shows what each weight's gradient is multiplied by at the end: one number for SGD and momentum, orders of
@@ -57,7 +58,7 @@ optimizers.draw(findings, lang)
 # órdenes de magnitud con los adaptativos. Una tasa elegida en un extremo de su rejilla pide una rejilla más larga.*
 
 # %%
-print(findings.told(lang))
+print(findings.summary(texts))
 
 # %% [markdown]
 # **Give Adam a rate ten times too large.** The whole experiment: `ajuste-fino lecture optimizers`.

@@ -25,8 +25,9 @@
 
 # %%
 from ajuste_fino.lecture import pooling
+from ajuste_fino.lecture.text import Texts
 
-lang = "en"  # or "es"
+texts = Texts.load("pooling", "en")  # or "es"
 settings = dict(window=4, filters=4, shifts=[1, 2, 3], sizes=[32, 48], seeds=1)  # fast ones: change a number, run all
 
 # %% [markdown]
@@ -36,7 +37,7 @@ settings = dict(window=4, filters=4, shifts=[1, 2, 3], sizes=[32, 48], seeds=1) 
 findings = pooling.measure(**settings)
 
 # %%
-pooling.draw(findings, lang)
+pooling.draw(findings, texts)
 
 # %% [markdown]
 # The slide's example is in the upper right corner. Of the curves the equal mean and the norm are the calmest, the maximum
@@ -46,7 +47,7 @@ pooling.draw(findings, lang)
 # tranquilas, y el máximo la menos de las cuatro: reacciona a un solo píxel.*
 
 # %%
-print(findings.told(lang))
+print(findings.summary(texts))
 
 # %% [markdown]
 # **Larger windows: does the order of the curves change?** The whole experiment: `ajuste-fino lecture pooling`.

@@ -24,8 +24,9 @@
 
 # %%
 from ajuste_fino.lecture import receptive_field
+from ajuste_fino.lecture.text import Texts
 
-lang = "en"  # or "es"
+texts = Texts.load("receptive_field", "en")  # or "es"
 settings = dict(kernel=3, depth=4, seed=0)  # fast ones: change a number, run all
 
 # %% [markdown]
@@ -35,7 +36,7 @@ settings = dict(kernel=3, depth=4, seed=0)  # fast ones: change a number, run al
 findings = receptive_field.measure(**settings)
 
 # %%
-receptive_field.draw(findings, lang)
+receptive_field.draw(findings, texts)
 
 # %% [markdown]
 # Stride and pooling multiply the growth. The heat map shows that a field is not seen evenly: many paths lead to its middle,
@@ -45,7 +46,7 @@ receptive_field.draw(findings, lang)
 # a su centro, uno a cada esquina.*
 
 # %%
-print(findings.told(lang))
+print(findings.summary(texts))
 
 # %% [markdown]
 # **Masks of 5 px: how many layers for a field of 31 px?** The whole experiment: `ajuste-fino lecture receptive_field`.

@@ -24,8 +24,9 @@
 
 # %%
 from ajuste_fino.lecture import relu
+from ajuste_fino.lecture.text import Texts
 
-lang = "en"  # or "es"
+texts = Texts.load("relu", "en")  # or "es"
 settings = dict(depths=[2, 5, 20], width=64, seeds=3)  # fast ones: change a number, run all
 
 # %% [markdown]
@@ -35,7 +36,7 @@ settings = dict(depths=[2, 5, 20], width=64, seeds=3)  # fast ones: change a num
 findings = relu.measure(**settings)
 
 # %%
-relu.draw(findings, lang)
+relu.draw(findings, texts)
 
 # %% [markdown]
 # With the sigmoid each layer takes away a constant share: a straight line on the logarithmic axis. That tanh keeps its
@@ -45,7 +46,7 @@ relu.draw(findings, lang)
 # gradiente contradice lo que se esperaba; la razón son los buenos pesos iniciales.*
 
 # %%
-print(findings.told(lang))
+print(findings.summary(texts))
 
 # %% [markdown]
 # **At which depth does the sigmoid's first layer get less than a thousandth?** The whole experiment: `ajuste-fino lecture

@@ -26,8 +26,9 @@
 
 # %%
 from ajuste_fino.lecture import transfer
+from ajuste_fino.lecture.text import Texts
 
-lang = "en"  # or "es"
+texts = Texts.load("transfer", "en")  # or "es"
 settings = dict(
     labels=[2, 20], scratch_steps=12, tuning_steps=4, head_steps=30, seeds=2, far=None
 )  # fast ones: change a number, run all
@@ -39,7 +40,7 @@ settings = dict(
 findings = transfer.measure(**settings)
 
 # %%
-transfer.draw(findings, lang)
+transfer.draw(findings, texts)
 
 # %% [markdown]
 # Read the verdict below as this short run's; the command trains longer and over more labels. The black bars, a frozen
@@ -51,10 +52,10 @@ transfer.draw(findings, lang)
 # como `far`.*
 
 # %%
-print(findings.told(lang))
+print(findings.summary(texts))
 
 # %% [markdown]
-# **Which of the three backbones would you choose for your own pictures?** The whole experiment: `ajuste-fino lecture
+# **Which of the three backbones would you choose for your own images?** The whole experiment: `ajuste-fino lecture
 # transfer`.
 #
 # ***¿Cuál de las tres redes escogería para sus propias fotos?*** *El experimento completo: `ajuste-fino lecture transfer

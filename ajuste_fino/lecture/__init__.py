@@ -1,10 +1,16 @@
 """The lecture, an experiment a file: a claim, what was measured, a figure, a verdict.
 
-Every experiment is a module with the same names:
+An experiment NAME has:
 
-- `TITLE`, the claim in one sentence; `FORMULAS`, in TeX; `USES`, the parts of this project that it runs on;
-- `measure(**settings) -> Findings`, a plain function; its settings and their defaults are `conf/lecture/NAME.yaml`;
-- `draw(findings, lang) -> Slide`; and, where motion says more, `animate(findings, lang)`.
+- `NAME.py`, without a sentence of any language; its docstring argues the band of each check. It defines
+  `FORMULAS`, in TeX; `USES`, the parts of this project that it runs on; `LIMITS`, where settings have any;
+  `measure(**settings) -> Findings`, a plain function; `draw(findings, texts) -> Slide`; and, where motion says more,
+  `animate(findings, texts)`;
+- `texts/NAME.en.toml` and `texts/NAME.es.toml`: `title`, which is the claim, perhaps a `note`, and under keys that are the
+  same in both languages the sentences that checks and figures name. `texts/common.*.toml` has those that several share;
+- `conf/lecture/NAME.yaml`: the settings of `measure` and their defaults;
+- `notebooks/NAME.py`: the same experiment at settings that take seconds;
+- its place in `NAMES` below.
 """
 
 from importlib import import_module

@@ -2,7 +2,7 @@
 
 The band. In float64 one rounding is 1.1·10⁻¹⁶ and the drawn networks do some hundred sums: 10⁻¹² of the largest gradient
 leaves a wide margin, and a wrong index or factor is orders beyond it. The head is trained in float32: its accuracy may
-differ by one picture in a hundred.
+differ by one image in a hundred.
 
 Source: Goodfellow, Bengio and Courville, *Deep Learning*, 2016, section 6.5; Bishop, *Pattern Recognition and Machine
 Learning*, 2006, section 5.3.
@@ -17,9 +17,11 @@ from torch import Tensor
 
 from ajuste_fino.classifier import probabilities
 from ajuste_fino.head import Head, HeadShape
-from ajuste_fino.lecture.findings import Check, Findings, Limit, Text, words
+from ajuste_fino.lecture.findings import Check, Findings, Limit, Table
 from ajuste_fino.lecture.frozen import Features, embedded
 from ajuste_fino.lecture.slide import Slide, slide
+from ajuste_fino.lecture.text import Texts
+from ajuste_fino.lecture.training import agreement
 from ajuste_fino.report.plots import BLUE, GREEN, ORANGE
 from ajuste_fino.scratch.backprop import (
     SIGMOID,
@@ -36,11 +38,6 @@ from ajuste_fino.scratch.engine import Backpropagation
 from ajuste_fino.scratch.functional import cross_entropy
 from ajuste_fino.scratch.optim import Adam
 
-TITLE = Text(
-    "Backpropagation's equations, unit by unit and by matrices, give exactly the gradients of automatic differentiation",
-    "Las ecuaciones de backpropagation, neurona por neurona y matriciales, dan exactamente los gradientes de la "
-    "diferenciación automática",
-)
 FORMULAS = (
     r"\frac{\partial L}{\partial w_{ij}}=\delta_j z_i",
     r"\delta_o=f'_o(a_o)\,\frac{\partial L}{\partial z_o}",
@@ -49,13 +46,7 @@ FORMULAS = (
     r"\frac{\partial L}{\partial W_{n+1}}=\delta_{n+1}\,z_n^{T}",
 )
 LIMITS = {"sizes": Limit(1, 50, shortest=2)}
-USES = ("scratch.backprop", "scratch.engine.Backpropagation", "scratch.optim.Adam", "features.Cached")
-NOTE = Text(
-    "The slide prints the matrix gradient as zₙ ⊙ δₙ₊₁; its dimensions ask for the outer product δₙ₊₁ zₙᵀ. The weight w_ij "
-    "runs from unit i to unit j: W of a = W z is the transpose of the table of w_ij.",
-    "La diapositiva escribe el gradiente matricial como zₙ ⊙ δₙ₊₁; las dimensiones piden el producto externo δₙ₊₁ zₙᵀ. El peso "
-    "w_ij va de la neurona i a la j: la W de a = W z es la transpuesta de la tabla de los w_ij.",
-)
+USES = ("scratch.backprop", "scratch.engine.Backpropagation", "scratch.optim.Adam", "features.CachedFeatures")
 
 
 def measure(*, sizes: list[int], networks: int, hidden: int, epochs: int) -> Findings:
@@ -65,45 +56,27 @@ def measure(*, sizes: list[int], networks: int, hidden: int, epochs: int) -> Fin
         sizes: units of each layer, the inputs first.
         networks: how many are drawn.
         hidden: hidden units of the head.
-        epochs: of the head's training, all pictures at each step.
+        epochs: of the head's training, all images at each step.
     """
-    rows: list[dict[str, Any]] = []
-    shown: dict[str, Any] | None = None
+    rows = Table()
+    shown: dict[str, Any] = {}
     for seed in range(networks):
-        layers, x, target = _drawn(sizes, seed)
-        gaps, trace = _gaps(layers, x, target)
-        rows += [{"network": seed, "form": form, "difference": gap} for form, gap in gaps.items()]
+        layers, x, target = _random_network(sizes, seed)
+        errors, trace = _gradient_errors(layers, x, target)
+        rows += [{"network": seed, "form": form, "difference": error} for form, error in errors.items()]
         shown = shown or {"layers": layers, "trace": trace}
-    checks = [_identity(form, max(row["difference"] for row in rows if row["form"] == form)) for form in ("units", "matrices")]
     data = embedded()
-    trained = {name: _head(data, hidden, epochs, engine) for name, engine in _engines().items()}
-    found = [score for _, score in trained.values()]
-    checks += [
-        Check(
-            Text(
-                "head trained by these equations: test accuracy", "cabeza entrenada con estas ecuaciones: exactitud de prueba"
-            ),
-            found[0],
-            0.95,
-            1,
-        ),
-        Check(
-            Text("its distance from autograd's head", "su distancia a la cabeza de autograd"), abs(found[0] - found[1]), 0, 0.01
-        ),
+    trained = {name: _train_head(data, hidden, epochs, engine) for name, engine in _engines().items()}
+    ours, autograd = (score for _, score in trained.values())
+    checks = [
+        *(Check(form, max(rows.column("difference", form=form)), 0, 1e-12, identity=True) for form in ("units", "matrices")),
+        Check("accuracy", ours, 0.95, 1),
+        Check("distance", abs(ours - autograd), 0, 0.01),
     ]
-    return Findings(checks, rows, {**(shown or {}), "curves": {name: curve for name, (curve, _) in trained.items()}})
+    return Findings(checks, rows, {**shown, "curves": {name: curve for name, (curve, _) in trained.items()}})
 
 
-def _identity(form: str, gap: float) -> Check:
-    spoken = {"units": "neurona por neurona", "matrices": "matricial"}[form]
-    what = Text(
-        f"{form}: largest difference from autograd over the largest gradient",
-        f"{spoken}: mayor diferencia con autograd sobre el mayor gradiente",
-    )
-    return Check(what, gap, 0, 1e-12, identity=True)
-
-
-def _drawn(sizes: list[int], seed: int) -> tuple[list[Layer], Tensor, Tensor]:
+def _random_network(sizes: list[int], seed: int) -> tuple[list[Layer], Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int) -> Tensor:
@@ -115,7 +88,7 @@ def _drawn(sizes: list[int], seed: int) -> tuple[list[Layer], Tensor, Tensor]:
     return layers, normal(sizes[0], 1), normal(sizes[-1], 1)
 
 
-def _gaps(layers: list[Layer], x: Tensor, target: Tensor) -> tuple[dict[str, float], Trace]:
+def _gradient_errors(layers: list[Layer], x: Tensor, target: Tensor) -> tuple[dict[str, float], Trace]:
     """How far either form is from autograd, relative to the largest gradient; the trace of the first."""
     units = forward_units(layers, x[:, 0].tolist())
     _, slope = squared_error(units.z[-1][:, None], target)
@@ -124,11 +97,11 @@ def _gaps(layers: list[Layer], x: Tensor, target: Tensor) -> tuple[dict[str, flo
     by_matrices = backward(layers, matrices, squared_error(matrices.z[-1], target)[1])
     truth = _autograd(layers, x, target)
     largest = max(float(g.abs().max()) for g in truth)
-    gaps = {}
+    errors = {}
     for form, gradients in (("units", by_units), ("matrices", by_matrices)):
         mine = [tensor for gradient in gradients for tensor in gradient]
-        gaps[form] = max(float((a - b).abs().max()) for a, b in zip(mine, truth, strict=True)) / largest
-    return gaps, units
+        errors[form] = max(float((a - b).abs().max()) for a, b in zip(mine, truth, strict=True)) / largest
+    return errors, units
 
 
 def _autograd(layers: list[Layer], x: Tensor, target: Tensor) -> list[Tensor]:
@@ -146,7 +119,7 @@ def _engines() -> dict[str, Any]:
     return {"equations": Backpropagation(), "autograd": lambda layers, x, y: cross_entropy(layers(x), y)}
 
 
-def _head(data: Features, hidden: int, epochs: int, engine: Any) -> tuple[list[float], float]:
+def _train_head(data: Features, hidden: int, epochs: int, engine: Any) -> tuple[list[float], float]:
     """Training loss of every step, and the test accuracy at the end."""
     torch.manual_seed(0)
     head = Head(HeadShape(data.num_features, 10, 0.2, hidden, 0.5, "scratch"))
@@ -160,28 +133,24 @@ def _head(data: Features, hidden: int, epochs: int, engine: Any) -> tuple[list[f
         loss.backward()
         optimizer.step()
         curve.append(loss.item())
-    right = probabilities(head, [data.test.x]).argmax(1) == data.test.y
-    return curve, float(right.float().mean())
+    return curve, agreement(probabilities(head, [data.test.x]).argmax(1), data.test.y)
 
 
-def draw(findings: Findings, lang: str = "en") -> Slide:
+def draw(findings: Findings, texts: Texts) -> Slide:
     """Left: the drawn network with z forwards and δ backwards. Right: the two heads' losses."""
-    say = words(lang)
-    figure, (left, right) = slide(TITLE, lang, "ab", width_ratios=[1.35, 1])
-    _network(left, findings.data["layers"], findings.data["trace"])
-    left.set_title(say("z (blue) forwards, δ (orange) backwards", "z (azul) hacia adelante, δ (naranja) hacia atrás"))
-    looks = {"equations": (BLUE, "-", say("these equations", "estas ecuaciones")), "autograd": (ORANGE, "--", "autograd")}
-    for name, curve in findings.data["curves"].items():
-        color, style, label = looks[name]
-        right.plot(curve, style, color=color, label=label, linewidth=4 if style == "-" else 2)
+    figure, (left, right) = slide(texts("title"), "ab", width_ratios=[1.35, 1])
+    _draw_network(left, findings.data["layers"], findings.data["trace"])
+    left.set_title(texts("network"))
+    for name, style, color, width in (("equations", "-", BLUE, 4), ("autograd", "--", ORANGE, 2)):
+        right.plot(findings.data["curves"][name], style, color=color, label=texts(name), linewidth=width)
     right.set_yscale("log")
-    right.set_xlabel(say("step", "paso"))
-    right.set_ylabel(say("training loss of a real head (nats)", "pérdida de entrenamiento de una cabeza real (nats)"))
+    right.set_xlabel(texts("step"))
+    right.set_ylabel(texts("loss"))
     right.legend()
     return figure
 
 
-def _network(axes: Any, layers: list[Layer], trace: Trace, forwards: int = 99, backwards: int = 99) -> None:
+def _draw_network(axes: Any, layers: list[Layer], trace: Trace, forwards: int = 99, backwards: int = 99) -> None:
     """Units, weights (green: positive), z of the first `forwards` layers and δ of the last `backwards`."""
     places = [[(n, (len(z) - 1) / 2 - j) for j in range(len(z))] for n, z in enumerate(trace.z)]
     for n, layer in enumerate(layers):
@@ -202,18 +171,17 @@ def _network(axes: Any, layers: list[Layer], trace: Trace, forwards: int = 99, b
     axes.margins(0.12)
 
 
-def animate(findings: Findings, lang: str = "en") -> FuncAnimation:
+def animate(findings: Findings, texts: Texts) -> FuncAnimation:
     """The slides' order: z layer by layer to the output, then δ layer by layer back."""
-    say, layers, trace = words(lang), findings.data["layers"], findings.data["trace"]
-    figure, (axes,) = slide(TITLE, lang)
+    layers, trace = findings.data["layers"], findings.data["trace"]
+    figure, (axes,) = slide(texts("title"))
     depth = len(layers)
 
     def frame(step: int) -> list[Any]:
         axes.clear()
-        _network(axes, layers, trace, min(step, depth), step - depth)
-        forwards = say(f"forward pass: z of layer {step}", f"hacia adelante: z de la capa {step}")
-        backwards = say(f"backwards: δ of layer {2 * depth - step + 1}", f"hacia atrás: δ de la capa {2 * depth - step + 1}")
-        axes.set_title(forwards if step <= depth else backwards)
+        _draw_network(axes, layers, trace, min(step, depth), step - depth)
+        back = 2 * depth - step + 1
+        axes.set_title(texts("forwards", layer=step) if step <= depth else texts("backwards", layer=back))
         return []
 
     return FuncAnimation(figure, frame, frames=2 * depth + 1, interval=1200)

@@ -6,7 +6,7 @@ judges each digit by the 37 % of the trees that did not see it: within 0.03 of t
 by 0.9. Vote and averaged probabilities: within 0.02 of each other. A linear head on frozen features is stable: bagging it
 should change its error by less than 0.01. Of the 95 % intervals from bootstrapped test sets, 90 to 98 % should cover the
 accuracy of the whole population they were drawn from (the percentile interval is known to cover a little less than it says).
-Fifty heads at once should cost at most five times one head; a time is the machine's, so it decides nothing.
+Fifty heads at once should cost at most five times one head; times depend on the machine, so this check is informational.
 
 Sources: the lecture's algorithm 1; Breiman, "Bagging Predictors", 1996; Efron, "Bootstrap Methods", 1979.
 """
@@ -20,44 +20,41 @@ from torch import Tensor
 from ajuste_fino import ensemble
 from ajuste_fino.head import HeadShape
 from ajuste_fino.lecture.data import digits
-from ajuste_fino.lecture.findings import Check, Findings, Limit, Text, mean, words
+from ajuste_fino.lecture.findings import Check, Findings, Limit, Table
 from ajuste_fino.lecture.frozen import embedded
 from ajuste_fino.lecture.slide import Slide, slide
+from ajuste_fino.lecture.text import Texts
 from ajuste_fino.report.plots import BLUE, GREEN, ORANGE, PINK
 from ajuste_fino.scratch.optim import Adam
 
-TITLE = Text(
-    "The error of bagged trees falls with their number, then flattens; the out-of-bag error tells it without a test set",
-    "El error de los árboles en bagging cae con su número y se aplana; el error out-of-bag lo dice sin conjunto de prueba",
-)
 FORMULAS = (
     r"h_t\leftarrow A(\mathcal{S}_t),\quad t=1,\ldots,T",
     r"f(x)=\mathrm{arg\,max}_c\,\sum_t[\,h_t(x)=c\,]",
 )
 LIMITS = {"trees": Limit(4, 1000), "heads": Limit(2, 1000), "sample": Limit(10, 10_000), "intervals": Limit(20, 10_000)}
-USES = ("ensemble.bootstrap", "ensemble.fit (torch.func.vmap)", "ensemble.out_of_bag", "features.Cached", "scratch.optim.Adam")
+USES = ("ensemble.bootstrap", "ensemble.fit (torch.func.vmap)", "ensemble.out_of_bag", "features.CachedFeatures", "scratch.optim.Adam")
 
 
 def measure(*, trees: int, heads: int, epochs: int, sample: int, intervals: int, seeds: int) -> Findings:
-    """Bagged trees on pixels by T; bagged heads on cached features; the coverage of bootstrap intervals.
+    """Measure bagged trees on pixels for each T, bagged heads on cached features, and the coverage of bootstrap intervals.
 
     Args:
         trees: T, at most.
         heads: trained at once, each on its own bootstrap sample.
         epochs: of the heads' training.
-        sample: test pictures from which an interval is made.
+        sample: test images from which an interval is made.
         intervals: how many are made.
-        seeds: repetitions of everything.
+        seeds: repetitions of all_examples.
     """
-    rows: list[dict[str, Any]] = [{"seed": seed, **row} for seed in range(seeds) for row in _trees(trees, seed)]
+    rows = Table({"seed": seed, **row} for seed in range(seeds) for row in _bag_trees(trees, seed))
     for seed in range(seeds):
-        found, right = _heads(heads, epochs, seed)
+        found, right = _bag_heads(heads, epochs, seed)
         rows.append({"seed": seed, "of": "heads", **found, "covered": _coverage(right, sample, intervals, seed)})
     return Findings(_checks(rows, trees, heads), rows, {"trees": trees, "heads": heads})
 
 
-def _trees(count: int, seed: int) -> list[dict[str, Any]]:
-    """Test error of one tree on all examples; by T, of the vote, of averaged probabilities, and out of bag."""
+def _bag_trees(count: int, seed: int) -> list[dict[str, Any]]:
+    """The test error of one tree on all examples; then for each T those of vote and average, and the out-of-bag error."""
     from sklearn.tree import DecisionTreeClassifier
 
     train, _, test = digits()
@@ -70,9 +67,9 @@ def _trees(count: int, seed: int) -> list[dict[str, Any]]:
 
     members = [tree(t, weights.numpy()) for t, weights in enumerate(counts)]
     alone = _error(torch.from_numpy(tree(0).predict(test.flat.numpy())), test.y)
-    on_test, on_train = (_logits(members, part.flat) for part in (test, train))
+    on_test, on_train = (_logits(members, data.flat) for data in (test, train))
     rows: list[dict[str, Any]] = [{"of": "one tree, all examples", "vote": alone}]
-    for T in _numbers(count):
+    for T in _tree_counts(count):
         seen = ensemble.out_of_bag(on_train[:T], counts[:T])
         judged = seen >= 0
         rows.append(
@@ -87,7 +84,7 @@ def _trees(count: int, seed: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _numbers(count: int) -> list[int]:
+def _tree_counts(count: int) -> list[int]:
     return sorted({T for T in (1, 2, 3, 5, 7, 10, 15, 20, 25, 30, 40, 50, 70, 100) if count > T} | {count // 2, count})
 
 
@@ -100,18 +97,18 @@ def _error(predicted: Tensor, y: Tensor) -> float:
     return float((predicted != y).float().mean())
 
 
-def _heads(count: int, epochs: int, seed: int) -> tuple[dict[str, Any], Tensor]:
-    """Test errors of one head on all examples and of the bagged, their cost in times of the one; which are right (N,)."""
-    everything = torch.ones(1, len(embedded().train.y))
-    one, alone = _trained(everything, epochs, seed)
-    many, logits = _trained(ensemble.bootstrap(count, everything.shape[1], seed), epochs, seed)
+def _bag_heads(count: int, epochs: int, seed: int) -> tuple[dict[str, Any], Tensor]:
+    """Test errors of one head and of bagged heads, and their cost over that of one; which test images are right (N,)."""
+    all_examples = torch.ones(1, len(embedded().train.y))
+    one, alone = _train_heads(all_examples, epochs, seed)
+    many, logits = _train_heads(ensemble.bootstrap(count, all_examples.shape[1], seed), epochs, seed)
     y = embedded().test.y
     right = logits.softmax(2).mean(0).argmax(1) == y
     found = {"one head": _error(alone[0].argmax(1), y), "bagged heads": 1 - float(right.float().mean()), "cost": many / one}
     return found, right
 
 
-def _trained(counts: Tensor, epochs: int, seed: int) -> tuple[float, Tensor]:
+def _train_heads(counts: Tensor, epochs: int, seed: int) -> tuple[float, Tensor]:
     """Seconds of training as many heads as `counts` has rows, and their test logits (T, N, C)."""
     data = embedded()
     torch.manual_seed(seed)
@@ -133,7 +130,7 @@ def _trained(counts: Tensor, epochs: int, seed: int) -> tuple[float, Tensor]:
 def _coverage(right: Tensor, sample: int, intervals: int, seed: int) -> float:
     """The share of 95 % percentile intervals, each from one sample of the population `right`, that hold its mean.
 
-    The population is mixed with wrong answers to an accuracy of about 0.8: near 1 an interval from a hundred pictures is
+    The population is mixed with wrong answers to an accuracy of about 0.8: near 1 an interval from a hundred images is
     often a point.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -146,69 +143,42 @@ def _coverage(right: Tensor, sample: int, intervals: int, seed: int) -> float:
     return float(((low <= truth) & (truth <= high)).float().mean())
 
 
-def _checks(rows: list[dict[str, Any]], trees: int, heads: int) -> list[Check]:
-    alone = mean(rows, "vote", of="one tree, all examples")
-    first, half, whole = (mean(rows, "vote", of="trees", T=T) for T in (1, trees // 2, trees))
-    curves = torch.tensor([[mean(rows, of, of="trees", T=T) for T in _numbers(trees)] for of in ("vote", "out_of_bag")])
-    oob, average = (mean(rows, of, of="trees", T=trees) for of in ("out_of_bag", "average"))
-    one, bagged, covered, cost = (mean(rows, name, of="heads") for name in ("one head", "bagged heads", "covered", "cost"))
-    said = {
-        "gain": Text(
-            f"error of {trees} trees over one of all examples", f"error de {trees} árboles sobre uno con todos los ejemplos"
-        ),
-        "flat": Text("share of the gain by half of the trees", "parte de la ganancia con la mitad de los árboles"),
-        "oob": Text("out-of-bag error minus test error", "error out-of-bag menos error de prueba"),
-        "tracks": Text("correlation of both errors over T", "correlación de ambos errores a lo largo de T"),
-        "vote": Text("error of the vote minus that of the average", "error de la votación menos el del promedio"),
-        "stable": Text(
-            "stable learner, a linear head: one minus bagged", "aprendiz estable, cabeza lineal: una menos en bagging"
-        ),
-        "covered": Text(
-            "95 % intervals that cover (accuracy set to 0.8)", "intervalos del 95 % que cubren (exactitud llevada a 0.8)"
-        ),
-        "cost": Text(f"cost of {heads} heads at once, in heads", f"costo de {heads} cabezas a la vez, en cabezas"),
-    }
+def _checks(rows: Table, trees: int, heads: int) -> list[Check]:
+    alone = rows.mean("vote", of="one tree, all examples")
+    first, half, whole = (rows.mean("vote", of="trees", T=T) for T in (1, trees // 2, trees))
+    curves = torch.tensor([[rows.mean(of, of="trees", T=T) for T in _tree_counts(trees)] for of in ("vote", "out_of_bag")])
+    oob, average = (rows.mean(of, of="trees", T=trees) for of in ("out_of_bag", "average"))
+    one, bagged, covered, cost = (rows.mean(name, of="heads") for name in ("one head", "bagged heads", "covered", "cost"))
     return [
-        Check(said["gain"], whole / alone, 0, 0.6),
-        Check(said["flat"], (first - half) / (first - whole), 0.9),
-        Check(said["oob"], oob - whole, -0.03, 0.03),
-        Check(said["tracks"], float(curves.corrcoef()[0, 1]), 0.9, 1),
-        Check(said["vote"], whole - average, -0.02, 0.02),
-        Check(said["stable"], one - bagged, -0.01, 0.01),
-        Check(said["covered"], covered, 0.9, 0.98),
-        Check(said["cost"], cost, 0, 5, beyond=True),
+        Check("gain", whole / alone, 0, 0.6, values={"trees": trees}),
+        Check("flat", (first - half) / (first - whole), 0.9),
+        Check("oob", oob - whole, -0.03, 0.03),
+        Check("tracks", float(curves.corrcoef()[0, 1]), 0.9, 1),
+        Check("vote_minus_average", whole - average, -0.02, 0.02),
+        Check("stable", one - bagged, -0.01, 0.01),
+        Check("covered", covered, 0.9, 0.98),
+        Check("cost", cost, 0, 5, informational=True, values={"heads": heads}),
     ]
 
 
-def draw(findings: Findings, lang: str = "en") -> Slide:
-    """Left: errors by T. Right: one head, and fifty."""
-    say, rows = words(lang), list(findings.rows)
-    figure, (left, right) = slide(TITLE, lang, "ab", width_ratios=[2.2, 1])
-    numbers = _numbers(findings.data["trees"])
-    names = {
-        "vote": say("test, majority vote", "prueba, por votación"),
-        "average": say("test, averaged probabilities", "prueba, probabilidades promediadas"),
-        "out_of_bag": "out-of-bag",
-    }
-    for (what, label), color, marker in zip(names.items(), (BLUE, ORANGE, GREEN), "os^", strict=True):
-        left.plot(numbers, [mean(rows, what, of="trees", T=T) for T in numbers], marker + "-", color=color, label=label)
-    left.set_xlabel(say("trees, T", "árboles, T"))
-    left.set_ylabel("error")
+def draw(findings: Findings, texts: Texts) -> Slide:
+    """Left: errors by T. Right: one head and bagged heads."""
+    rows = findings.rows
+    figure, (left, right) = slide(texts("title"), "ab", width_ratios=[2.2, 1])
+    counts = _tree_counts(findings.data["trees"])
+    for error, color, marker in (("vote", BLUE, "o"), ("average", ORANGE, "s"), ("out_of_bag", GREEN, "^")):
+        means = [rows.mean(error, of="trees", T=T) for T in counts]
+        left.plot(counts, means, color=color, marker=marker, label=texts(error))
+    left.set_xlabel(texts("trees"))
+    left.set_ylabel(texts("error"))
     left.set_ylim(bottom=0)
-    left.axhline(
-        mean(rows, "vote", of="one tree, all examples"),
-        color="0.4",
-        linestyle=":",
-        label=say("one tree, all examples", "un árbol, todos los ejemplos"),
-    )
+    alone = rows.mean("vote", of="one tree, all examples")
+    left.axhline(alone, color="0.4", linestyle=":", label=texts("one_tree"))
     left.legend()
-    errors = [mean(rows, name, of="heads") for name in ("one head", "bagged heads")]
+    errors = [rows.mean(name, of="heads") for name in ("one head", "bagged heads")]
     right.bar([0, 1], errors, color=[PINK, BLUE], width=0.6)
-    number = findings.data["heads"]
-    right.set_xticks([0, 1], [say("one head", "una cabeza"), say(f"{number} bagged", f"{number} en bagging")])
+    right.set_xticks([0, 1], [texts("one_head"), texts("bagged_heads", heads=findings.data["heads"])])
     right.set_ylim(0, max(*errors, 0.02) * 2.2)
-    right.set_title(
-        say("a stable learner:\nlinear head on frozen features", "un aprendiz estable:\ncabeza lineal sobre red congelada")
-    )
-    right.set_ylabel(say("test error", "error de prueba"))
+    right.set_title(texts("stable_learner"))
+    right.set_ylabel(texts("test_error"))
     return figure

@@ -10,45 +10,28 @@ Source: Goodfellow, Bengio and Courville, *Deep Learning*, 2016, sections 9.1 an
 from typing import Any
 
 import torch
+from matplotlib.axes import Axes
 from torch import Tensor
 
-from ajuste_fino.lecture.findings import Check, Findings, Limit, Text, words
-from ajuste_fino.lecture.photo import photograph
-from ajuste_fino.lecture.slide import Slide, picture, slide
+from ajuste_fino.lecture.findings import Check, Findings, Limit, Table
+from ajuste_fino.lecture.photo import grey
+from ajuste_fino.lecture.slide import Slide, show_image, slide
+from ajuste_fino.lecture.text import Texts
 from ajuste_fino.report.plots import BLUE, ORANGE
 from ajuste_fino.scratch import nn
 from ajuste_fino.scratch.functional import conv2d
 
-TITLE = Text(
-    "A convolution needs a tiny part of a dense layer's parameters, and a shifted image gives the shifted map",
-    "Una convolución usa una parte ínfima de los parámetros de una capa densa, y una imagen desplazada da el mapa desplazado",
-)
 FORMULAS = (
     r"y[n_1,n_2]=\sum_{k_1}\sum_{k_2}I[n_1+k_1,n_2+k_2]\,K[k_1,k_2]",
     r"\tilde{y}[n_1,n_2]=\sum_{k_1}\sum_{k_2}I[k_1,k_2]\,K[n_1+k_1,n_2+k_2]=y[-n_1,-n_2]",
 )
 LIMITS = {"sides": Limit(4, 48), "kernel": Limit(1, 15, odd=True), "shift": Limit(-30, 30, shortest=2)}
 USES = ("scratch.nn.Conv2d", "scratch.nn.Linear", "scratch.functional.conv2d")
-NOTE = Text(
-    "The slide prints Σ I[k] K[n + k]; libraries compute Σ I[n + k] K[k]. For the same mask one map is the other with both "
-    "axes reversed, as measured here.",
-    "La diapositiva escribe Σ I[k] K[n + k]; las bibliotecas calculan Σ I[n + k] K[k]. Con la misma máscara un mapa es el otro "
-    "con ambos ejes invertidos, como se mide aquí.",
-)
-SAID = {
-    "parameters": Text("conv: parameters counted minus k² C", "conv: parámetros contados menos k² C"),
-    "connections": Text("conv: connections counted minus the formula's", "conv: conexiones contadas menos las de la fórmula"),
-    "saving": Text("dense over conv parameters", "parámetros, densa sobre conv"),
-    "shift": Text(
-        "shifted input, shifted output: gap inside the border", "entrada desplazada, salida desplazada: diferencia interior"
-    ),
-    "flip": Text("printed formula against the library's, reversed", "fórmula impresa contra la de bibliotecas, invertida"),
-}
 EDGES = [[1.0, 0, -1], [2, 0, -2], [1, 0, -1]]  # Sobel's mask
 
 
 def measure(*, sides: list[int], kernel: int, channels: int, shift: list[int], seed: int) -> Findings:
-    """Parameters and connections by the image's side; the shift's error; the two formulas.
+    """Count parameters and connections for each side of the image; measure the shift's error; compare the two formulas.
 
     Args:
         sides: of the square, grey input, px.
@@ -58,22 +41,22 @@ def measure(*, sides: list[int], kernel: int, channels: int, shift: list[int], s
         seed: of the masks.
     """
     torch.manual_seed(seed)
-    rows = [_counted(side, kernel, channels) for side in sides]
+    rows = Table(_count(side, kernel, channels) for side in sides)
     last = rows[-1]
-    image = photograph(160).mean(0)[None, None]
-    of_shifted, shifted = _shifted(image, kernel, channels, shift)
+    image = grey(160)
+    of_shifted, shifted = _shift_input_and_output(image, kernel, channels, shift)
     gap = float((of_shifted - shifted).abs().max())
     checks = [
-        Check(SAID["parameters"], last["conv parameters"] - kernel**2 * channels, 0, 0, identity=True),
-        Check(SAID["connections"], last["conv connections"] - _formula(sides[-1], kernel, channels), 0, 0, identity=True),
-        Check(SAID["saving"], last["dense parameters"] / last["conv parameters"], 1000),
-        Check(SAID["shift"], gap, 0, 1e-6, identity=True),
-        Check(SAID["flip"], _flip(kernel), 0, 1e-6, identity=True),
+        Check("parameters_counted", last["conv parameters"] - kernel**2 * channels, 0, 0, identity=True),
+        Check("connections_counted", last["conv connections"] - _formula(sides[-1], kernel, channels), 0, 0, identity=True),
+        Check("saving", last["dense parameters"] / last["conv parameters"], 1000),
+        Check("shift", gap, 0, 1e-6, identity=True),
+        Check("flip", _flip_error(kernel), 0, 1e-6, identity=True),
     ]
     return Findings(checks, rows, {"image": image, "map of shifted": of_shifted, "shifted map": shifted, "shift": shift})
 
 
-def _counted(side: int, kernel: int, channels: int) -> dict[str, Any]:
+def _count(side: int, kernel: int, channels: int) -> dict[str, Any]:
     """Nonzero entries and different values of the layer's matrix, which its Jacobian is."""
     conv = nn.Conv2d(1, channels, kernel, padding=kernel // 2, bias=False)
     units, pixels = channels * side**2, side**2
@@ -94,8 +77,8 @@ def _formula(side: int, kernel: int, channels: int) -> int:
     return channels * (kernel * side - half * (half + 1)) ** 2
 
 
-def _shifted(image: Tensor, kernel: int, channels: int, shift: list[int]) -> tuple[Tensor, Tensor]:
-    """The map of a shifted image and the shifted map of the image, without the border that either has from outside."""
+def _shift_input_and_output(image: Tensor, kernel: int, channels: int, shift: list[int]) -> tuple[Tensor, Tensor]:
+    """The map of a shifted image and the shifted map of the image, without the border that pixels from outside reach."""
     mask = torch.cat([torch.tensor(EDGES)[None, None], torch.randn(channels - 1, 1, 3, 3) / 3]) if kernel == 3 else None
     mask = torch.randn(channels, 1, kernel, kernel) / kernel if mask is None else mask
     border = kernel + max(abs(s) for s in shift)
@@ -104,8 +87,8 @@ def _shifted(image: Tensor, kernel: int, channels: int, shift: list[int]) -> tup
     return moved[inside], conv2d(image, mask, padding=kernel // 2).roll(shift, (2, 3))[inside]
 
 
-def _flip(kernel: int) -> float:
-    """Σ I[k] K[n + k] by loops, over all n where the two overlap, beside the correlation that every library has."""
+def _flip_error(kernel: int) -> float:
+    """The largest difference of Σ I[k] K[n + k], by loops over all n where both overlap, from the libraries' map reversed."""
     image, mask = torch.randn(8, 8), torch.randn(kernel, kernel)
     library = conv2d(image[None, None], mask[None, None], padding=kernel - 1)[0, 0]
     printed = torch.zeros_like(library)
@@ -117,34 +100,31 @@ def _flip(kernel: int) -> float:
     return float((printed.flip(0, 1) - library).abs().max())
 
 
-def draw(findings: Findings, lang: str = "en") -> Slide:
+def draw(findings: Findings, texts: Texts) -> Slide:
     """Left: parameters and connections by the side. Right: image, map, and what shifting changes."""
-    say, data = words(lang), findings.data
-    figure, axes = slide(TITLE, lang, "abc;def", width_ratios=[1.25, 1, 1])
-    sides = [row["side"] for row in findings.rows]
-    for ax, what, spoken in ((axes[0], "parameters", "parámetros"), (axes[3], "connections", "conexiones")):
-        for kind, color, marker, name in (
-            ("dense", ORANGE, "s", say("dense", "densa")),
-            ("conv", BLUE, "o", say("convolution", "convolución")),
-        ):
-            ax.loglog(sides, [row[f"{kind} {what}"] for row in findings.rows], marker + "-", color=color, label=name)
-        ax.set_ylabel(say(what, spoken))
-        ax.set_xticks(sides, [str(side) for side in sides])
-        ax.minorticks_off()
-        ax.legend(loc="upper left")
-    axes[3].set_xlabel(say("side of the image (px)", "lado de la imagen (px)"))
+    data = findings.data
+    figure, axes = slide(texts("title"), "abc;def", width_ratios=[1.25, 1, 1])
+    for ax, quantity in ((axes[0], "parameters"), (axes[3], "connections")):
+        _draw_counts(ax, findings.rows, quantity, texts)
+        ax.set_ylabel(texts(quantity))
+    axes[3].set_xlabel(texts("side"))
     image, shift = data["image"][0, 0], data["shift"]
-    move = f"{shift[0]}, {shift[1]} px"
-    picture(axes[1], image, say("image", "imagen"), cmap="gray")
-    picture(axes[2], image.roll(shift, (0, 1)), say(f"shifted by {move}", f"desplazada {move}"), cmap="gray")
-    limit = float(data["map of shifted"][0, 0].abs().quantile(0.99))
-    look = {"cmap": "RdBu", "vmin": -limit, "vmax": limit}
-    picture(axes[4], data["shifted map"][0, 0], say("its map, shifted", "su mapa, desplazado"), **look)
-    gap = float((data["map of shifted"] - data["shifted map"]).abs().max())
-    picture(
-        axes[5],
-        data["map of shifted"][0, 0],
-        say(f"map of the shifted image\ndifference: {gap:.0e}", f"mapa de la desplazada\ndiferencia: {gap:.0e}"),
-        **look,
-    )
+    show_image(axes[1], image, texts("image"), cmap="gray")
+    show_image(axes[2], image.roll(shift, (0, 1)), texts("shifted", rows=shift[0], columns=shift[1]), cmap="gray")
+    of_shifted, shifted = data["map of shifted"], data["shifted map"]
+    limit = float(of_shifted[0, 0].abs().quantile(0.99))
+    colors = {"cmap": "RdBu", "vmin": -limit, "vmax": limit}
+    show_image(axes[4], shifted[0, 0], texts("shifted_map"), **colors)
+    difference = float((of_shifted - shifted).abs().max())
+    show_image(axes[5], of_shifted[0, 0], texts("map_of_shifted", difference=difference), **colors)
     return figure
+
+
+def _draw_counts(axes: Axes, rows: Table, quantity: str, texts: Texts) -> None:
+    """Parameters or connections of both layers, by the side of the image."""
+    sides = rows.column("side")
+    for layer, color, marker in (("dense", ORANGE, "s"), ("conv", BLUE, "o")):
+        axes.loglog(sides, rows.column(f"{layer} {quantity}"), marker + "-", color=color, label=texts(layer))
+    axes.set_xticks(sides, [str(side) for side in sides])
+    axes.minorticks_off()
+    axes.legend(loc="upper left")

@@ -6,30 +6,36 @@ from functools import cache
 import torch
 from torch import Tensor
 
-SPLITS = (1079, 359, 359)  # train, validation, test, as the digits of `train` have them
+SPLITS = (1079, 359, 359)  # train, validation, test: the sizes that `train` gives the digits
 
 
 @dataclass(frozen=True)
-class Part:
-    """Images (N, 1, 8, 8) with zero mean and unit variance over the training split, and their classes (N,)."""
+class Split:
+    """Images or features (N, …) and their classes (N,)."""
 
     x: Tensor
     y: Tensor
 
     @property
     def flat(self) -> Tensor:
-        """(N, 64)."""
+        """(N, D)."""
         return self.x.flatten(1)
 
-    def few(self, count: int, seed: int) -> "Part":
-        """`count` of them, drawn without replacement."""
-        chosen = torch.randperm(len(self.y), generator=torch.Generator().manual_seed(seed))[:count]
-        return Part(self.x[chosen], self.y[chosen])
+    def __getitem__(self, chosen: Tensor | slice) -> "Split":
+        """The samples at these positions, or where a mask is true."""
+        return Split(self.x[chosen], self.y[chosen])
+
+    def sample(self, count: int, seed: int) -> "Split":
+        """`count` samples of each class, drawn without replacement; 0: all."""
+        if count == 0:
+            return self
+        order = torch.randperm(len(self.y), generator=torch.Generator().manual_seed(seed))
+        return self[torch.cat([order[self.y[order] == label][:count] for label in self.y.unique()])]
 
 
 @cache
-def digits() -> tuple[Part, Part, Part]:
-    """Train, validation and test.
+def digits() -> tuple[Split, Split, Split]:
+    """Train, validation and test, (N, 1, 8, 8) with zero mean and unit variance over the training split.
 
     Source: UCI Machine Learning Repository, Optical Recognition of Handwritten Digits, as scikit-learn ships it.
     """
@@ -40,5 +46,5 @@ def digits() -> tuple[Part, Part, Part]:
     x = torch.from_numpy(found.images).float()[order, None]
     y = torch.from_numpy(found.target).long()[order]
     x = (x - x[: SPLITS[0]].mean()) / x[: SPLITS[0]].std()
-    parts = [Part(*pair) for pair in zip(x.split(SPLITS), y.split(SPLITS), strict=True)]
-    return parts[0], parts[1], parts[2]
+    train, val, test = (Split(*pair) for pair in zip(x.split(SPLITS), y.split(SPLITS), strict=True))
+    return train, val, test

@@ -2,9 +2,10 @@
 
 The band. Figure 6.6 says that test accuracy rises with depth: the deepest network should be above the shallowest by more
 than 2.8 standard errors of the difference (Student's t of three seeds each, 5 %), and accuracy should rise with depth by rank
-(Spearman at least 0.75 over the means; 0.8 if one pair of neighbours is swapped). Figure 6.7 says that parameters without
-depth do not do the same: a network of two convolutions with as many parameters as the deepest, by more filters, should stay
-below the deepest by as many standard errors. All start from He's weights, which do not favour a depth.
+(Spearman at least 0.75 over the means: of four depths one pair of neighbours may be swapped, which gives 0.8). Figure 6.7
+says that parameters without depth do not do the same: a network of two convolutions with as many parameters as the deepest,
+by more filters, should stay below the deepest by as many standard errors. All start from He's weights, which do not favour a
+depth.
 
 The book's data, photographs of house numbers, is not at hand: handwritten digits anywhere on a larger, noisy canvas stand in
 for it. The last maps are averaged over the whole canvas, so that a digit is known by what single units see of it.
@@ -12,30 +13,20 @@ for it. The last maps are averaged over the whole canvas, so that a digit is kno
 Source: Goodfellow, Bengio and Courville, *Deep Learning*, 2016, figures 6.6 and 6.7.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from ajuste_fino.backbone.designed import Design, DesignedNet
-from ajuste_fino.lecture.data import Part, digits
-from ajuste_fino.lecture.findings import Check, Findings, Limit, Text, words
-from ajuste_fino.lecture.slide import Slide, picture, slide, whole
+from ajuste_fino.lecture.data import Split, digits
+from ajuste_fino.lecture.findings import Check, Findings, Limit, Table
+from ajuste_fino.lecture.slide import Slide, curve, integer_ticks, show_image, slide
+from ajuste_fino.lecture.stats import rank_correlation
+from ajuste_fino.lecture.text import Texts
 from ajuste_fino.lecture.training import accuracy, train
 from ajuste_fino.report.plots import BLUE, ORANGE
 from ajuste_fino.scratch import nn
 from ajuste_fino.scratch.optim import Adam
 
-TITLE = Text(
-    "Test accuracy rises with depth; as many parameters without the depth do not do the same",
-    "La exactitud de prueba crece con la profundidad; igual número de parámetros sin la profundidad no logra lo mismo",
-)
-NOTE = Text(
-    "Depth brings a larger receptive field with it: two convolutions of 3 × 3 see 5 px, five see 11. More filters cannot do "
-    "that; larger masks could.",
-    "La profundidad trae consigo un campo receptivo mayor: dos convoluciones de 3 × 3 ven 5 px, cinco ven 11. Más filtros no "
-    "lo logran; máscaras más grandes podrían.",
-)
 FORMULAS = (r"z_n=f(W_n * z_{n-1}+b_n),\quad n=1,\ldots,N",)
 LIMITS = {"depths": Limit(1, 20, shortest=3), "seeds": Limit(2, 1000)}
 USES = ("backbone.designed.DesignedNet", "scratch.nn.Linear", "scratch.functional.cross_entropy", "scratch.optim.Adam")
@@ -51,14 +42,14 @@ def measure(*, depths: list[int], filters: int, widths: list[int], images: int, 
         depths: numbers of convolutions.
         filters: of each of them.
         widths: filters of the control, with `depths[1]` convolutions; the last makes it as large as the deepest.
-        images: training pictures, each a digit at a place of its own.
+        images: training images, each a digit at a place of its own.
         epochs: of each training.
-        seeds: networks, and orders of the pictures.
+        seeds: networks, and orders of the images.
     """
-    train_part, _, test_part = digits()
-    train_set, test_set = _scattered(train_part, images, 0), _scattered(test_part, 1000, 1)
+    train_digits, _, test_digits = digits()
+    train_set, test_set = _place_on_canvas(train_digits, images, 0), _place_on_canvas(test_digits, 1000, 1)
     plan = [("depth", depth, filters) for depth in depths] + [("width", depths[1], width) for width in widths]
-    rows = []
+    rows = Table()
     for kind, depth, width in plan:
         for seed in range(seeds):
             net = _net(depth, width, seed)
@@ -69,16 +60,16 @@ def measure(*, depths: list[int], filters: int, widths: list[int], images: int, 
     return Findings(_checks(rows), rows, {"examples": test_set.x[:4, 0], "labels": test_set.y[:4].tolist()})
 
 
-def _scattered(part: Part, count: int, seed: int) -> Part:
+def _place_on_canvas(data: Split, count: int, seed: int) -> Split:
     """(count, 3, 12, 12): digits at random places, with noise all over."""
     generator = torch.Generator().manual_seed(seed)
-    chosen = torch.randint(len(part.y), (count,), generator=generator)
+    chosen = torch.randint(len(data.y), (count,), generator=generator)
     places = torch.randint(CANVAS - 7, (count, 2), generator=generator).tolist()
-    canvas = torch.full((count, 1, CANVAS, CANVAS), float(part.x.min()))
-    for image, digit, (top, left) in zip(canvas, part.x[chosen], places, strict=True):
+    canvas = torch.full((count, 1, CANVAS, CANVAS), float(data.x.min()))
+    for image, digit, (top, left) in zip(canvas, data.x[chosen], places, strict=True):
         image[:, top : top + 8, left : left + 8] = digit
     canvas += torch.randn(canvas.shape, generator=generator) * NOISE
-    return Part(canvas.expand(-1, 3, -1, -1).contiguous(), part.y[chosen])
+    return Split(canvas.expand(-1, 3, -1, -1).contiguous(), data.y[chosen])
 
 
 def _net(depth: int, width: int, seed: int) -> torch.nn.Module:
@@ -91,79 +82,55 @@ def _net(depth: int, width: int, seed: int) -> torch.nn.Module:
     return torch.nn.Sequential(body, nn.Linear(width, 10))
 
 
-def _fit(net: torch.nn.Module, data: Part, epochs: int, seed: int) -> None:
-    """Adam, its rate falling in a straight line (algorithm 8.1's schedule), so that the last weights are settled ones."""
+def _fit(net: torch.nn.Module, data: Split, epochs: int, seed: int) -> None:
+    """Train by Adam. The rate falls linearly (algorithm 8.1's schedule), so that the weights settle."""
     optimizer = Adam(net.parameters(), lr=RATE)
 
-    def fall(epoch: int) -> None:
+    def lower_rate(epoch: int) -> None:
         optimizer.param_groups[0]["lr"] = RATE * (1 - (epoch + 1) / epochs)
 
-    train(net, optimizer, data.x, data.y, epochs, seed, watch=fall)
+    train(net, optimizer, data.x, data.y, epochs, seed, watch=lower_rate)
 
 
-def _means(rows: list[dict[str, Any]], kind: str, by: str) -> dict[int, Tensor]:
-    """By depth or width: the accuracies of the seeds."""
-    keys = dict.fromkeys(row[by] for row in rows if row["kind"] == kind)
-    return {key: torch.tensor([row["accuracy"] for row in rows if row["kind"] == kind and row[by] == key]) for key in keys}
+def _accuracies(rows: Table, kind: str, by: str) -> dict[int, Tensor]:
+    """The accuracies of the seeds, by another column of the rows of a kind."""
+    keys = dict.fromkeys(rows.column(by, kind=kind))
+    return {key: torch.tensor(rows.column("accuracy", kind=kind, **{by: key})) for key in keys}
 
 
-def _checks(rows: list[dict[str, Any]]) -> list[Check]:
-    from scipy.stats import spearmanr
-
-    deep, wide = _means(rows, "depth", "depth"), _means(rows, "width", "parameters")
-    first, last = next(iter(deep.values())), list(deep.values())[-1]
-    rank = float(spearmanr(list(deep), [float(v.mean()) for v in deep.values()])[0])
-    shallow, control = (
-        Text("the shallowest", "la menos profunda"),
-        Text("the shallow one with more filters", "la poco profunda con más filtros"),
-    )
+def _checks(rows: Table) -> list[Check]:
+    by_depth, by_size = _accuracies(rows, "depth", "depth"), _accuracies(rows, "width", "parameters")
+    shallowest, *_, deepest = by_depth.values()
+    *_, largest = by_size.values()
+    rank = rank_correlation(list(by_depth), [float(v.mean()) for v in by_depth.values()])
     return [
-        _above(last, first, shallow),
-        Check(
-            Text("rank correlation of depth and accuracy", "correlación de rangos entre profundidad y exactitud"), rank, 0.8, 1
-        ),
-        _above(last, list(wide.values())[-1], control),
+        Check("deepest_over_shallowest", _difference(deepest, shallowest), 2.8),
+        Check("rank", rank, 0.75, 1),
+        Check("deepest_over_control", _difference(deepest, largest), 2.8),
     ]
 
 
-def _above(deepest: Tensor, other: Tensor, name: Text) -> Check:
-    """By how many standard errors of the difference the deepest is better."""
-    error = (deepest.var() / len(deepest) + other.var() / len(other)).sqrt()
-    what = Text(
-        f"accuracy of the deepest minus that of {name.en}, in standard errors",
-        f"exactitud de la más profunda menos la de {name.es}, en errores estándar",
-    )
-    return Check(what, float((deepest.mean() - other.mean()) / error), 2.8)
+def _difference(a: Tensor, b: Tensor) -> float:
+    """How many standard errors of the difference the mean of `a` is above that of `b`."""
+    error = (a.var() / len(a) + b.var() / len(b)).sqrt()
+    return float((a.mean() - b.mean()) / error)
 
 
-def draw(findings: Findings, lang: str = "en") -> Slide:
+def draw(findings: Findings, texts: Texts) -> Slide:
     """Left: by depth. Middle: by parameters, both ways. Right: what is to be read."""
-    say, rows = words(lang), list(findings.rows)
-    figure, (left, middle, *examples) = slide(TITLE, lang, "aabbbc;aabbbd;aabbbe", width_ratios=[1, 1, 1, 1, 1, 1.1])
-    for axes, by in ((left, "depth"), (middle, "parameters")):
-        series = [("depth", BLUE, "o", say("deeper", "más profunda"))]
-        series += [("width", ORANGE, "s", say("shallow, more filters", "poco profunda, más filtros"))] if axes is middle else []
-        for kind, color, marker, label in series:
-            groups = (
-                _means(rows, kind, by)
-                if kind == "depth"
-                else dict([list(_means(rows, "depth", by).items())[1], *_means(rows, kind, by).items()])
-            )
-            axes.plot(list(groups), [float(v.mean()) for v in groups.values()], marker + "-", color=color, label=label)
-            axes.fill_between(
-                list(groups),
-                [float(v.min()) for v in groups.values()],
-                [float(v.max()) for v in groups.values()],
-                color=color,
-                alpha=0.2,
-            )
-    left.set_xlabel(say("convolutions", "convoluciones"))
-    whole(left)
-    middle.set_xlabel(say("parameters", "parámetros"))
+    by_depth, by_size = (_accuracies(findings.rows, "depth", by) for by in ("depth", "parameters"))
+    control = dict([list(by_size.items())[1], *_accuracies(findings.rows, "width", "parameters").items()])
+    figure, (left, middle, *examples) = slide(texts("title"), "aabbbc;aabbbd;aabbbe", width_ratios=[1, 1, 1, 1, 1, 1.1])
+    curve(left, list(by_depth), by_depth.values(), color=BLUE, marker="o")
+    curve(middle, list(by_size), by_size.values(), color=BLUE, marker="o", label=texts("deeper"))
+    curve(middle, list(control), control.values(), color=ORANGE, marker="s", label=texts("more_filters"))
+    left.set_xlabel(texts("convolutions"))
+    integer_ticks(left)
+    middle.set_xlabel(texts("parameters"))
     middle.set_xscale("log")
-    left.set_ylabel(say("test accuracy", "exactitud de prueba"))
+    left.set_ylabel(texts("test_accuracy"))
     middle.legend(loc="lower right")
     middle.sharey(left)
     for axes, image, label in zip(examples, findings.data["examples"], findings.data["labels"], strict=False):
-        picture(axes, image, say(f"class: {label}", f"clase: {label}"), cmap="gray")
+        show_image(axes, image, texts("class", label=label), cmap="gray")
     return figure

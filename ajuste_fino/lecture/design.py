@@ -3,7 +3,7 @@
 The bands. The choice should matter: trained anew with other seeds (the best of many trials is also the luckiest), the best
 design at least 0.01 above the median one on the validation split. What was chosen there should hold on the test split, which
 only the chosen design meets, after the choice: within 0.03, twice the standard error of the difference of two accuracies near
-0.97 on 359 pictures each, and some more.
+0.97 on 359 images each, and some more.
 
 Sources: the lecture's list of choices; Hutter, Hoos and Leyton-Brown, ICML 2014, for the importances.
 """
@@ -14,30 +14,19 @@ import torch
 
 from ajuste_fino import sweep
 from ajuste_fino.backbone.designed import Design, DesignedNet
-from ajuste_fino.lecture.data import Part, digits
-from ajuste_fino.lecture.findings import Check, Findings, Limit, Text, words
-from ajuste_fino.lecture.slide import Slide, slide, whole
+from ajuste_fino.lecture.data import Split, digits
+from ajuste_fino.lecture.findings import Check, Findings, Limit, Table
+from ajuste_fino.lecture.slide import Slide, integer_ticks, slide
+from ajuste_fino.lecture.text import Texts
 from ajuste_fino.lecture.training import accuracy, train
 from ajuste_fino.report.plots import ORANGE
 from ajuste_fino.report.search import history, importance
 from ajuste_fino.scratch import nn
 from ajuste_fino.scratch.optim import Adam
 
-TITLE = Text(
-    "Designing a CNN is model selection: what the validation split chooses holds on the test split",
-    "Diseñar una CNN es selección de modelo: lo que elige la validación se sostiene en la prueba",
-)
 FORMULAS = (r"\hat{m}=\mathrm{arg\,max}_m\;\mathrm{acc}_{\mathrm{val}}(m)\;\rightarrow\;\mathrm{acc}_{\mathrm{test}}(\hat{m})",)
 LIMITS = {"layers": Limit(1, 3), "trials": Limit(4, 10_000)}
 USES = ("sweep (Optuna)", "backbone.designed.DesignedNet", "scratch.nn", "scratch.optim.Adam")
-
-
-SAID = {
-    "matters": Text(
-        "validation, trained anew: best minus median design", "validación, entrenados de nuevo: mejor menos mediano"
-    ),
-    "holds": Text("best design: validation minus test accuracy", "mejor diseño: exactitud de validación menos de prueba"),
-}
 
 
 def measure(
@@ -51,30 +40,31 @@ def measure(
         epochs: of each training.
         seeds: trainings of the chosen design.
     """
-    first, val, test = digits()
+    train_set, val, test = digits()
     space = {"layers": layers, "filters": filters, "pooling": poolings, "hidden": hidden}
     study = sweep.study(None, "design")
-    sweep.search(study, lambda values, number: _score(values, first, val, epochs, number), space, trials, seed=0)
-    rows: list[dict[str, Any]] = [{"trial": t.number, **t.params, "validation": t.value, "test": ""} for t in study.trials]
+    sweep.search(study, lambda values, number: _score(values, train_set, val, epochs, number), space, trials, seed=0)
+    rows = Table({"trial": t.number, **t.params, "validation": t.value, "test": ""} for t in study.trials)
     best, ranked = study.best_trial, sorted(study.trials, key=lambda trial: float(trial.value or 0))
     again = {
-        name: [_score(trial.params, first, val, epochs, 1000 + seed) for seed in range(seeds)]
+        name: [_score(trial.params, train_set, val, epochs, 1000 + seed) for seed in range(seeds)]
         for name, trial in (("best", best), ("median", ranked[len(ranked) // 2]))
     }
-    finals = [_score(best.params, first, test, epochs, 1000 + seed) for seed in range(seeds)]
+    finals = [_score(best.params, train_set, test, epochs, 1000 + seed) for seed in range(seeds)]
     rows += [
         {"trial": f"best, seed {n}", **best.params, "validation": a, "test": b}
         for n, (a, b) in enumerate(zip(again["best"], finals, strict=True))
     ]
-    chosen, middle, held = (sum(scores) / len(scores) for scores in (again["best"], again["median"], finals))
+    best_val, median_val, best_test = (sum(scores) / len(scores) for scores in (again["best"], again["median"], finals))
     checks = [
-        Check(SAID["matters"], chosen - middle, 0.01),
-        Check(SAID["holds"], chosen - held, -0.03, 0.03),
+        Check("matters", best_val - median_val, 0.01),
+        Check("holds", best_val - best_test, -0.03, 0.03),
     ]
-    return Findings(checks, rows, {"importances": sweep.importances(study), "best": best.params, "held": held})
+    return Findings(checks, rows, {"importances": sweep.importances(study), "best": best.params, "test accuracy": best_test})
 
 
-def _score(values: dict[str, Any], first: Part, judge: Part, epochs: int, seed: int) -> float:
+def _score(values: dict[str, Any], train_set: Split, eval_set: Split, epochs: int, seed: int) -> float:
+    """Train a network of these choices; its accuracy on another split."""
     torch.manual_seed(seed)
     body = DesignedNet(
         Design(
@@ -82,38 +72,27 @@ def _score(values: dict[str, Any], first: Part, judge: Part, epochs: int, seed: 
         )
     )
     width = body.design.widths[-1] * body.design.grid**2
-    part = [nn.Linear(width, values["hidden"]), nn.ReLU()] if values["hidden"] else []
-    net = torch.nn.Sequential(body, *part, nn.Linear(values["hidden"] or width, 10))
-    train(net, Adam(net.parameters(), lr=3e-3), _coloured(first.x), first.y, epochs, seed)
-    return accuracy(net, _coloured(judge.x), judge.y)
+    hidden = [nn.Linear(width, values["hidden"]), nn.ReLU()] if values["hidden"] else []
+    net = torch.nn.Sequential(body, *hidden, nn.Linear(values["hidden"] or width, 10))
+    train(net, Adam(net.parameters(), lr=3e-3), _as_rgb(train_set.x), train_set.y, epochs, seed)
+    return accuracy(net, _as_rgb(eval_set.x), eval_set.y)
 
 
-def _coloured(x: torch.Tensor) -> torch.Tensor:
+def _as_rgb(x: torch.Tensor) -> torch.Tensor:
     """Grey (N, 1, 8, 8) as the three channels that a designed network reads."""
     return x.expand(-1, 3, -1, -1).contiguous()
 
 
-def draw(findings: Findings, lang: str = "en") -> Slide:
+def draw(findings: Findings, texts: Texts) -> Slide:
     """Left: the trials, the best so far, and the test accuracy. Right: how important each choice was."""
-    say = words(lang)
-    figure, (left, right) = slide(TITLE, lang, "ab", width_ratios=[1.6, 1])
-    values = [row["validation"] for row in findings.rows if row["test"] == ""]
-    history(left, values, say("a design, validation", "un diseño, validación"), say("best so far", "el mejor hasta ahí"))
-    left.axhline(
-        findings.data["held"], color=ORANGE, linestyle="--", label=say("the best, on the test split", "el mejor, en la prueba")
-    )
-    left.set_xlabel(say("trial", "ensayo"))
-    left.set_ylabel(say("accuracy", "exactitud"))
+    figure, (left, right) = slide(texts("title"), "ab", width_ratios=[1.6, 1])
+    history(left, findings.rows.column("validation", test=""), texts("a_design"), texts("best_so_far"))
+    left.axhline(findings.data["test accuracy"], color=ORANGE, linestyle="--", label=texts("best_on_test"))
+    left.set_xlabel(texts("trial"))
+    left.set_ylabel(texts("accuracy"))
     left.legend()
-    whole(left)
-    names = {
-        "layers": say("layers", "capas"),
-        "filters": say("filters", "filtros"),
-        "pooling": "pooling",
-        "hidden": say("fully connected", "totalmente conectada"),
-    }
-    chosen = findings.data["best"]
-    spoken = {name: f"{text}\n({say('best', 'mejor')}: {chosen[name]})" for name, text in names.items()}
-    importance(right, findings.data["importances"], spoken)
-    right.set_xlabel(say("importance (share of the variation)", "importancia (fracción de la variación)"))
+    integer_ticks(left)
+    labels = {choice: texts(choice, best=value) for choice, value in findings.data["best"].items()}
+    importance(right, findings.data["importances"], labels)
+    right.set_xlabel(texts("importance"))
     return figure

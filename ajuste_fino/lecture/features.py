@@ -10,28 +10,25 @@ Sources: Yosinski, Clune, Bengio and Lipson, "How transferable are features in d
 and Bengio, "Understanding intermediate layers using linear classifier probes", 2016.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from ajuste_fino.backbone import Backbone, build
 from ajuste_fino.data.fractals import render_masks, scenes
-from ajuste_fino.lecture.findings import Check, Findings, Limit, Text, mean, words
-from ajuste_fino.lecture.frozen import Features, Rows, embedded
-from ajuste_fino.lecture.slide import Slide, picture, slide
+from ajuste_fino.lecture.data import Split
+from ajuste_fino.lecture.findings import Check, Findings, Limit, Table
+from ajuste_fino.lecture.frozen import Features, embedded, standardise
+from ajuste_fino.lecture.slide import Slide, curve, show_image, slide
+from ajuste_fino.lecture.stats import rank_correlation
+from ajuste_fino.lecture.text import Texts
 from ajuste_fino.report.plots import BLUE, ORANGE
 
-TITLE = Text(
-    "On its own task a CNN's deeper layers know more; on another task the best layer comes earlier",
-    "En su propia tarea las capas más profundas de una CNN saben más; en otra tarea la mejor capa está antes",
-)
 FORMULAS = (r"p(y\,|\,x)=\mathrm{softmax}(V\,z_n(x)+c)",)
 LIMITS = {"systems": Limit(2, 256), "tests": Limit(20, 10_000)}
-USES = ("backbone.embedded", "features.Cached", "data.fractals", "scikit-learn's LogisticRegression")
+USES = ("backbone.embedded", "features.CachedFeatures", "data.fractals", "scikit-learn's LogisticRegression")
 LAYERS = ("stem", "block1", "block2", "block3", "block4")
 GRID = 4
-STRENGTH = 1e-3  # C, the inverse of the regularisation
+INVERSE_STRENGTH = 1e-3  # of the regularisation: scikit-learn's C
 RENDERED = 48  # variants of each system, as in the training of the weights
 
 
@@ -40,19 +37,19 @@ def measure(*, systems: int, labels: int, tests: int, seeds: int) -> Findings:
 
     Args:
         systems: of the 256 classes of fractals that the backbone was trained on.
-        labels: training pictures of each class, in both tasks.
-        tests: pictures of fractals that judge.
-        seeds: drawn sets of training pictures.
+        labels: training images of each class, in both tasks.
+        tests: images of fractals that the probe is judged on.
+        seeds: drawn sets of training images.
     """
     backbones = {layer: build("embedded", tap=f"features.{layer}", pool=GRID)[0].eval() for layer in LAYERS}
     tasks = {"fractals": _fractals(backbones, systems, labels * seeds, tests), "digits": _digits()}
-    rows = [
+    rows = Table(
         {"task": task, "layer": layer, "seed": seed, "accuracy": _probe(data, labels, seed)}
         for task, layers in tasks.items()
         for layer, data in layers.items()
         for seed in range(seeds)
-    ]
-    best = max(LAYERS, key=lambda layer: mean(rows, "accuracy", task="digits", layer=layer))
+    )
+    best = max(LAYERS, key=lambda layer: rows.mean("accuracy", task="digits", layer=layer))
     shown = tasks["digits"][best].val
     data = {"filters": _filters(backbones["stem"]), "pca": _pca(shown.x), "classes": shown.y, "best": best}
     return Findings(_checks(rows), rows, data)
@@ -75,18 +72,18 @@ def _fractals(backbones: dict[str, Backbone], systems: int, of_each: int, tests:
     found = {}
     for layer, backbone in backbones.items():
         x = torch.cat([backbone((part - 0.5) / 0.25) for part in images.split(64)])
-        found[layer] = Features(Rows(x[tests:], y[tests:]), Rows(x[:tests], y[:tests]), Rows(x[:0], y[:0]))
+        found[layer] = Features(Split(x[tests:], y[tests:]), Split(x[:tests], y[:tests]), Split(x[:0], y[:0]))
     return found
 
 
 def _probe(data: Features, labels: int, seed: int) -> float:
-    """Validation accuracy of logistic regression on `labels` pictures of each class."""
+    """Validation accuracy of logistic regression on `labels` images of each class."""
     from sklearn.linear_model import LogisticRegression
 
-    train = data.train.of_each(labels, seed)
-    mean, std = train.x.mean(0), train.x.std(0).clamp(min=1e-6)
-    probe = LogisticRegression(C=STRENGTH, max_iter=500).fit(((train.x - mean) / std).numpy(), train.y.numpy())
-    return float(probe.score(((data.val.x - mean) / std).numpy(), data.val.y.numpy()))
+    train = data.train.sample(labels, seed)
+    scaled = standardise(train.x)
+    probe = LogisticRegression(C=INVERSE_STRENGTH, max_iter=500).fit(scaled(train.x).numpy(), train.y.numpy())
+    return float(probe.score(scaled(data.val.x).numpy(), data.val.y.numpy()))
 
 
 def _filters(backbone: Backbone) -> Tensor:
@@ -98,66 +95,37 @@ def _filters(backbone: Backbone) -> Tensor:
 
 def _pca(x: Tensor) -> Tensor:
     """(N, D) → (N, 2): the two directions of the largest variance."""
-    centred = (x - x.mean(0)) / x.std(0).clamp(min=1e-6)
-    u, s, _ = torch.linalg.svd(centred, full_matrices=False)
+    u, s, _ = torch.linalg.svd(standardise(x)(x), full_matrices=False)
     return u[:, :2] * s[:2]
 
 
-def _checks(rows: list[dict[str, Any]]) -> list[Check]:
-    from scipy.stats import spearmanr
-
-    curves = {task: [mean(rows, "accuracy", task=task, layer=layer) for layer in LAYERS] for task in ("fractals", "digits")}
-    rank = float(spearmanr(range(len(LAYERS)), curves["fractals"])[0])
+def _checks(rows: Table) -> list[Check]:
+    curves = {task: [rows.mean("accuracy", task=task, layer=layer) for layer in LAYERS] for task in ("fractals", "digits")}
+    rank = rank_correlation(range(len(LAYERS)), curves["fractals"])
     best = {task: curve.index(max(curve)) for task, curve in curves.items()}
     return [
-        Check(
-            Text(
-                "own task: rank correlation of depth and accuracy",
-                "tarea propia: correlación de rangos de profundidad y exactitud",
-            ),
-            rank,
-            0.85,
-            1,
-        ),
-        Check(
-            Text(
-                "layers by which the best comes earlier on the other task", "capas en que la mejor se adelanta en la otra tarea"
-            ),
-            best["fractals"] - best["digits"],
-            1,
-        ),
+        Check("rank", rank, 0.85, 1),
+        Check("earlier", best["fractals"] - best["digits"], 1),
     ]
 
 
-def draw(findings: Findings, lang: str = "en") -> Slide:
+def draw(findings: Findings, texts: Texts) -> Slide:
     """Left: accuracy by layer. Right: the first filters; the validation digits by two components of the best layer."""
-    say, rows = words(lang), list(findings.rows)
-    figure, (curve, filters, pca) = slide(TITLE, lang, "ab;ac", width_ratios=[1.35, 1], height_ratios=[1, 1.6])
-    names = {
-        "fractals": say("own task: fractals, new scenes", "tarea propia: fractales, escenas nuevas"),
-        "digits": say("another task: handwritten digits", "otra tarea: dígitos manuscritos"),
-    }
-    for (task, label), color, marker in zip(names.items(), (BLUE, ORANGE), "os", strict=True):
-        values = [[row["accuracy"] for row in rows if (row["task"], row["layer"]) == (task, layer)] for layer in LAYERS]
-        curve.plot(LAYERS, [sum(v) / len(v) for v in values], marker + "-", color=color, label=label)
-        curve.fill_between(LAYERS, [min(v) for v in values], [max(v) for v in values], color=color, alpha=0.2)
-    curve.set_xlabel(say("layer after which a linear probe reads", "capa tras la cual lee un clasificador lineal"))
-    curve.set_ylabel(say("validation accuracy", "exactitud de validación"))
-    curve.legend(loc="lower right")
+    figure, (by_layer, filters, pca) = slide(texts("title"), "ab;ac", width_ratios=[1.35, 1], height_ratios=[1, 1.6])
+    for task, color, marker in (("fractals", BLUE, "o"), ("digits", ORANGE, "s")):
+        values = [findings.rows.column("accuracy", task=task, layer=layer) for layer in LAYERS]
+        curve(by_layer, LAYERS, values, color=color, marker=marker, label=texts(task))
+    by_layer.set_xlabel(texts("layer"))
+    by_layer.set_ylabel(texts("accuracy"))
+    by_layer.legend(loc="lower right")
     masks = torch.nn.functional.pad(findings.data["filters"], (1, 1, 1, 1), value=1.0)
     grid = torch.cat([torch.cat(list(row), 2) for row in masks.split(8)], 1)
-    picture(filters, grid.permute(1, 2, 0), say("the 32 filters of the first layer", "los 32 filtros de la primera capa"))
+    show_image(filters, grid, texts("filters"))
     x, y = findings.data["pca"].T
     for digit in range(10):
         here = findings.data["classes"] == digit
         pca.scatter(x[here], y[here], s=45, marker=f"${digit}$", color=f"C{digit}")
-    pca.set_title(
-        say(
-            f"digits after {findings.data['best']}, two main components",
-            f"dígitos tras {findings.data['best']}, dos componentes principales",
-        ),
-        fontsize=13,
-    )
+    pca.set_title(texts("pca", layer=findings.data["best"]), fontsize=13)
     pca.set_xticks([])
     pca.set_yticks([])
     return figure

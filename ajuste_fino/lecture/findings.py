@@ -1,35 +1,18 @@
 """What an experiment returns: checks with bands fixed beforehand, a table, and what its figure needs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any, NamedTuple
+from typing import Any
 
-
-class Text(NamedTuple):
-    """A sentence in the languages of the lecture."""
-
-    en: str
-    es: str
-
-    def said(self, lang: str) -> str:
-        return str(getattr(self, lang))
-
-
-BESIDE = Text("beside the lecture's claim", "fuera de lo que afirma la clase")
-Say = Callable[[str, str], str]
-
-
-def words(lang: str) -> Say:
-    """English and Spanish → the one that is wanted."""
-    return lambda en, es: Text(en, es).said(lang)
+from ajuste_fino.lecture.text import Texts
 
 
 @dataclass(frozen=True)
 class Limit:
-    """What a setting must be, beside being of its default's kind: each number of it from `low` to `high`, odd if so said.
+    """What a setting must be, beside having its default's type.
 
-    `shortest` is how many numbers a list must have at least.
+    Each of its numbers lies from `low` to `high`, and is odd where `odd` is set; a list has at least `shortest` of them.
     """
 
     low: float = -inf
@@ -37,8 +20,8 @@ class Limit:
     odd: bool = False
     shortest: int = 1
 
-    def breach(self, value: Any) -> str | None:
-        """The rule that a value breaks."""
+    def violation(self, value: Any) -> str | None:
+        """The rule that a value breaks; None where it breaks none."""
         numbers = value if isinstance(value, list) else [value]
         if len(numbers) < self.shortest:
             return f"at least {self.shortest} numbers; got {value}"
@@ -48,10 +31,17 @@ class Limit:
         return None if within else f"from {self.low:g} to {self.high:g}; got {value}"
 
 
-def mean(rows: Sequence[Mapping[str, Any]], column: str, **where: Any) -> float:
-    """The mean of a column over the rows where other columns have given values."""
-    values = [row[column] for row in rows if all(row.get(key) == value for key, value in where.items())]
-    return sum(values) / len(values)
+class Table(list[dict[str, Any]]):
+    """What was measured, a dictionary a row."""
+
+    def column(self, name: str, **where: Any) -> list[Any]:
+        """The values of a column in the rows where other columns have given values."""
+        return [row[name] for row in self if all(row.get(key) == value for key, value in where.items())]
+
+    def mean(self, name: str, **where: Any) -> float:
+        """The mean of `column`."""
+        values = self.column(name, **where)
+        return float(sum(values) / len(values))
 
 
 @dataclass(frozen=True)
@@ -59,51 +49,57 @@ class Check:
     """A measured value and the band it was expected in.
 
     Args:
+        name: the key of its sentence in the experiment's texts.
         identity: exact by algebra; outside the band the code is wrong.
-        otherwise: what it means where the value is outside the band.
-        beyond: beside the lecture's claim: it is told, and does not decide the verdict.
+        explanation: the key of what it means where the value is outside the band.
+        informational: beside the lecture's claim; it is reported and does not decide the verdict.
+        values: what the placeholders of the sentence stand for.
     """
 
-    what: Text
+    name: str
     value: float
     low: float = -inf
     high: float = inf
     identity: bool = False
-    otherwise: Text | None = None
-    beyond: bool = False
+    explanation: str | None = None
+    informational: bool = False
+    values: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def holds(self) -> bool:
         return bool(self.low <= self.value <= self.high)  # False for NaN; numbers may be numpy's
 
+    def sentence(self, texts: Texts) -> str:
+        return texts(self.name, **self.values)
+
+    def reason(self, texts: Texts) -> str | None:
+        """The explanation, where the value is outside the band and there is one."""
+        return texts(self.explanation) if self.explanation and not self.holds else None
+
 
 @dataclass(frozen=True)
 class Findings:
-    """Checks, the table (a dictionary a row), and arrays to draw."""
+    """Checks, the table, and arrays to draw."""
 
     checks: Sequence[Check]
-    rows: Sequence[dict[str, Any]]
+    rows: Table
     data: dict[str, Any] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
-        return "PASS" if all(check.holds or check.beyond for check in self.checks) else "NOT REPRODUCED"
+        return "PASS" if all(check.holds or check.informational for check in self.checks) else "NOT REPRODUCED"
 
     @property
     def broken(self) -> list[Check]:
         """Identities that do not hold: a defect of the code, not a finding."""
         return [check for check in self.checks if check.identity and not check.holds]
 
-    def told(self, lang: str) -> str:
-        """The verdict, then a line for each check, and why where one does not hold."""
+    def summary(self, texts: Texts) -> str:
+        """The verdict, then a line for each check, and the explanation where one does not hold."""
         lines = [self.verdict]
         for check in self.checks:
-            beside = f" ({BESIDE.said(lang)})" if check.beyond else ""
-            lines.append(f"  {'✓' if check.holds else '✗'} {check.what.said(lang)}{beside}: {check.value:.4g}")
-            if check.otherwise and not check.holds:
-                lines.append(f"    {check.otherwise.said(lang)}")
+            beside = f" ({texts('informational')})" if check.informational else ""
+            lines.append(f"  {'✓' if check.holds else '✗'} {check.sentence(texts)}{beside}: {check.value:.4g}")
+            if reason := check.reason(texts):
+                lines.append(f"    {reason}")
         return "\n".join(lines)
-
-    def column(self, name: str, **where: Any) -> list[Any]:
-        """The values of a column in the rows where other columns have given values."""
-        return [row[name] for row in self.rows if all(row.get(key) == value for key, value in where.items())]

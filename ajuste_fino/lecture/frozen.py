@@ -16,38 +16,28 @@ from ajuste_fino.data.manifest import load_manifest
 from ajuste_fino.data.transforms import Augmentation, Preprocessing
 from ajuste_fino.features import CachedFeatures, Extractor
 from ajuste_fino.freezing import Frozen
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Features (N, D) and classes (N,)."""
-
-    x: Tensor
-    y: Tensor
-
-    def of_each(self, labels: int, seed: int) -> "Rows":
-        """`labels` rows of each class, drawn without replacement; 0: all."""
-        return self if labels == 0 else Rows(*(t[self.chosen(labels, seed)] for t in (self.x, self.y)))
-
-    def chosen(self, labels: int, seed: int) -> Tensor:
-        """Their positions."""
-        order = torch.randperm(len(self.y), generator=torch.Generator().manual_seed(seed))
-        if labels == 0:
-            return order
-        return torch.cat([order[self.y[order] == label][:labels] for label in self.y.unique()])
+from ajuste_fino.head import Standardise
+from ajuste_fino.lecture.data import Split
 
 
 @dataclass(frozen=True)
 class Features:
-    """The three splits; the test split is for the last word only."""
+    """The three splits; the test split judges once, at the end."""
 
-    train: Rows
-    val: Rows
-    test: Rows
+    train: Split
+    val: Split
+    test: Split
 
     @property
     def num_features(self) -> int:
         return self.train.x.shape[1]
+
+
+def standardise(x: Tensor) -> Standardise:
+    """The layer that gives the features x (N, D) zero mean and unit variance, and other features the same treatment."""
+    layer = Standardise(x.shape[1])
+    layer.set(x.mean(0), x.std(0))
+    return layer
 
 
 def quiet(items: Iterable, _total: int, _what: str) -> Iterator:
@@ -64,4 +54,4 @@ def embedded(tap: str | None = None, pool: int | None = None) -> Features:
     cached = CachedFeatures(extractor, Augmentation(1.0, 0.0, 0.0), LoaderConfig(torch.device("cpu"), 64, cores, quiet))
     manifest = load_manifest(DataConfig(digits_folder()), cores, quiet)
     parts = (manifest.split(split) for split in ("train", "val", "test"))
-    return Features(*(Rows(torch.cat(list(cached.features_of(part))), torch.tensor(manifest.targets(part))) for part in parts))
+    return Features(*(Split(torch.cat(list(cached.features_of(part))), torch.tensor(manifest.targets(part))) for part in parts))

@@ -3,7 +3,7 @@
 The band. The book says that networks have doubled in size about every 2.4 years since hidden units came. A straight line
 through log₂(neurons) by year has a standard error; the claim holds if 2.4 years lie in the 95 % interval of the doubling
 time, over all networks since 1980, the book's and later ones, and if that interval is no wider than from half to twice 2.4. The
-book's seven alone are too few for a narrow interval: that they double in half to twice that time is told beside it.
+book's seven alone are too few for a narrow interval: that they double in half to twice that time is an informational check.
 
 Counting. A neuron is an element that a layer with weights puts out for one image (biases and activations are part of it); its
 connections are the inputs it reads. Layers are built on torch's `meta` device, without memory, from what their papers say.
@@ -18,24 +18,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from ajuste_fino.lecture.findings import Check, Findings, Limit, Text, words
+from ajuste_fino.lecture.findings import Check, Findings, Limit, Table
 from ajuste_fino.lecture.slide import Slide, slide
+from ajuste_fino.lecture.text import Texts
 from ajuste_fino.report.plots import BLUE, GREEN, ORANGE
 
-TITLE = Text(
-    "Since hidden units were introduced, artificial neural networks have doubled in size every 2.4 years",
-    "Desde que hay unidades ocultas, las redes neuronales artificiales han duplicado su tamaño cada 2.4 años",
-)
 FORMULAS = (r"\log_2 N(t)=\log_2 N_0+t/T_2",)
 LIMITS = {"confidence": Limit(0.5, 0.9999)}
 USES = ("torchvision.models", "torch.nn on the meta device")
-NOTE = Text(
-    "Of the lists' twenty networks those are counted that their papers describe layer by layer; Boltzmann machines, echo "
-    "states and recurrent networks are left out. Each is counted at the image size of its paper: 600 px for EfficientNet-B7.",
-    "De las veinte redes de las listas se cuentan las que sus artículos describen capa por capa; quedan fuera las máquinas de "
-    "Boltzmann, los estados de eco y las redes recurrentes. Cada una se cuenta con el tamaño de imagen de su artículo: 600 px "
-    "para EfficientNet-B7.",
-)
 
 
 class Network(NamedTuple):
@@ -69,7 +59,7 @@ def _lenet() -> nn.Module:
     return nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(120, 84), nn.Linear(84, 10))
 
 
-def _published(name: str, side: int = 224) -> tuple[Any, tuple[int, ...]]:
+def _torchvision(name: str, side: int = 224) -> tuple[Any, tuple[int, ...]]:
     def build() -> nn.Module:
         from torchvision import models
 
@@ -87,15 +77,15 @@ NETWORKS = (
     Network("LeNet-5", 1998, True, _lenet, (1, 32, 32)),
     Network("Deep belief net", 2006, True, lambda: _dense(784, 500, 500, 2000, 10), (784,)),
     Network("GPU MLP", 2010, True, lambda: _dense(784, 2500, 2000, 1500, 1000, 500, 10), (784,)),
-    Network("AlexNet", 2012, True, *_published("alexnet")),
-    Network("GoogLeNet", 2014, True, *_published("googlenet")),
-    Network("VGG-16", 2014, False, *_published("vgg16")),
-    Network("ResNet-50", 2015, False, *_published("resnet50")),
-    Network("ResNeXt-101", 2016, False, *_published("resnext101_64x4d")),
-    Network("DenseNet-201", 2017, False, *_published("densenet201")),
-    Network("EfficientNet-B7", 2019, False, *_published("efficientnet_b7", 600)),
-    Network("ViT-L/16", 2020, False, *_published("vit_l_16")),
-    Network("ConvNeXt-L", 2022, False, *_published("convnext_large")),
+    Network("AlexNet", 2012, True, *_torchvision("alexnet")),
+    Network("GoogLeNet", 2014, True, *_torchvision("googlenet")),
+    Network("VGG-16", 2014, False, *_torchvision("vgg16")),
+    Network("ResNet-50", 2015, False, *_torchvision("resnet50")),
+    Network("ResNeXt-101", 2016, False, *_torchvision("resnext101_64x4d")),
+    Network("DenseNet-201", 2017, False, *_torchvision("densenet201")),
+    Network("EfficientNet-B7", 2019, False, *_torchvision("efficientnet_b7", 600)),
+    Network("ViT-L/16", 2020, False, *_torchvision("vit_l_16")),
+    Network("ConvNeXt-L", 2022, False, *_torchvision("convnext_large")),
 )
 
 
@@ -105,28 +95,19 @@ def measure(*, confidence: float) -> Findings:
     Args:
         confidence: of the interval, 0.95 for 95 %.
     """
-    rows = [{"network": n.name, "year": n.year, "book": n.book, **_counted(n)} for n in NETWORKS]
+    rows = Table({"network": n.name, "year": n.year, "book": n.book, **_count(n)} for n in NETWORKS)
     # ADALINE and the perceptron came before hidden units were trained: the claim starts after them
     hidden = [row for row in rows if row["year"] >= 1980]
-    book, whole = (_fitted(part, confidence) for part in ([row for row in hidden if row["book"]], hidden))
-    low = Text(
-        "doubling time of all networks since 1980, years: low end of its interval",
-        "tiempo de duplicación de todas las redes desde 1980, años: extremo inferior del intervalo",
-    )
-    high = Text(
-        "doubling time of all networks since 1980, years: high end",
-        "tiempo de duplicación de todas las redes desde 1980, años: extremo superior",
-    )
-    alone = Text("doubling time of the book's seven alone, years", "tiempo de duplicación de solo las siete del libro, años")
+    book, whole = (_fit(part, confidence) for part in ([row for row in hidden if row["book"]], hidden))
     checks = [
-        Check(low, whole["low"], 1.2, 2.4),
-        Check(high, whole["high"], 2.4, 4.8),
-        Check(alone, book["years"], 1.2, 4.8, beyond=True),
+        Check("low_end", whole["low"], 1.2, 2.4),
+        Check("high_end", whole["high"], 2.4, 4.8),
+        Check("book_alone", book["years"], 1.2, 4.8, informational=True),
     ]
     return Findings(checks, rows, {"book": book, "all": whole, "confidence": confidence})
 
 
-def _counted(network: Network) -> dict[str, Any]:
+def _count(network: Network) -> dict[str, Any]:
     """Neurons, connections, and connections of a neuron on average, for one input.
 
     Attention has four layers with weights: queries, keys, values and output.
@@ -150,7 +131,7 @@ def _counted(network: Network) -> dict[str, Any]:
     return {**count, "connections per neuron": count["connections"] / count["neurons"]}
 
 
-def _fitted(rows: list[dict[str, Any]], confidence: float) -> dict[str, float]:
+def _fit(rows: list[dict[str, Any]], confidence: float) -> dict[str, float]:
     """Least squares of log₂ neurons on the year; the doubling time, with the interval of the slope."""
     from scipy import stats
 
@@ -163,33 +144,31 @@ def _fitted(rows: list[dict[str, Any]], confidence: float) -> dict[str, float]:
     return {"slope": line.slope, "intercept": line.intercept, "years": 1 / line.slope, "low": 1 / steep, "high": high}
 
 
-def draw(findings: Findings, lang: str = "en") -> Slide:
+def draw(findings: Findings, texts: Texts) -> Slide:
     """Left: neurons by year, with both lines. Right: connections of a neuron."""
-    say, rows = words(lang), list(findings.rows)
-    figure, (left, right) = slide(TITLE, lang, "ab", width_ratios=[1.4, 1])
-    for axes, what in ((left, "neurons"), (right, "connections per neuron")):
-        for book, color, marker, label in (
-            (True, BLUE, "o", say("in the book's lists", "en las listas del libro")),
-            (False, ORANGE, "s", say("later", "posteriores")),
-        ):
-            part = [row for row in rows if row["book"] == book]
-            axes.semilogy([row["year"] for row in part], [row[what] for row in part], marker, color=color, label=label)
-        axes.set_xlabel(say("year", "año"))
-    _labels(left, rows)
-    for name, color, en, es in (("book", BLUE, "book's", "las del libro"), ("all", GREEN, "all", "todas")):
+    rows = findings.rows
+    figure, (left, right) = slide(texts("title"), "ab", width_ratios=[1.4, 1])
+    for axes, quantity in ((left, "neurons"), (right, "connections per neuron")):
+        for book, color, marker, key in ((True, BLUE, "o", "in_book"), (False, ORANGE, "s", "later")):
+            axes.semilogy(
+                rows.column("year", book=book), rows.column(quantity, book=book), marker, color=color, label=texts(key)
+            )
+        axes.set_xlabel(texts("year"))
+    _annotate(left, rows)
+    for name, color, key in (("book", BLUE, "book_line"), ("all", GREEN, "all_line")):
         line, years = findings.data[name], torch.tensor([1980.0, 2022.0])
         interval = f"{line['years']:.1f} [{line['low']:.1f}, {line['high']:.1f}]".replace("inf", "∞")
-        label = say(f"{en}: doubles in {interval} years", f"{es}: se duplica en {interval} años")
-        left.plot(years, 2 ** (line["slope"] * years.double() + line["intercept"]), "--", color=color, label=label)
-    left.set_ylabel(say("neurons", "neuronas"))
-    right.set_ylabel(say("connections per neuron", "conexiones por neurona"))
+        sizes = 2 ** (line["slope"] * years.double() + line["intercept"])
+        left.plot(years, sizes, "--", color=color, label=texts(key, interval=interval))
+    left.set_ylabel(texts("neurons"))
+    right.set_ylabel(texts("connections"))
     left.set_ylim(top=1e11)
     left.legend(loc="upper left", fontsize=11)
     right.legend(loc="upper left")
     return figure
 
 
-def _labels(axes: Any, rows: list[dict[str, Any]]) -> None:
+def _annotate(axes: Any, rows: Table) -> None:
     """The names of some, where they do not cover each other."""
     sides = {
         "Perceptron": (6, 6),

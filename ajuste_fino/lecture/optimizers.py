@@ -1,7 +1,7 @@
 """Five optimizers on one network, each at its own best rate: how many steps does each need to come where SGD ends?
 
 The band. The four refinements were made to need fewer steps: each should reach SGD's final training loss in less than all
-of SGD's steps, in the same order of pictures from the same first weights, at the median of the seeds. What is compared is
+of SGD's steps, in the same order of images from the same first weights, at the median of the seeds. What is compared is
 training loss, so the rates are chosen by it, by the worst of some seeds that are not counted (a rate that fails now and then is
 not the best one); no grid may end at the chosen rate.
 
@@ -9,7 +9,7 @@ Source: Goodfellow, Bengio and Courville, *Deep Learning*, 2016, algorithms 8.1,
 """
 
 from functools import partial
-from statistics import median
+from statistics import median, median_low
 from typing import Any
 
 import torch
@@ -17,37 +17,28 @@ from matplotlib.animation import FuncAnimation
 from torch import Tensor
 
 from ajuste_fino.lecture.data import digits
-from ajuste_fino.lecture.findings import Check, Findings, Text, words
-from ajuste_fino.lecture.slide import MARKERS, Slide, slide
+from ajuste_fino.lecture.findings import Check, Findings, Table
+from ajuste_fino.lecture.slide import MARKERS, Slide, curve, slide
+from ajuste_fino.lecture.text import Texts
 from ajuste_fino.lecture.training import one_thread, train
 from ajuste_fino.report.plots import COLORS
 from ajuste_fino.scratch import nn
 from ajuste_fino.scratch.optim import SGD, Adagrad, Adam, RMSprop
 
-TITLE = Text(
-    "Momentum, AdaGrad, RMSProp and Adam, each at its best rate, reach SGD's final loss in fewer steps",
-    "Momentum, AdaGrad, RMSProp y Adam, cada uno con su mejor tasa, alcanzan la pérdida final de SGD en menos pasos",
-)
 FORMULAS = (
     r"\mathrm{AdaGrad:}\;r\leftarrow r+g\odot g,\;\Delta\theta=-\frac{\epsilon}{\delta+\sqrt{r}}\odot g",
     r"\mathrm{RMSProp:}\;r\leftarrow\rho r+(1-\rho)\,g\odot g,\;\Delta\theta=-\frac{\epsilon}{\sqrt{\delta+r}}\odot g",
     r"\mathrm{Adam:}\;\Delta\theta=-\epsilon\,\frac{\hat{s}}{\sqrt{\hat{r}}+\delta},\;\hat{s}=\frac{s}{1-\rho_1^t},\;\hat{r}=\frac{r}{1-\rho_2^t}",
 )
 USES = ("scratch.optim.SGD", "Adagrad", "RMSprop", "Adam", "scratch.nn.Linear", "scratch.nn.ReLU")
-NOTE = Text(
-    "The slide prints ηₖ ∝ √Σ(past values)²; the algorithms beside it divide by that root. RMSProp: the book divides by "
-    "√(δ + r), as here (formulation=book), torch by √r + δ.",
-    "La diapositiva escribe ηₖ ∝ √Σ(valores pasados)²; los algoritmos a su lado dividen por esa raíz. RMSProp: el libro divide "
-    "por √(δ + r), como aquí (formulation=book), torch por √r + δ.",
-)
-KINDS: dict[str, Any] = {
+OPTIMIZERS: dict[str, Any] = {
     "SGD": SGD,
     "momentum": partial(SGD, momentum=0.9, formulation="book"),
     "AdaGrad": Adagrad,
     "RMSProp": partial(RMSprop, formulation="book"),
     "Adam": Adam,
 }
-TUNING = (1001, 1002, 1003)
+TUNING_SEEDS = (1001, 1002, 1003)
 WINDOW = 17  # steps of an epoch, over which losses are averaged
 
 
@@ -68,16 +59,16 @@ def measure(*, rates: dict[str, list[float]], hidden: int, epochs: int, seeds: i
         runs = [_run(name, rate, hidden, epochs, seed) for seed in range(seeds)]
         curves[name] = torch.tensor([losses for losses, _ in runs])
         effective[name] = runs[0][1]
-    goals = _smooth(curves["SGD"])[:, -1]
+    goals = _epoch_means(curves["SGD"])[:, -1]
     goal = float(goals.median())
-    shares = {name: _shares(curve, goals) for name, curve in curves.items() if name != "SGD"}
-    ends = {name: _smooth(curve)[:, -1].tolist() for name, curve in curves.items()}
-    rows = [
-        {"optimizer": name, "rate": best[name], "seed": seed, "final loss": loss, "steps over SGD's": share}
+    ratios = {name: _step_ratios(losses, goals) for name, losses in curves.items() if name != "SGD"}
+    ends = {name: _epoch_means(losses)[:, -1].tolist() for name, losses in curves.items()}
+    rows = Table(
+        {"optimizer": name, "rate": best[name], "seed": seed, "final loss": loss, "steps over SGD's": ratio}
         for name, losses in ends.items()
-        for seed, (loss, share) in enumerate(zip(losses, shares.get(name, [1.0] * seeds), strict=True))
-    ]
-    return Findings(_checks(shares, best, rates), rows, {"curves": curves, "effective": effective, "best": best, "goal": goal})
+        for seed, (loss, ratio) in enumerate(zip(losses, ratios.get(name, [1.0] * seeds), strict=True))
+    )
+    return Findings(_checks(ratios, best, rates), rows, {"curves": curves, "effective": effective, "best": best, "goal": goal})
 
 
 def _net(hidden: int, seed: int) -> torch.nn.Sequential:
@@ -87,19 +78,19 @@ def _net(hidden: int, seed: int) -> torch.nn.Sequential:
 
 def _tune(name: str, rate: float, hidden: int, epochs: int) -> float:
     """The training loss of the last epoch, the worst of runs that are not counted; infinite where one diverged."""
-    losses = [float(_smooth(torch.tensor([_run(name, rate, hidden, epochs, seed)[0]]))[0, -1]) for seed in TUNING]
+    losses = [float(_epoch_means(torch.tensor([_run(name, rate, hidden, epochs, seed)[0]]))[0, -1]) for seed in TUNING_SEEDS]
     return max(losses) if all(loss == loss for loss in losses) else float("inf")
 
 
 def _run(name: str, rate: float, hidden: int, epochs: int, seed: int) -> tuple[list[float], Tensor]:
     """Losses of all steps, and the effective rate of each weight at the end."""
-    part, net = digits()[0], _net(hidden, seed)
-    optimizer = KINDS[name](net.parameters(), lr=rate)
-    losses = train(net, optimizer, part.flat, part.y, epochs, seed)
-    return losses, torch.cat([_effective(optimizer, p, rate).flatten() for p in net.parameters()])
+    data, net = digits()[0], _net(hidden, seed)
+    optimizer = OPTIMIZERS[name](net.parameters(), lr=rate)
+    losses = train(net, optimizer, data.flat, data.y, epochs, seed)
+    return losses, torch.cat([_effective_rates(optimizer, p, rate).flatten() for p in net.parameters()])
 
 
-def _effective(optimizer: Any, parameter: Tensor, rate: float) -> Tensor:
+def _effective_rates(optimizer: Any, parameter: Tensor, rate: float) -> Tensor:
     """What a gradient is multiplied by: ε, or ε over the root of the accumulated squares."""
     state, group = optimizer.state[parameter], optimizer.param_groups[0]
     if "sum" in state:
@@ -112,50 +103,43 @@ def _effective(optimizer: Any, parameter: Tensor, rate: float) -> Tensor:
     return torch.full_like(parameter, rate / (1 - group["momentum"]))  # the velocity adds up
 
 
-def _smooth(curve: Tensor) -> Tensor:
+def _epoch_means(losses: Tensor) -> Tensor:
     """Means over the last epoch's steps, (seeds, steps − WINDOW + 1)."""
-    return curve.unfold(1, WINDOW, 1).mean(-1)
+    return losses.unfold(1, WINDOW, 1).mean(-1)
 
 
-def _shares(curve: Tensor, goals: Tensor) -> list[float]:
+def _step_ratios(losses: Tensor, goals: Tensor) -> list[float]:
     """For each seed the steps until SGD's final loss, over all of SGD's steps; infinite where it is not reached."""
-    below = [(row <= goal).nonzero() for row, goal in zip(_smooth(curve), goals, strict=True)]
-    return [float(hit[0] + WINDOW) / curve.shape[1] if len(hit) else float("inf") for hit in below]
+    below = [(row <= goal).nonzero() for row, goal in zip(_epoch_means(losses), goals, strict=True)]
+    return [float(hit[0] + WINDOW) / losses.shape[1] if len(hit) else float("inf") for hit in below]
 
 
-def _checks(shares: dict[str, list[float]], best: dict[str, float], rates: dict[str, list[float]]) -> list[Check]:
-    checks = [
-        Check(Text(f"{name}: steps over SGD's", f"{name}: pasos sobre los de SGD"), median(of_seeds), 0, 0.99)
-        for name, of_seeds in shares.items()
-    ]
+def _checks(ratios: dict[str, list[float]], best: dict[str, float], rates: dict[str, list[float]]) -> list[Check]:
+    checks = [Check("steps_ratio", median(of_seeds), 0, 0.99, values={"optimizer": name}) for name, of_seeds in ratios.items()]
     ends = sum(best[name] in (min(grid), max(grid)) for name, grid in rates.items())
-    return [
-        *checks,
-        Check(Text("rates chosen at an end of their grid", "tasas elegidas en un extremo de su rejilla"), ends, 0, 0),
-    ]
+    return [*checks, Check("grid_ends", ends, 0, 0)]
 
 
-def draw(findings: Findings, lang: str = "en") -> Slide:
+def draw(findings: Findings, texts: Texts) -> Slide:
     """Left: training loss with the seeds' spread. Right: the effective rates of all weights."""
-    say, data = words(lang), findings.data
-    figure, (left, right) = slide(TITLE, lang, "ab", width_ratios=[1.3, 1])
-    for (name, curve), color, marker in zip(data["curves"].items(), COLORS, MARKERS, strict=False):
-        smooth = _smooth(curve)
-        x = range(WINDOW, WINDOW + smooth.shape[1])
-        label = f"{name}, ε = {data['best'][name]:g}"
-        left.plot(x, smooth.median(0).values, color=color, label=label, marker=marker, markevery=40)
-        left.fill_between(x, smooth.amin(0), smooth.amax(0), color=color, alpha=0.2)
-    left.axhline(data["goal"], color="0.4", linestyle=":", label=say("where SGD ends", "donde termina SGD"))
+    data = findings.data
+    figure, (left, right) = slide(texts("title"), "ab", width_ratios=[1.3, 1])
+    for (name, losses), color, marker in zip(data["curves"].items(), COLORS, MARKERS, strict=False):
+        smooth = _epoch_means(losses)
+        x, label = range(WINDOW, WINDOW + smooth.shape[1]), texts("optimizer", name=name, rate=data["best"][name])
+        curve(left, x, smooth.mT, median_low, color=color, label=label, marker=marker, markevery=40)
+    left.axhline(data["goal"], color="0.4", linestyle=":", label=texts("goal"))
     left.set_yscale("log")
-    left.set_xlabel(say("step", "paso"))
-    left.set_ylabel(say("training loss over an epoch (nats)", "pérdida de entrenamiento en una época (nats)"))
+    left.set_xlabel(texts("step"))
+    left.set_ylabel(texts("loss"))
     left.legend()
-    _spread(right, data["effective"])
-    right.set_ylabel(say("effective rate of each weight at the end", "tasa efectiva de cada peso al final"))
+    _draw_quantiles(right, data["effective"])
+    right.set_ylabel(texts("effective"))
     return figure
 
 
-def _spread(axes: Any, effective: dict[str, Tensor]) -> None:
+def _draw_quantiles(axes: Any, effective: dict[str, Tensor]) -> None:
+    """A thin bar from 5 to 95 %, a thick one from 25 to 75 %, and the median."""
     for n, (values, color) in enumerate(zip(effective.values(), COLORS, strict=False)):
         low, q1, middle, q3, high = (float(values.quantile(q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95))
         axes.plot([n, n], [low, high], color=color, linewidth=2)
@@ -165,16 +149,16 @@ def _spread(axes: Any, effective: dict[str, Tensor]) -> None:
     axes.set_xticks(range(len(effective)), list(effective), rotation=20)
 
 
-def animate(findings: Findings, lang: str = "en") -> FuncAnimation:
+def animate(findings: Findings, texts: Texts) -> FuncAnimation:
     """The losses as training goes on, an epoch a frame."""
-    say, curves = words(lang), findings.data["curves"]
-    smooth = {name: _smooth(curve).median(0).values for name, curve in curves.items()}
-    figure, (axes,) = slide(TITLE, lang)
+    curves = findings.data["curves"]
+    smooth = {name: _epoch_means(losses).median(0).values for name, losses in curves.items()}
+    figure, (axes,) = slide(texts("title"))
     lines = [axes.plot([], [], color=color, label=name)[0] for name, color in zip(smooth, COLORS, strict=False)]
     length = len(next(iter(smooth.values())))
     axes.set(xlim=(0, length + WINDOW), yscale="log", ylim=(min(float(s.min()) for s in smooth.values()) / 1.3, 3))
-    axes.set_xlabel(say("step", "paso"))
-    axes.set_ylabel(say("training loss over an epoch (nats)", "pérdida de entrenamiento en una época (nats)"))
+    axes.set_xlabel(texts("step"))
+    axes.set_ylabel(texts("loss"))
     axes.legend(loc="lower left")
 
     def frame(step: int) -> list[Any]:

@@ -1,4 +1,4 @@
-"""All experiments on one page that opens from disk: pictures and formulas are inside, nothing is fetched."""
+"""All experiments on one page that opens from disk: figures and formulas are inside, nothing is fetched."""
 
 import base64
 import json
@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ajuste_fino.files import write_text
-from ajuste_fino.lecture.findings import BESIDE, Say, words
 from ajuste_fino.lecture.record import ANIMATION, CLAIM, FIGURE, table
 from ajuste_fino.lecture.slide import formula
+from ajuste_fino.lecture.text import Texts
 
 ROWS = 12  # of a table; the file has all
 
@@ -38,48 +38,48 @@ a { color: #005a92; } nav li { line-height: 1.9; }
 
 def write(folders: Sequence[Path], path: Path, lang: str) -> None:
     """The page of experiments whose files lie in `folders`, in that order."""
-    say = words(lang)
+    texts = Texts.load("page", lang)
     claims = [json.loads((folder / CLAIM).read_text(encoding="utf-8")) for folder in folders]
-    title = say("Deep networks: the lecture's experiments", "Redes profundas: los experimentos de la clase")
+    title = texts("title")
     passed = sum(claim["verdict"] == "PASS" for claim in claims)
-    told = say(f"{passed} of {len(claims)} claims were reproduced.", f"Se reprodujeron {passed} de {len(claims)} afirmaciones.")
-    body = [f"<h1>{escape(title)}</h1><p>{escape(told)}</p>", _contents(claims, say)]
-    body += [_section(claim, folder, say) for claim, folder in zip(claims, folders, strict=True)]
+    summary = texts("summary", passed=passed, count=len(claims))
+    body = [f"<h1>{escape(title)}</h1><p>{escape(summary)}</p>", _contents(claims, texts)]
+    body += [_section(claim, folder, texts) for claim, folder in zip(claims, folders, strict=True)]
     meta = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
     head = f"{meta}<title>{escape(title)}</title><style>{STYLE}</style>"
     write_text(path, f'<!doctype html>\n<html lang="{lang}"><head>{head}</head><body>{"".join(body)}</body></html>\n')
 
 
-def _verdict(claim: dict[str, Any], say: Say) -> str:
+def _verdict(claim: dict[str, Any], texts: Texts) -> str:
     passed = claim["verdict"] == "PASS"
-    spoken = say("PASS", "REPRODUCIDO") if passed else say("NOT REPRODUCED", "NO REPRODUCIDO")
-    return f'<span class="verdict{"" if passed else " no"}">{spoken}</span>'
+    verdict = texts("reproduced" if passed else "not_reproduced")
+    return f'<span class="verdict{"" if passed else " no"}">{verdict}</span>'
 
 
-def _contents(claims: Sequence[dict[str, Any]], say: Say) -> str:
-    items = [f'<li><a href="#{c["name"]}">{c["name"]}</a> {_verdict(c, say)}</li>' for c in claims]
+def _contents(claims: Sequence[dict[str, Any]], texts: Texts) -> str:
+    items = [f'<li><a href="#{c["name"]}">{c["name"]}</a> {_verdict(c, texts)}</li>' for c in claims]
     return f"<nav><ol>{''.join(items)}</ol></nav>"
 
 
-def _section(claim: dict[str, Any], folder: Path, say: Say) -> str:
+def _section(claim: dict[str, Any], folder: Path, texts: Texts) -> str:
     parts = [
         f'<section id="{claim["name"]}"><h2>{escape(claim["claim"])}</h2>',
-        f"<p>{_verdict(claim, say)}</p>",
+        f"<p>{_verdict(claim, texts)}</p>",
         f'<div class="formulas">{"".join(f"<div>{_svg(tex)}</div>" for tex in claim["formulas"])}</div>',
         _image(folder / FIGURE, claim["claim"]),
-        _image(folder / ANIMATION, say("animation", "animación")) if (folder / ANIMATION).is_file() else "",
-        _checks(claim, say),
+        _image(folder / ANIMATION, texts("animation")) if (folder / ANIMATION).is_file() else "",
+        _checks(claim, texts),
         *(f'<p class="why">{escape(check["why"])}</p>' for check in claim["checks"] if check["why"]),
         f'<p class="note">{escape(claim["note"])}</p>' if claim["note"] else "",
-        _table(folder, say),
-        f"<p>{say('Made of', 'Hecho con')} {', '.join(f'<code>{escape(part)}</code>' for part in claim['uses'])}.</p>",
+        _table(folder, texts),
+        f"<p>{texts('uses')} {', '.join(f'<code>{escape(part)}</code>' for part in claim['uses'])}.</p>",
         f"<pre><code>{escape(_command(claim))}</code></pre></section>",
     ]
     return "".join(parts)
 
 
 def _svg(tex: str) -> str:
-    """The drawing is for the eyes; its source, for those who have it read to them."""
+    """The formula drawn, with its source as the label that a screen reader reads."""
     return formula(tex).replace("<svg", f'<svg role="img" aria-label="{escape(tex)}"', 1)
 
 
@@ -88,10 +88,11 @@ def _image(path: Path, alt: str) -> str:
     return f'<img alt="{escape(alt)}" src="data:image/{path.suffix[1:]};base64,{data}">'
 
 
-def _checks(claim: dict[str, Any], say: Say) -> str:
-    head = [say("measured", "medido"), say("found", "hallado"), say("expected", "esperado"), ""]
+def _checks(claim: dict[str, Any], texts: Texts) -> str:
+    head = [texts("measured"), texts("found"), texts("expected"), ""]
+    beside = f" ({texts('informational')})"
     rows = [
-        f"<td>{escape(c['what'])}{f' ({say(*BESIDE)})' if c['beyond'] else ''}</td>"
+        f"<td>{escape(c['what'])}{beside if c['beyond'] else ''}</td>"
         f'<td class="n">{_number(c["value"])}</td><td class="n">{_band(c["low"], c["high"])}</td>'
         f"<td>{'✓' if c['holds'] else '✗'}</td>"
         for c in claim["checks"]
@@ -109,15 +110,11 @@ def _number(value: float | str | None) -> str:
     return escape(value) if isinstance(value, str) else "" if value is None else f"{value:.4g}"
 
 
-def _table(folder: Path, say: Say) -> str:
+def _table(folder: Path, texts: Texts) -> str:
     header, rows, count = table(folder, ROWS)
     cells = ["".join(f"<td>{escape(_short(cell))}</td>" for cell in row) for row in rows]
-    more = (
-        say(f" (the first {len(rows)} of {count} rows)", f" (las primeras {len(rows)} de {count} filas)")
-        if count > len(rows)
-        else ""
-    )
-    return f"<details><summary>{say('Table', 'Tabla')}{more}</summary>{_html_table(header, cells)}</details>"
+    more = texts("first_rows", shown=len(rows), count=count) if count > len(rows) else ""
+    return f"<details><summary>{texts('table')}{more}</summary>{_html_table(header, cells)}</details>"
 
 
 def _short(cell: str) -> str:

@@ -17,3 +17,8 @@ def photograph(side: int, name: str = "china.jpg") -> Tensor:
     left = (width - height) // 2
     square = image[None, :, :, left : left + height]
     return interpolate(square, (side, side), mode="bilinear", antialias=True)[0].clamp(0, 1)
+
+
+def grey(side: int) -> Tensor:
+    """(1, 1, side, side): the photograph in grey, as a batch of one."""
+    return photograph(side).mean(0)[None, None]

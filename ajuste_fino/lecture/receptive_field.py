@@ -7,27 +7,23 @@ Source: Goodfellow, Bengio and Courville, *Deep Learning*, 2016, figures 9.2 to 
 practice, Luo, Li, Urtasun and Zemel, "Understanding the Effective Receptive Field", NeurIPS 2016.
 """
 
-from typing import Any
-
 import torch
+from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from ajuste_fino.lecture.findings import Check, Findings, Limit, Text, words
+from ajuste_fino.lecture.findings import Check, Findings, Limit, Table
 from ajuste_fino.lecture.photo import photograph
-from ajuste_fino.lecture.slide import MARKERS, Slide, picture, slide, whole
+from ajuste_fino.lecture.slide import MARKERS, Slide, integer_ticks, show_image, slide
+from ajuste_fino.lecture.text import Texts
 from ajuste_fino.report.plots import BLUE, COLORS, GREEN, ORANGE
 from ajuste_fino.scratch import nn
 
-TITLE = Text(
-    "Units of deeper layers see more of the image: strides and pooling multiply the growth of the receptive field",
-    "Las neuronas de capas más profundas ven más de la imagen: stride y pooling multiplican el crecimiento del campo receptivo",
-)
 FORMULAS = (r"r_n=r_{n-1}+(k_n-1)\prod_{m<n}s_m",)
 LIMITS = {"kernel": Limit(2, 9), "depth": Limit(1, 5)}
 USES = ("scratch.nn.Conv2d", "scratch.nn.MaxPool2d")
 MARGIN = 8  # px
-STACKS = {  # (kernel, stride) of each layer, repeated; 0 stands for the masks' side, a negative kernel pools
+STACKS = {  # (kernel, stride) of each layer, repeated; 0 stands for the setting `kernel`, a negative kernel pools
     "conv": [(0, 1)],
     "stride": [(0, 2)],
     "pooling": [(0, 1), (-2, 2)],
@@ -42,7 +38,7 @@ def measure(*, kernel: int, depth: int, seed: int) -> Findings:
         depth: convolutions in a stack.
         seed: of the masks.
     """
-    rows: list[dict[str, Any]] = []
+    rows = Table()
     for name, pattern in STACKS.items():
         layers = [(k or kernel, s) for k, s in pattern * depth]
         for n in range(1, len(layers) + 1):
@@ -50,17 +46,11 @@ def measure(*, kernel: int, depth: int, seed: int) -> Findings:
             support = _support(layers[:n])
             rows.append({"stack": name, "layer": n, "formula": _formula(layers[:n]), "measured": _side(support)})
     wrong = sum(row["formula"] != row["measured"] for row in rows)
-    what = Text(
-        f"layers of {len(rows)} where formula and measured field differ",
-        f"capas, de {len(rows)}, donde fórmula y campo medido difieren",
-    )
-    growth = Text("strides: last field over that without", "con stride: último campo sobre el de sin stride")
-    pooled = Text("pooling: last field over that without", "con pooling: último campo sobre el de sin pooling")
-    last = {name: max(row["measured"] for row in rows if row["stack"] == name) for name in STACKS}
+    last = {name: max(rows.column("measured", stack=name)) for name in STACKS}
     checks = [
-        Check(what, wrong, 0, 0, identity=True),
-        Check(growth, last["stride"] / last["conv"], 2),
-        Check(pooled, last["pooling"] / last["conv"], 2),
+        Check("differ", wrong, 0, 0, identity=True, values={"layers": len(rows)}),
+        Check("stride_grows", last["stride"] / last["conv"], 2),
+        Check("pooling_grows", last["pooling"] / last["conv"], 2),
     ]
     effective = _effective(kernel, depth, seed)
     return Findings(checks, rows, {"kernel": kernel, "effective": effective})
@@ -104,7 +94,7 @@ def _support(layers: list[tuple[int, int]]) -> Tensor:
 
 
 def _side(support: Tensor) -> int:
-    """The side of the square that the support fills; 0 where it has a hole or is none."""
+    """The side of the square that the support fills; 0 where it fills none."""
     rows, columns = support.any(1).sum(), support.any(0).sum()
     return int(rows) if rows == columns and bool(support[:rows, :columns].all()) else 0
 
@@ -122,48 +112,30 @@ def _effective(kernel: int, depth: int, seed: int) -> Tensor:
     return total / total.max()
 
 
-def draw(findings: Findings, lang: str = "en") -> Slide:
+def draw(findings: Findings, texts: Texts) -> Slide:
     """The sides by layer; the fields over a photograph; how the gradient is spread within one."""
-    say = words(lang)
-    names = {
-        "conv": say("convolution, stride 1", "convolución, stride 1"),
-        "stride": say("convolution, stride 2", "convolución, stride 2"),
-        "pooling": say("convolution and 2×2 pooling", "convolución y pooling 2×2"),
-    }
-    figure, (curve, photo, heat) = slide(TITLE, lang, "abc", width_ratios=[1.2, 1.2, 0.9])
-    for (name, label), color, marker in zip(names.items(), (BLUE, ORANGE, GREEN), MARKERS, strict=False):
-        layers = findings.column("layer", stack=name)
-        curve.plot(layers, findings.column("formula", stack=name), "-", color=color, label=label)
-        curve.plot(layers, findings.column("measured", stack=name), marker, color=color)
-    curve.set_yscale("log", base=2)
-    curve.set_xlabel(say("layer", "capa"))
-    curve.set_ylabel(say("side of the field (px): formula —, measured •", "lado del campo (px): fórmula —, medido •"))
-    curve.legend(loc="upper left", fontsize=11)
-    whole(curve)
-    _over_photo(photo, findings, lang)
-    picture(
-        heat,
-        findings.data["effective"],
-        say(
-            "gradient inside the last field\n(random masks, stride 1)",
-            "gradiente en el último campo\n(máscaras al azar, stride 1)",
-        ),
-        cmap="viridis",
-    )
+    rows = findings.rows
+    figure, (fields, photo, heat) = slide(texts("title"), "abc", width_ratios=[1.2, 1.2, 0.9])
+    for stack, color, marker in zip(STACKS, (BLUE, ORANGE, GREEN), MARKERS, strict=False):
+        layers = rows.column("layer", stack=stack)
+        fields.plot(layers, rows.column("formula", stack=stack), "-", color=color, label=texts(stack))
+        fields.plot(layers, rows.column("measured", stack=stack), marker, color=color)
+    fields.set_yscale("log", base=2)
+    fields.set_xlabel(texts("layer"))
+    fields.set_ylabel(texts("field"))
+    fields.legend(loc="upper left", fontsize=11)
+    integer_ticks(fields)
+    _draw_on_photograph(photo, rows.column("measured", stack="stride"), texts)
+    show_image(heat, findings.data["effective"], texts("effective"), cmap="viridis")
     return figure
 
 
-def _over_photo(axes: Any, findings: Findings, lang: str) -> None:
-    """The measured fields with stride 2 around one pixel, layer by layer."""
-    say, side = words(lang), 64
-    picture(
-        axes,
-        photograph(side).permute(1, 2, 0),
-        say("fields with stride 2, around one pixel", "campos con stride 2, alrededor de un píxel"),
-    )
-    fields = findings.column("measured", stack="stride")
+def _draw_on_photograph(axes: Axes, fields: list[int], texts: Texts) -> None:
+    """The sides of the fields as squares around one pixel, layer by layer."""
+    side = 64
+    show_image(axes, photograph(side), texts("on_photograph"))
     for n, (field, color) in enumerate(zip(fields, COLORS[1:], strict=False), start=1):
         corner = (side - field) / 2 - 0.5
-        label = say(f"layer {n}: {field} px", f"capa {n}: {field} px")
+        label = texts("field_of_layer", layer=n, field=field)
         axes.add_patch(Rectangle((corner, corner), field, field, fill=False, edgecolor=color, linewidth=3.5, label=label))
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=2)

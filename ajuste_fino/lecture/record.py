@@ -13,56 +13,64 @@ from matplotlib import rc_context
 from ajuste_fino.files import atomic, write_csv, write_json
 from ajuste_fino.lecture.findings import Check, Findings
 from ajuste_fino.lecture.slide import STYLE, png
+from ajuste_fino.lecture.text import Texts
 
 FIGURE, TABLE, CLAIM, ANIMATION = "figure.png", "table.csv", "claim.json", "animation.gif"
-DOTS = 60  # an inch, of animations: 768 × 432 px
+ANIMATION_DPI = 60  # 768 × 432 px
 
 
-def write(module: ModuleType, findings: Findings, folder: Path, settings: Mapping[str, Any], lang: str, seconds: float) -> None:
+def write(
+    module: ModuleType, findings: Findings, folder: Path, settings: Mapping[str, Any], texts: Texts, seconds: float
+) -> None:
     """Write the files of an experiment that has been measured."""
     with atomic(folder / FIGURE) as temporary:
-        temporary.write_bytes(png(module.draw(findings, lang)))
+        temporary.write_bytes(png(module.draw(findings, texts)))
     if hasattr(module, "animate"):
-        _animation(module.animate(findings, lang), folder / ANIMATION)
+        _animation(module.animate(findings, texts), folder / ANIMATION)
     header = list(dict.fromkeys(key for row in findings.rows for key in row))
     write_csv(folder / TABLE, header, [[row.get(key, "") for key in header] for row in findings.rows])
-    write_json(folder / CLAIM, claim(module, findings, settings, lang, seconds))
+    write_json(folder / CLAIM, claim(module, findings, settings, texts, seconds))
 
 
-def claim(module: ModuleType, findings: Findings, settings: Mapping[str, Any], lang: str, seconds: float) -> dict[str, Any]:
+def claim(module: ModuleType, findings: Findings, settings: Mapping[str, Any], texts: Texts, seconds: float) -> dict[str, Any]:
     """What was claimed, expected and found, as plain values."""
-    note = getattr(module, "NOTE", None)
     return {
-        "name": module.__name__.rpartition(".")[2],
-        "claim": module.TITLE.said(lang),
+        "name": texts.name,
+        "claim": texts("title"),
         "verdict": findings.verdict,
-        "checks": [_told(check, lang) for check in findings.checks],
+        "checks": [_plain(check, texts) for check in findings.checks],
         "formulas": list(module.FORMULAS),
         "uses": list(module.USES),
-        "note": note and note.said(lang),
+        "note": texts("note") if "note" in texts else None,
         "settings": dict(settings),
-        "lang": lang,
+        "lang": texts.lang,
         "seconds": round(seconds, 1),
     }
 
 
-def _told(check: Check, lang: str) -> dict[str, Any]:
-    """A bound that is infinite is null; a value that is no number, or infinite, is its name: JSON has neither."""
+def _plain(check: Check, texts: Texts) -> dict[str, Any]:
+    """A check as JSON, which has neither NaN nor infinity: an infinite bound is null, such a value is its name."""
     low, high = (float(bound) if math.isfinite(bound) else None for bound in (check.low, check.high))
-    value = float(check.value) if math.isfinite(check.value) else str(float(check.value))
-    told = {"what": check.what.said(lang), "value": value, "low": low, "high": high, "holds": check.holds}
-    why = check.otherwise.said(lang) if check.otherwise and not check.holds else None
-    return {**told, "identity": check.identity, "beyond": check.beyond, "why": why}
+    return {
+        "what": check.sentence(texts),
+        "value": float(check.value) if math.isfinite(check.value) else str(float(check.value)),
+        "low": low,
+        "high": high,
+        "holds": check.holds,
+        "identity": check.identity,
+        "beyond": check.informational,
+        "why": check.reason(texts),
+    }
 
 
 def _animation(animation: Any, path: Path) -> None:
     with atomic(path) as temporary, rc_context(STYLE):
-        whole = temporary.with_suffix(".gif")  # the writer goes by the name's ending
+        gif = temporary.with_suffix(".gif")  # the writer goes by the name's ending
         try:
-            animation.save(whole, writer="pillow", dpi=DOTS)
-            whole.replace(temporary)
+            animation.save(gif, writer="pillow", dpi=ANIMATION_DPI)
+            gif.replace(temporary)
         finally:
-            whole.unlink(missing_ok=True)
+            gif.unlink(missing_ok=True)
 
 
 def table(folder: Path, most: int) -> tuple[list[str], list[list[str]], int]:

@@ -1,7 +1,9 @@
-"""The figures' paper: 1280 × 720 px, large letters, colours that every eye tells apart."""
+"""What the figures share: 1280 × 720 px, large letters, and curves with their bands."""
 
 import io
 import textwrap
+from collections.abc import Callable, Sequence
+from statistics import fmean
 from typing import Any
 
 from matplotlib import rc_context
@@ -10,8 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
-
-from ajuste_fino.lecture.findings import Text
 
 MARKERS = "os^Dvx*"
 DPI = 100
@@ -37,17 +37,17 @@ class Slide(Figure):
         return png(self)
 
 
-def slide(title: Text, lang: str, layout: Any = "a", **options: Any) -> tuple[Slide, list[Axes]]:
+def slide(title: str, layout: Any = "a", **options: Any) -> tuple[Slide, list[Axes]]:
     """A slide with the claim as its title, and its axes in the order of the layout, as `subplot_mosaic` reads it."""
     with rc_context(STYLE):
         figure = Slide(figsize=(12.8, 7.2), dpi=DPI, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08))
         axes = figure.subplot_mosaic(layout, **options)
-    figure.suptitle(textwrap.fill(title.said(lang), 80, break_on_hyphens=False), fontsize=17, weight="bold")
+    figure.suptitle(textwrap.fill(title, 80, break_on_hyphens=False), fontsize=17, weight="bold")
     return figure, list(axes.values())
 
 
 def png(figure: Figure) -> bytes:
-    """The picture as a PNG file."""
+    """The figure as a PNG file."""
     with rc_context(STYLE), io.BytesIO() as file:
         figure.savefig(file, format="png", dpi=DPI)
         return file.getvalue()
@@ -63,15 +63,27 @@ def formula(tex: str) -> str:
     return text[text.index("<svg") :]
 
 
-def picture(axes: Axes, image: Tensor, title: str = "", **options: Any) -> None:
-    """An image without ticks."""
-    axes.imshow(image.numpy(), **options)
+def show_image(axes: Axes, image: Tensor, title: str = "", **options: Any) -> None:
+    """An image (H, W) or (3, H, W), without ticks."""
+    axes.imshow((image.permute(1, 2, 0) if image.ndim == 3 else image).numpy(), **options)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.grid(False)
     axes.set_title(title, fontsize=13)
 
 
-def whole(axes: Axes) -> None:
+def curve(axes: Axes, x: Any, values: Any, middle: Callable[[Any], float] = fmean, **options: Any) -> None:
+    """A line through the means, or another `middle`, of `values` (len(x), seeds); the band holds all of them."""
+    runs = [[float(value) for value in of_seeds] for of_seeds in values]
+    band(axes, x, [middle(run) for run in runs], [min(run) for run in runs], [max(run) for run in runs], **options)
+
+
+def band(axes: Axes, x: Any, line: Sequence[float], low: Sequence[float], high: Sequence[float], **options: Any) -> None:
+    """A line, and a band of its colour from `low` to `high`."""
+    (drawn,) = axes.plot(x, line, **options)
+    axes.fill_between(x, low, high, color=drawn.get_color(), alpha=0.2)
+
+
+def integer_ticks(axes: Axes) -> None:
     """Ticks of the x axis at whole numbers only."""
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

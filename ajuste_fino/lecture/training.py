@@ -12,7 +12,7 @@ from ajuste_fino.scratch.functional import cross_entropy
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """For networks so small that waiting for a second thread takes longer than its share of the work."""
+    """Compute in one thread: a network this small loses more by waiting for a second one than it gains."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -34,7 +34,7 @@ def train(
     batch: int = 64,
     watch: Watch | None = None,
 ) -> list[float]:
-    """Minimise the cross-entropy (algorithm 8.1's loop); the loss of every step. `watch` is called after each epoch."""
+    """Minimise the cross-entropy (algorithm 8.1's loop); return the loss of every step. `watch` is called after each epoch."""
     generator, losses = torch.Generator().manual_seed(seed), []
     for epoch in range(epochs):
         net.train()
@@ -51,5 +51,10 @@ def train(
 
 @torch.inference_mode()
 def accuracy(net: nn.Module, x: Tensor, y: Tensor) -> float:
-    """The share of pictures whose largest logit is that of their class."""
-    return float((net.eval()(x).argmax(1) == y).float().mean())
+    """The share of images whose largest logit is that of their class."""
+    return agreement(net.eval()(x).argmax(1), y)
+
+
+def agreement(a: Tensor, b: Tensor) -> float:
+    """The share of places (N,) where two lists of classes are equal."""
+    return float((a == b).float().mean())

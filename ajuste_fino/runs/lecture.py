@@ -1,4 +1,4 @@
-"""`lecture`: an experiment measured, drawn and judged; or all of them, and a page."""
+"""`lecture`: measure, draw and judge one experiment; or all of them, with a page."""
 
 import json
 import time
@@ -12,13 +12,13 @@ from ajuste_fino import sweep
 from ajuste_fino.errors import AjusteFinoError, UserError, nearest, preview
 from ajuste_fino.lecture import NAMES, experiment, page, record
 from ajuste_fino.lecture.findings import Findings
+from ajuste_fino.lecture.text import LANGUAGES, Texts
 from ajuste_fino.runs.configuration import config_name, plain
 from ajuste_fino.runs.console import log, progress, start_log
 from ajuste_fino.runs.run_folder import require_empty
 
-LANGUAGES = ("en", "es")
 PAGE = "index.html"
-OWN = ("defaults",)  # of a YAML: what is no setting
+NOT_SETTINGS = ("defaults",)  # keys of a YAML that no experiment takes
 
 
 def lecture(cfg: DictConfig, out: Path) -> dict[str, Any]:
@@ -27,34 +27,34 @@ def lecture(cfg: DictConfig, out: Path) -> dict[str, Any]:
     Wrong settings are refused before anything is written.
 
     Raises:
-        UserError: for settings that the experiment cannot have.
+        UserError: for settings outside the experiment's limits.
         AjusteFinoError: where an identity does not hold.
     """
     start_log()
     name = config_name()
     if name == "list":
         return listing()
-    _language(cfg.lang)
+    _require_language(cfg.lang)
     if name == "all":
         return every(cfg, out)
     settings = _settings(cfg, name)
     require_empty(out)
-    findings = _measured(name, settings, cfg.lang, out)
+    findings = _run(name, settings, cfg.lang, out)
     log.info(f"Results: {out.absolute()}")
-    _identities({name: findings})
-    return _claim(out)
+    _require_identities({name: findings})
+    return _read_claim(out)
 
 
 def every(cfg: DictConfig, out: Path) -> dict[str, Any]:
-    """All experiments, each in a folder of its own below `out`, and the page; the same command goes on where one was stopped.
+    """Run all experiments, each in a folder of its own below `out`, and write the page.
+
+    Where it was stopped, the same command goes on with the experiments that are left.
 
     Raises:
         UserError: where `only` names none of them.
-        AjusteFinoError: where an identity of one does not hold; the page has it all the same.
+        AjusteFinoError: where an identity does not hold; the page is written before.
     """
-    start_log()
-    _language(cfg.lang)
-    names = _chosen(cfg.only)
+    names = _select(cfg.only)
     if "design" in names:
         sweep.possible()
     if not any((out / name / record.CLAIM).is_file() for name in names):
@@ -63,16 +63,16 @@ def every(cfg: DictConfig, out: Path) -> dict[str, Any]:
         f"{len(names)} experiments; all fourteen take five to six minutes of two cores. "
         f"Stopped, out={out} goes on with those that are left."
     )
-    broken = {}
+    measured = {}
     for name in progress(names, len(names), "Experiments"):
         settings = _defaults(name)
-        if not _done(out / name, settings, cfg.lang):
-            broken[name] = _measured(name, settings, cfg.lang, out / name)
+        if not _is_done(out / name, settings, cfg.lang):
+            measured[name] = _run(name, settings, cfg.lang, out / name)
     page.write([out / name for name in names], out / PAGE, cfg.lang)
-    claims = {name: _claim(out / name) for name in names}
+    claims = {name: _read_claim(out / name) for name in names}
     passed = sum(claim["verdict"] == "PASS" for claim in claims.values())
     log.info(f"{passed} of {len(names)} reproduced. The page: {(out / PAGE).absolute()}")
-    _identities(broken)
+    _require_identities(measured)
     return {name: claim["verdict"] for name, claim in claims.items()}
 
 
@@ -83,48 +83,53 @@ def listing() -> dict[str, Any]:
 
     table = Table(Column("lecture NAME", no_wrap=True), "claim", show_lines=True)
     for name in NAMES:
-        table.add_row(name, experiment(name).TITLE.en)
+        table.add_row(name, Texts.load(name, "en")("title"))
     Console().print(table, markup=False)
     return {}
 
 
-def _measured(name: str, settings: Mapping[str, Any], lang: str, folder: Path) -> Findings:
-    """Measure, write, and say the verdict."""
+def _run(name: str, settings: Mapping[str, Any], lang: str, folder: Path) -> Findings:
+    """Measure an experiment, write its files, log its verdict."""
     module, start = experiment(name), time.perf_counter()
     findings = module.measure(**settings)
     seconds = time.perf_counter() - start
-    record.write(module, findings, folder, settings, lang, seconds)
-    log.info(f"{name}, {seconds:.0f} s: {findings.told(lang)}")
+    texts = Texts.load(name, lang)
+    record.write(module, findings, folder, settings, texts, seconds)
+    log.info(f"{name}, {seconds:.0f} s: {findings.summary(texts)}")
     return findings
 
 
-def _claim(folder: Path) -> dict[str, Any]:
-    """What an experiment left."""
+def _read_claim(folder: Path) -> dict[str, Any]:
+    """The `claim.json` of an experiment that was run."""
     found: dict[str, Any] = json.loads((folder / record.CLAIM).read_text(encoding="utf-8"))
     return found
 
 
-def _identities(findings: Mapping[str, Findings]) -> None:
-    wrong = [f"{name}: {check.what.en}: {check.value:.3g}" for name, found in findings.items() for check in found.broken]
+def _require_identities(findings: Mapping[str, Findings]) -> None:
+    wrong = [
+        f"{name}: {check.sentence(Texts.load(name, 'en'))}: {check.value:.3g}"
+        for name, found in findings.items()
+        for check in found.broken
+    ]
     if wrong:
         raise AjusteFinoError(f"Identities that do not hold, which is a defect of the code:\n{preview(wrong)}")
 
 
-def _done(folder: Path, settings: Mapping[str, Any], lang: str) -> bool:
+def _is_done(folder: Path, settings: Mapping[str, Any], lang: str) -> bool:
     path = folder / record.CLAIM
     if not path.is_file():
         return False
-    claim = _claim(folder)
+    claim = _read_claim(folder)
     holds = all(check["holds"] for check in claim["checks"] if check["identity"])
     return holds and (claim["settings"], claim["lang"]) == (dict(settings), lang)
 
 
-def _language(lang: str) -> None:
+def _require_language(lang: str) -> None:
     if lang not in LANGUAGES:
         raise UserError("lang", "must be en or es", got=lang, fix="Pass lang=es for Spanish.")
 
 
-def _chosen(only: Any) -> list[str]:
+def _select(only: Any) -> list[str]:
     if only is None:
         return list(NAMES)
     wanted = [str(one) for one in (only if OmegaConf.is_list(only) else [only])]
@@ -136,32 +141,32 @@ def _chosen(only: Any) -> list[str]:
 
 
 def _defaults(name: str) -> dict[str, Any]:
-    return {key: value for key, value in plain(f"lecture/{name}.yaml").items() if key not in OWN}
+    return {key: value for key, value in plain(f"lecture/{name}.yaml").items() if key not in NOT_SETTINGS}
 
 
 def _settings(cfg: DictConfig, name: str) -> dict[str, Any]:
-    """The experiment's settings, each of its default's kind."""
+    """The experiment's settings, each of its default's type and within its limits."""
     defaults = _defaults(name)
     given = {str(key): OmegaConf.to_container(cfg, resolve=True)[key] for key in defaults}  # type: ignore[index, call-overload]
     limits = getattr(experiment(name), "LIMITS", {})
-    wrong = [f"{key} ({rule})" for key, default in defaults.items() if (rule := _breach(given[key], default))]
-    wrong = wrong or [f"{key} ({rule})" for key, limit in limits.items() if (rule := limit.breach(given[key]))]
+    wrong = [f"{key} ({rule})" for key, default in defaults.items() if (rule := _violation(given[key], default))]
+    wrong = wrong or [f"{key} ({rule})" for key, limit in limits.items() if (rule := limit.violation(given[key]))]
     if wrong:
         raise UserError("These settings", f"must be of their kind: {', '.join(wrong)}", fix="Change them.")
     return given
 
 
-def _breach(value: Any, default: Any) -> str | None:
-    """The rule that a value breaks, its default being the example of its kind."""
+def _violation(value: Any, default: Any) -> str | None:
+    """The rule that a value breaks by not being of its default's type; None where it breaks none."""
     if default is None or isinstance(default, str):
         return None if value is None or isinstance(value, str) else f"a text, or null; got {value}"
     if isinstance(default, dict):
         same = isinstance(value, dict) and value.keys() == default.keys()
-        return next((r for k in default if (r := _breach(value[k], default[k]))), None) if same else f"keys {list(default)}"
+        return next((r for k in default if (r := _violation(value[k], default[k]))), None) if same else f"keys {list(default)}"
     if isinstance(default, list):
         if not isinstance(value, list) or not value:
             return f"a list as {default}; got {value}"
-        return next((r for one in value if (r := _breach(one, min(default)))), None)
+        return next((r for one in value if (r := _violation(one, min(default)))), None)
     least = min(default, 1) if isinstance(default, int) else 0
     kind: Any = int if isinstance(default, int) else (int, float)
     fits = isinstance(value, kind) and not isinstance(value, bool) and value >= least and (value > 0 or least < 1)

@@ -1,12 +1,14 @@
 """Every experiment measured once, at the settings of its notebook's first cell."""
 
 import ast
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from ajuste_fino.lecture import experiment
+from ajuste_fino.lecture.text import Texts
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
@@ -28,3 +30,26 @@ def measured(request):
 @cache
 def _measured(name):
     return experiment(name).measure(**fast(name))
+
+
+@dataclass(frozen=True)
+class RecordedTexts(Texts):
+    """Texts that note which keys are asked for."""
+
+    used: set = field(default_factory=set)
+
+    def __call__(self, key, /, **values):
+        self.used.add(key)
+        return super().__call__(key, **values)
+
+
+@pytest.fixture(scope="session")
+def drawn(measured):
+    """`drawn(name, lang)` → the figure, and the keys that it used."""
+
+    @cache
+    def draw(name, lang):
+        texts = RecordedTexts.load(name, lang)
+        return experiment(name).draw(measured(name), texts), texts.used
+
+    return draw

@@ -5,7 +5,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from ajuste_fino.lecture import NAMES, experiment
-from ajuste_fino.lecture.findings import Check, Findings, Text
+from ajuste_fino.lecture.findings import Check, Findings, Table
+from ajuste_fino.lecture.text import Texts
 from ajuste_fino.runs.configuration import options, plain
 from tests.lecture.conftest import NOTEBOOKS, fast
 
@@ -22,25 +23,28 @@ def test_the_settings_are_those_of_the_function_and_of_the_notebook(name):
 
 
 def test_each_has_a_configuration_and_a_notebook_and_there_are_no_others():
-    assert sorted([*NAMES, "all"]) == options("lecture")
+    assert sorted([*NAMES, "all", "list"]) == options("lecture")
     assert sorted(NAMES) == sorted(p.stem for p in NOTEBOOKS.glob("*.py")) == sorted(p.stem for p in NOTEBOOKS.glob("*.ipynb"))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_measures_what_it_claims_in_both_languages(name, measured):
-    module, found = experiment(name), measured(name)
+    found = measured(name)
     assert found.checks and found.rows
     assert all(isinstance(row, dict) for row in found.rows)
-    texts = [module.TITLE, *(check.what for check in found.checks)]
-    assert all(text.en and text.es and text.en != text.es for text in texts)
+    english, spanish = (
+        [texts("title"), *(check.sentence(texts) for check in found.checks)]
+        for texts in (Texts.load(name, "en"), Texts.load(name, "es"))
+    )
+    assert all(en and es and en != es for en, es in zip(english, spanish, strict=True))
     assert sum(check.identity for check in found.checks) == BAND_BY_ALGEBRA.get(name, 0)
     assert not found.broken
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("lang", ["en", "es"])
-def test_nothing_in_the_figure_is_cut_off_or_covered(name, lang, measured):
-    figure = experiment(name).draw(measured(name), lang)
+def test_nothing_in_the_figure_is_cut_off_or_covered(name, lang, drawn):
+    figure, _ = drawn(name, lang)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     whole, renderer = figure.bbox, canvas.get_renderer()
@@ -66,6 +70,26 @@ def test_relu_keeps_the_gradient_that_sigmoid_loses_and_tanh_does_not_lose_it():
     assert [check.holds for check in found.checks] == [True, True, False]
 
 
+@pytest.mark.parametrize("swapped", [0, 1, 2])
+def test_depth_may_have_one_pair_of_neighbours_swapped_and_no_more(swapped):
+    depths, accuracies = settings("depth")["depths"], [0.6, 0.7, 0.8, 0.9]
+    accuracies[swapped : swapped + 2] = reversed(accuracies[swapped : swapped + 2])
+
+    def rank(accuracies):
+        means = zip(depths, accuracies, strict=True)
+        plan = [*(("depth", depth, score) for depth, score in means), ("width", depths[1], 0.7)]
+        rows = Table(
+            {"kind": kind, "depth": depth, "parameters": depth, "accuracy": score + noise}
+            for kind, depth, score in plan
+            for noise in (-0.01, 0, 0.01)
+        )
+        return next(check for check in depth_checks(rows) if check.name == "rank")
+
+    depth_checks = experiment("depth")._checks
+    assert rank(accuracies).holds
+    assert not rank([0.7, 0.6, 0.9, 0.8]).holds
+
+
 def test_every_layer_with_weights_is_counted():
     """A vision transformer's neurons by hand: patches, then for 24 blocks attention's four and the two of its perceptron."""
     rows = {row["network"]: row for row in experiment("growth").measure(**settings("growth")).rows}
@@ -83,17 +107,17 @@ def test_shares_of_steps_are_finite_whether_seeds_are_even_or_odd(seeds):
     assert found.checks[-1].value == 5  # a grid of one rate ends at it
 
 
-def test_the_same_seeds_give_the_same_figures(measured):
+def test_the_same_seeds_give_the_same_numbers(measured):
     again = experiment("relu").measure(**fast("relu"))
     assert list(again.rows) == list(measured("relu").rows)
 
 
 def test_one_check_outside_its_band_is_a_claim_not_reproduced():
     def check(value, **more):
-        return Check(Text("what", "qué"), value, 0, 1, **more)
+        return Check("what", value, 0, 1, **more)
 
     assert Findings([check(0.5), check(1.0)], []).verdict == "PASS"
     assert Findings([check(0.5), check(1.1)], []).verdict == "NOT REPRODUCED"
     assert Findings([check(float("nan"))], []).verdict == "NOT REPRODUCED"
-    assert Findings([check(2, beyond=True)], []).verdict == "PASS"
+    assert Findings([check(2, informational=True)], []).verdict == "PASS"
     assert Findings([check(2, identity=True), check(2)], []).broken == [check(2, identity=True)]

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from ajuste_fino.lecture import experiment, page, record
-from ajuste_fino.lecture.findings import Check, Findings, Text
+from ajuste_fino.lecture.findings import Check, Findings
+from ajuste_fino.lecture.text import Texts
 
 FAST = ("depths=[2,3]", "width=8", "seeds=2")
 
@@ -24,12 +25,12 @@ def test_an_experiment_leaves_a_figure_a_table_and_a_verdict(cli, tmp_path):
     found = claim(tmp_path / "relu")
     assert found["verdict"] in ("PASS", "NOT REPRODUCED") and found["verdict"] in err
     assert found["settings"] == {"depths": [2, 3], "width": 8, "seeds": 2}
-    assert found["claim"] == experiment("relu").TITLE.es
+    assert found["claim"] == Texts.load("relu", "es")("title")
     assert {"what", "value", "low", "high", "holds"} <= found["checks"][0].keys()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["nope"], "The experiment is unknown"),
         (["relu", "seeds=0"], "seeds (a whole number of at least 1; got 0)"),
@@ -47,19 +48,19 @@ def test_an_experiment_leaves_a_figure_a_table_and_a_verdict(cli, tmp_path):
         (["all", "only=[relu,nope]"], "only must name experiments"),
     ],
 )
-def test_what_cannot_be_is_refused_and_nothing_is_written(cli, tmp_path, arguments, said):
+def test_what_cannot_be_is_refused_and_nothing_is_written(cli, tmp_path, arguments, message):
     code, _, err = cli("lecture", *arguments, f"out={tmp_path / 'out'}")
-    assert (code, said in err) == (2, True), err
+    assert (code, message in err) == (2, True), err
     assert not (tmp_path / "out").exists()
 
 
-def test_a_broken_identity_is_a_failure_and_told_after_writing(cli, tmp_path, monkeypatch):
-    wrong = Check(Text("one is two", "uno es dos"), 1, 2, 2, identity=True)
+def test_a_broken_identity_is_a_failure_and_reported_after_writing(cli, tmp_path, monkeypatch):
+    wrong = Check("differ", 1, 2, 2, identity=True, values={"layers": 2})
     module = experiment("receptive_field")
     real = module.measure
     monkeypatch.setattr(module, "measure", lambda **settings: Findings([wrong], real(**settings).rows, real(**settings).data))
     code, _, err = cli("lecture", "receptive_field", "depth=2", f"out={tmp_path / 'out'}")
-    assert code == 1 and "one is two" in err
+    assert code == 1 and "layers of 2 where formula and measured field differ: 1" in err
     assert claim(tmp_path / "out")["verdict"] == "NOT REPRODUCED"
 
 
@@ -70,7 +71,7 @@ def test_all_makes_one_page_that_asks_for_nothing_and_goes_on_where_it_stopped(c
     page = (out / "index.html").read_text(encoding="utf-8")
     assert not re.search(r'(src|href)="(?!data:|#)', page)
     for name in ("convolution", "receptive_field"):
-        assert html.escape(experiment(name).TITLE.en) in page and f"ajuste-fino lecture {name} lang=en" in page
+        assert html.escape(Texts.load(name, "en")("title")) in page and f"ajuste-fino lecture {name} lang=en" in page
     assert page.count("<img") == 2 and page.count("<svg") == 3
     (out / "receptive_field" / "claim.json").unlink()
     monkeypatch.setattr(experiment("convolution"), "measure", None)  # it is there, and not measured again
@@ -78,11 +79,11 @@ def test_all_makes_one_page_that_asks_for_nothing_and_goes_on_where_it_stopped(c
     assert (out / "receptive_field" / "claim.json").exists()
 
 
-def test_a_value_that_is_no_number_is_told_as_such(tmp_path):
+def test_a_value_that_is_no_number_is_reported_as_such(tmp_path):
     module = experiment("receptive_field")
     found = module.measure(kernel=3, depth=1, seed=0)
-    odd = Findings([Check(Text("what", "qué"), float("nan"), 0, 1)], found.rows, found.data)
-    record.write(module, odd, tmp_path, {}, "en", 0.0)
+    odd = Findings([Check("stride_grows", float("nan"), 0, 1)], found.rows, found.data)
+    record.write(module, odd, tmp_path, {}, Texts.load("receptive_field", "en"), 0.0)
     assert claim(tmp_path)["checks"][0]["value"] == "nan"
     page.write([tmp_path], tmp_path / "page.html", "en")
     assert ">nan<" in (tmp_path / "page.html").read_text(encoding="utf-8")
