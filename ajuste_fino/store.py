@@ -2,11 +2,9 @@
 
 import hashlib
 import io
-import mmap
 import time
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,60 +23,21 @@ BLOCK = 256  # rows that are copied at a time
 RESIDENT_BYTES = 32 * 2**20  # of mapped rows that stay in this process's memory
 
 
-@dataclass(frozen=True)
-class Shard:
-    """One file of rows and their keys: a NumPy array of records (key, row)."""
-
-    path: Path
-    dtype: np.dtype
-    count: int
-    start: int  # bytes, of the header
-
-    @classmethod
-    def at(cls, path: Path) -> Self:
-        with path.open("rb") as file:
-            np.lib.format.read_magic(file)
-            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-            return cls(path, dtype, shape[0], file.tell())
-
-    def table(self) -> np.ndarray:
-        """(count,) records, mapped from disk until the last reference to them goes."""
-        try:
-            with self.path.open("rb") as file:
-                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except FileNotFoundError as error:
-            what = "The feature cache was cleaned while it was read"
-            raise AjusteFinoError(f"{what}: {self.path} is gone. Start again; what is missing is computed anew.") from error
-        return np.frombuffer(mapped, self.dtype, count=self.count, offset=self.start)
-
-
-class OpenShards:
-    """The tables of the shards that were used last."""
-
-    def __init__(self) -> None:
-        self._tables: OrderedDict[Path, np.ndarray] = OrderedDict()
-        self._touched = 0
-
-    def read(self, shard: Shard, rows: np.ndarray) -> np.ndarray:
-        """A copy of some rows of a shard."""
-        if shard.path not in self._tables:
-            while len(self._tables) >= OPEN_SHARDS:
-                self._tables.popitem(last=False)
-            self._tables[shard.path] = shard.table()
-        self._tables.move_to_end(shard.path)
-        copied = self._tables[shard.path]["row"][rows]
-        self._touched += copied.nbytes
-        if self._touched > RESIDENT_BYTES:
-            self._tables.clear()  # the system still has the pages, so reading them again costs little
-            self._touched = 0
-        return copied
+def open_shard(path: Path) -> np.ndarray:
+    """The records (key, row) of a shard, mapped from disk until the last reference to them goes."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        what = f"The feature cache was cleaned while it was read: {path} is gone"
+        raise AjusteFinoError(f"{what}. Start again; what is missing is computed anew.") from error
 
 
 class FeatureRows:
     """(N, *shape) numbers that stay on disk; `rows[positions]` reads a few of them."""
 
-    def __init__(self, shards: list[Shard], index: np.ndarray, row: np.dtype) -> None:
-        self.shards, self.index, self.row, self._open = shards, index, row, OpenShards()  # index: (N, 2), shard and row
+    def __init__(self, paths: list[Path], index: np.ndarray, row: np.dtype) -> None:
+        self.paths, self.index, self.row = paths, index, row  # index: (N, 2), shard and row
+        self._open, self._touched = lru_cache(OPEN_SHARDS)(open_shard), 0
 
     def __len__(self) -> int:
         return len(self.index)
@@ -88,7 +47,11 @@ class FeatureRows:
         out = np.empty((len(index), *self.row.shape), self.row.base)
         for shard in np.unique(index[:, 0]):
             here = index[:, 0] == shard
-            out[here] = self._open.read(self.shards[shard], index[here, 1])
+            out[here] = self._open(self.paths[shard])["row"][index[here, 1]]
+        self._touched += out.nbytes
+        if self._touched > RESIDENT_BYTES:
+            self._open.cache_clear()  # the system still has the pages, so reading them again costs little
+            self._touched = 0
         return out
 
 
@@ -111,7 +74,7 @@ class FeatureStore:
         self.folder, self.about = folder, about
         self.dtype = np.dtype([("key", f"S{KEY}"), ("row", dtype, tuple(shape))])
         self.damaged: list[Path] = []
-        self.shards: list[Shard] = []
+        self.shards: list[Path] = []
         self.index: dict[bytes, tuple[int, int]] = {}
         self._buffer: np.ndarray | None = None
         self._count, self._since = 0, 0.0
@@ -120,28 +83,26 @@ class FeatureStore:
     @classmethod
     def existing(cls, folder: Path) -> Self:
         """The store of a folder that holds shards already, whatever its rows are."""
-        row = Shard.at(min(folder.glob("*.npy"))).dtype["row"]
+        row = open_shard(min(folder.glob("*.npy"))).dtype["row"]
         return cls(folder, row.shape, row.base.str)
 
     def refresh(self) -> None:
         """Look at the folder again: shards may have come, or gone."""
         there = set(self.folder.glob("*.npy"))
-        if any(shard.path not in there for shard in self.shards):
-            self.shards, kept = [], [shard for shard in self.shards if shard.path in there]
-            self.index.clear()
-            for shard in kept:
-                self._register(shard)
-        known = {shard.path for shard in self.shards} | set(self.damaged)
-        for path in sorted(there - known):
+        kept = [path for path in self.shards if path in there]
+        if len(kept) < len(self.shards):
+            self.shards, self.index = [], {}
+            for path in kept:
+                self._register(path)
+        for path in sorted(there.difference(self.shards, self.damaged)):
             if sha256(path) == path.stem:
-                self._register(Shard.at(path))
+                self._register(path)
             else:
                 self.damaged.append(path)
 
-    def _register(self, shard: Shard) -> None:
-        keys = shard.table()["key"].tolist()
-        self.index.update({key: (len(self.shards), row) for row, key in enumerate(keys)})
-        self.shards.append(shard)
+    def _register(self, path: Path) -> None:
+        self.index |= {key: (len(self.shards), row) for row, key in enumerate(open_shard(path)["key"].tolist())}
+        self.shards.append(path)
 
     def missing(self, keys: Sequence[str]) -> list[int]:
         """The positions of the keys that are not there."""
@@ -166,7 +127,7 @@ class FeatureStore:
             records, self._buffer, self._count = self._buffer[: self._count], None, 0
             self._register(self._write(records))
 
-    def _write(self, records: np.ndarray) -> Shard:
+    def _write(self, records: np.ndarray) -> Path:
         buffer = io.BytesIO()
         np.save(buffer, records, allow_pickle=False)
         path = self.folder / f"{hashlib.sha256(buffer.getbuffer()).hexdigest()}.npy"
@@ -174,7 +135,7 @@ class FeatureStore:
             temporary.write_bytes(buffer.getbuffer())
         if self.about and not (self.folder / ABOUT).exists():
             write_json(self.folder / ABOUT, self.about)
-        return Shard.at(path)
+        return path
 
     def rows(self, keys: Sequence[str]) -> FeatureRows:
         """The rows of these keys, in this order."""
@@ -182,22 +143,18 @@ class FeatureStore:
         return FeatureRows(list(self.shards), index, self.dtype["row"])
 
     def compact(self) -> int:
-        """Join shards that are less than half full, and drop rows that stand twice; returns how many files went.
-
-        No other process may read the folder meanwhile.
-        """
-        small = {n for n, shard in enumerate(self.shards) if 2 * shard.count * self.dtype.itemsize < SHARD_BYTES}
+        """Join shards that are less than half full; returns how many files went. No other process may read them meanwhile."""
+        small = [n for n, path in enumerate(self.shards) if 2 * path.stat().st_size < SHARD_BYTES]
         if len(small) < 2:
             return 0
-        old, before = {self.shards[n].path for n in small}, len(self.shards)
         keys = [key.decode() for key, (n, _) in self.index.items() if n in small]
-        rows = self.rows(keys)
+        rows, before = self.rows(keys), len(self.shards)
         for start in range(0, len(keys), BLOCK):
             self.add(keys[start : start + BLOCK], rows[slice(start, start + BLOCK)])
         self.flush()
-        gone = old - {shard.path for shard in self.shards[before:]}
+        gone = {self.shards[n] for n in small} - set(self.shards[before:])
         for path in gone:
-            path.unlink(missing_ok=True)
+            path.unlink()
         self.refresh()
         return len(gone)
 

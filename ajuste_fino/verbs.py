@@ -24,7 +24,11 @@ VERBS = {
     "audit": Verb("ajuste_fino.runs.audit:audit", "look for what is wrong with a folder of images"),
     "sweep": Verb("ajuste_fino.runs.sweep:sweep", "search for the values of some keys that train best", several=False),
     "lecture": Verb(
-        "ajuste_fino.runs.lecture:lecture", "an experiment of the lecture: its figure, its table, its verdict", False, "experiment", "list"
+        "ajuste_fino.runs.lecture:lecture",
+        "an experiment of the lecture: its figure, its table, its verdict",
+        False,
+        "experiment",
+        "list",
     ),
     "fetch": Verb("ajuste_fino.runs.fetch:fetch", "bring a backbone's published weights to this machine"),
     "cache": Verb("ajuste_fino.runs.cache:cache", "what the feature cache holds; make it smaller", False, "action", "show"),

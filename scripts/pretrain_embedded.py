@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, cross_entropy
 
 from ajuste_fino.backbone.embedded import CHANNELS, EmbeddedNet
-from ajuste_fino.data.fractals import render_masks, scenes
 from ajuste_fino.files import atomic
+from ajuste_fino.lecture.fractals import render_masks, scenes
 
 MEAN, STD = 0.5, 0.25
 READ = 2  # the block that has a reader of its own: where the network is cut later

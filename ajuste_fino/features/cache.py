@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ajuste_fino.files import cache_folder, sha256
-from ajuste_fino.store import ABOUT, FeatureStore, Shard
+from ajuste_fino.store import ABOUT, FeatureStore, open_shard
 
 FOLDER = "features"
 
@@ -26,12 +26,12 @@ class CachedSpace:
 
     @property
     def rows(self) -> int:
-        return sum(Shard.at(path).count for path in self.shards)
+        return sum(len(open_shard(path)) for path in self.shards)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Of a row."""
-        return Shard.at(self.shards[0]).dtype["row"].shape
+        return open_shard(self.shards[0]).dtype["row"].shape
 
     @property
     def written(self) -> float:

@@ -4,14 +4,14 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from ajuste_fino.data.decoding import Decoded
 from ajuste_fino.data.loading import LoaderConfig
 from ajuste_fino.data.order import SubsetBatchSampler
 from ajuste_fino.data.sample import Sample
-from ajuste_fino.data.transforms import Augment
+from ajuste_fino.data.transforms import Augment, Preprocessing
 from ajuste_fino.data.transforms import identity as identity_of_views
 from ajuste_fino.errors import preview
 from ajuste_fino.features.cache import FOLDER
@@ -37,7 +37,8 @@ class CachedFeatures:
         num_features: of the head's input.
     """
 
-    workers = 0  # rows are read, not computed
+    workers: int = 0  # rows are read, not computed
+    pixels: tuple[Preprocessing, LoaderConfig] | None
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class CachedFeatures:
     ) -> None:
         space = {"version": VERSION, "device": loading.device.type, **identity(extractor)}
         self.images, self.loading = ImagePass(extractor, augmentation, loading), loading
-        self.body = tail
+        self.body: nn.Module | None = tail
         self.num_features: int = num_features or extractor.backbone.shape[0]
         self.pixels = (extractor.preprocessing, loading)
         self.augmentation = fingerprint(identity_of_views(augmentation))[:8]

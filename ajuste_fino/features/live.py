@@ -2,14 +2,14 @@
 
 from collections.abc import Generator, Iterator, Sequence
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from ajuste_fino.data.decoding import Decoded
 from ajuste_fino.data.loading import LabelledImageDataset, LoaderConfig
 from ajuste_fino.data.order import EpochBatchSampler
 from ajuste_fino.data.sample import Sample
-from ajuste_fino.data.transforms import Augment
+from ajuste_fino.data.transforms import Augment, Preprocessing
 from ajuste_fino.features.extractor import Extractor
 from ajuste_fino.features.images import ImagePass
 from ajuste_fino.features.source import refuse_changed
@@ -18,13 +18,14 @@ from ajuste_fino.features.source import refuse_changed
 class LiveFeatures:
     """Images through the whole backbone whenever they are needed; a `FeatureSource`."""
 
-    pixels = None
+    pixels: tuple[Preprocessing, LoaderConfig] | None = None
 
     def __init__(
         self, extractor: Extractor, augmentation: Augment, loading: LoaderConfig, num_features: int | None = None
     ) -> None:
         self.images = ImagePass(extractor, augmentation, loading)
-        self.body, self.loading = extractor, loading
+        self.body: nn.Module | None = extractor
+        self.loading = loading
         self.num_features: int = num_features or extractor.backbone.shape[0]
         self.workers = loading.processes
 

@@ -16,25 +16,10 @@ from ajuste_fino.data.transforms import Preprocessing
 class FeatureSource(Protocol):
     """The inputs of training and of evaluation, for samples with the hash of their content."""
 
-    @property
-    def body(self) -> nn.Module | None:
-        """What runs before the head in every training step; None: the inputs are features already."""
-        ...
-
-    @property
-    def num_features(self) -> int:
-        """Of the head's input."""
-        ...
-
-    @property
-    def workers(self) -> int:
-        """The processes that make the inputs of training."""
-        ...
-
-    @property
-    def pixels(self) -> tuple[Preprocessing, LoaderConfig] | None:
-        """How images are to be decoded so that `extract` can use their pixels; None: it uses none."""
-        ...
+    body: nn.Module | None
+    num_features: int
+    workers: int
+    pixels: tuple[Preprocessing, LoaderConfig] | None
 
     def missing(self, contents: Sequence[str]) -> Collection[str]:
         """The contents whose pixels `extract` wants."""

@@ -32,7 +32,13 @@ FORMULAS = (
     r"f(x)=\mathrm{arg\,max}_c\,\sum_t[\,h_t(x)=c\,]",
 )
 LIMITS = {"trees": Limit(4, 1000), "heads": Limit(2, 1000), "sample": Limit(10, 10_000), "intervals": Limit(20, 10_000)}
-USES = ("ensemble.bootstrap", "ensemble.fit (torch.func.vmap)", "ensemble.out_of_bag", "features.CachedFeatures", "scratch.optim.Adam")
+USES = (
+    "ensemble.bootstrap",
+    "ensemble.fit (torch.func.vmap)",
+    "ensemble.out_of_bag",
+    "features.CachedFeatures",
+    "scratch.optim.Adam",
+)
 
 
 def measure(*, trees: int, heads: int, epochs: int, sample: int, intervals: int, seeds: int) -> Findings:

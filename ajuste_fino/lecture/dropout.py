@@ -36,7 +36,13 @@ FORMULAS = (
     r"\min_w\;\mathbb{E}_{\mu}\,J(w,\mu)",
 )
 LIMITS = {"inputs": Limit(1, 14), "epochs": Limit(2, 10_000), "seeds": Limit(2, 1000)}
-USES = ("scratch.nn.WeightScaledDropout", "scratch.nn.Linear", "scratch.nn.ReLU", "scratch.optim.Adam", "features.CachedFeatures")
+USES = (
+    "scratch.nn.WeightScaledDropout",
+    "scratch.nn.Linear",
+    "scratch.nn.ReLU",
+    "scratch.optim.Adam",
+    "features.CachedFeatures",
+)
 
 
 def measure(*, inputs: int, hidden: int, labels: int, epochs: int, masks: int, seeds: int) -> Findings:

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from ajuste_fino.backbone import Backbone, build
-from ajuste_fino.data.fractals import render_masks, scenes
 from ajuste_fino.lecture.data import Split
 from ajuste_fino.lecture.findings import Check, Findings, Limit, Table
+from ajuste_fino.lecture.fractals import render_masks, scenes
 from ajuste_fino.lecture.frozen import Features, embedded, standardise
 from ajuste_fino.lecture.slide import Slide, curve, show_image, slide
 from ajuste_fino.lecture.stats import rank_correlation
@@ -25,7 +25,7 @@ from ajuste_fino.report.plots import BLUE, ORANGE
 
 FORMULAS = (r"p(y\,|\,x)=\mathrm{softmax}(V\,z_n(x)+c)",)
 LIMITS = {"systems": Limit(2, 256), "tests": Limit(20, 10_000)}
-USES = ("backbone.embedded", "features.CachedFeatures", "data.fractals", "scikit-learn's LogisticRegression")
+USES = ("backbone.embedded", "features.CachedFeatures", "lecture.fractals", "scikit-learn's LogisticRegression")
 LAYERS = ("stem", "block1", "block2", "block3", "block4")
 GRID = 4
 INVERSE_STRENGTH = 1e-3  # of the regularisation: scikit-learn's C
