@@ -10,7 +10,7 @@ from ajuste_fino.runs.train import train
 
 
 def fine_tune(root: str | os.PathLike[str] | None = None, /, **keys: Any) -> Predictor:
-    """Train a head on a folder of images; the trained model, with the run's figures as `.metrics`.
+    """Train a head on a folder of images; the trained model, with the run's metrics as `.metrics`.
 
     Args:
         root: the folder or CSV, as `data.root`; without it the embedded digits.

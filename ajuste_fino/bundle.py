@@ -17,7 +17,7 @@ from ajuste_fino.files import atomic, existing, sha256, write_json, write_text
 from ajuste_fino.head import Head, HeadShape
 
 FORMAT = 1
-TENSORS, FACTS, SUMS = "model.safetensors", "bundle.json", "SHA256SUMS"
+TENSORS, METADATA, SUMS = "model.safetensors", "bundle.json", "SHA256SUMS"
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Bundle:
     preprocessing: Preprocessing
     precision: str
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         return {
             "format": FORMAT,
             "labels": self.labels,
@@ -52,8 +52,8 @@ def write(bundle: Bundle, folder: Path) -> None:
     """Write `model.safetensors`, `bundle.json` and `SHA256SUMS` (as `sha256sum --check` reads it), the last one last."""
     with atomic(folder / TENSORS) as temporary:
         temporary.write_bytes(save(bundle.tensors()))
-    write_json(folder / FACTS, bundle.facts())
-    write_text(folder / SUMS, "".join(f"{sha256(folder / name)}  {name}\n" for name in (TENSORS, FACTS)))
+    write_json(folder / METADATA, bundle.metadata())
+    write_text(folder / SUMS, "".join(f"{sha256(folder / name)}  {name}\n" for name in (TENSORS, METADATA)))
 
 
 def read(value: str | Path, trusted: Sequence[str] = ()) -> Bundle:
@@ -64,37 +64,37 @@ def read(value: str | Path, trusted: Sequence[str] = ()) -> Bundle:
     """
     folder = _folder(existing("run", value))
     _verify(folder)
-    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-    if facts["format"] != FORMAT:
-        raise UserError(f"run={folder}", f"must have format {FORMAT}", got=facts["format"], fix="Update ajuste_fino.")
-    return _assemble(facts, load((folder / TENSORS).read_bytes()), trusted)
+    metadata = json.loads((folder / METADATA).read_text(encoding="utf-8"))
+    if metadata["format"] != FORMAT:
+        raise UserError(f"run={folder}", f"must have format {FORMAT}", got=metadata["format"], fix="Update ajuste_fino.")
+    return _assemble(metadata, load((folder / TENSORS).read_bytes()), trusted)
 
 
 def _folder(path: Path) -> Path:
     for folder in (path, path / "bundle"):
         if (folder / SUMS).is_file():
             return folder
-    fix = f"A whole one holds {TENSORS}, {FACTS} and {SUMS}; a run that was stopped has none."
+    fix = f"A whole one holds {TENSORS}, {METADATA} and {SUMS}; a run that was stopped has none."
     raise UserError("run", "must be a run folder or a bundle", got=path, fix=fix)
 
 
 def _verify(folder: Path) -> None:
     lines = (folder / SUMS).read_text().splitlines()
     sums = {name: expected for expected, _, name in (line.partition("  ") for line in lines)}
-    for name in (TENSORS, FACTS):
+    for name in (TENSORS, METADATA):
         if not (folder / name).is_file() or sha256(folder / name) != sums.get(name):
             raise UserError(
                 f"{folder / name}", f"is not as it was written ({SUMS})", fix="Copy the bundle again or train again."
             )
 
 
-def _assemble(facts: Mapping[str, Any], tensors: dict[str, Tensor], trusted: Sequence[str]) -> Bundle:
+def _assemble(metadata: Mapping[str, Any], tensors: dict[str, Tensor], trusted: Sequence[str]) -> Bundle:
     def part(name: str) -> dict[str, Tensor]:
         return {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
 
-    preprocessing = Preprocessing(**facts["preprocessing"])
-    shape, members = HeadShape(**facts["head"]), facts.get("ensemble")
+    preprocessing = Preprocessing(**metadata["preprocessing"])
+    shape, members = HeadShape(**metadata["head"]), metadata.get("ensemble")
     head = Ensemble(shape, members) if members else Head(shape)
     head.load_state_dict(part("head"), strict=True)
-    backbone = rebuild(BackboneSpec.from_dict(facts["backbone"]), facts["preprocessing"], part("backbone"), trusted)
-    return Bundle(backbone, head.eval(), facts["labels"], preprocessing, facts["precision"])
+    backbone = rebuild(BackboneSpec.from_dict(metadata["backbone"]), metadata["preprocessing"], part("backbone"), trusted)
+    return Bundle(backbone, head.eval(), metadata["labels"], preprocessing, metadata["precision"])

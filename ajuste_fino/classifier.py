@@ -20,7 +20,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 @runtime_checkable
 class Engine(Protocol):
-    """Another way to a head's gradients than autograd, and how far the two are apart."""
+    """Computes a head's gradients by another way than autograd, and how far the two differ."""
 
     def __call__(self, layers: Any, x: Tensor, y: Tensor) -> Tensor: ...
 
@@ -68,7 +68,7 @@ class Classifier(pl.LightningModule):
         return self.head(self.body(x))
 
     def on_train_start(self) -> None:
-        """Lightning leaves every module in the mode it finds it in; a frozen one stays in `eval()` whatever is said."""
+        """Switch to training mode, which Lightning does not do; frozen modules stay in `eval()`."""
         self.train()
 
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
@@ -100,12 +100,12 @@ class Classifier(pl.LightningModule):
         self.val_metrics.reset()
 
     def _log_epoch(self, name: str, metric: MeanMetric) -> None:
-        """Once an epoch: `self.log` at every step would take longer than the step of a small head."""
+        """Log once an epoch: `self.log` at every step would take longer than the step of a small head."""
         self.log(name, metric.compute())
         metric.reset()
 
     def configure_optimizers(self) -> Any:
-        """A group of parameters for the head and one for what is trained of the body, each at its own rate."""
+        """One group of parameters for the head, one for what is trained of the body, each with its own learning rate."""
         parts = [[p for p in part.parameters() if p.requires_grad] for part in (self.head, self.body)]
         optimizer = self.optimizer([{"params": part} for part in parts if part])
         for group in optimizer.param_groups:

@@ -73,7 +73,7 @@ def _named(name: str, verb: Verb, arguments: list[str]) -> tuple[str, list[str]]
 
 
 def _function(verb: Verb) -> Any:
-    """The function of a verb, imported; from here on signals stop it in order, and memory is looked after again."""
+    """Import the function of a verb; from here on signals stop it in order, and garbage is collected again."""
     module, _, function = verb.function.partition(":")
     found = getattr(import_module(module), function)
     gc.freeze()  # what was imported stays, and need not be looked through again
@@ -84,12 +84,12 @@ def _function(verb: Verb) -> Any:
 
 
 def _leave_at_once(number: int, _frame: object) -> None:
-    """While libraries are imported there is nothing to save, and some of them break when an exception interrupts them."""
+    """Exit at once: while libraries are imported there is nothing to save, and an exception would break some of them."""
     os._exit(128 + number)
 
 
 def _leave_in_order(number: int, _frame: object) -> None:
-    """Once a verb runs: files are finished or removed on the way out."""
+    """Raise an exception, so that files are finished or removed on the way out."""
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     raise SystemExit(128 + number)

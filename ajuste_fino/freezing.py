@@ -34,7 +34,7 @@ class Frozen(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.module(x)
 
-    def verify(self) -> str:
+    def verify_frozen(self) -> str:
         """The SHA-256 of all parameters and buffers, the same as when it was frozen.
 
         Raises:

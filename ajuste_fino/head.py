@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ajuste_fino.errors import Range, UserError
-from ajuste_fino.library import library
+from ajuste_fino.implementation import implementation
 
 
 class Standardise(nn.Module):
@@ -55,7 +55,7 @@ class HeadShape:
                 raise UserError(name, "must be at least 0 and below 1", got=rate, fix=f"Pass {name}=0.5.")
         if self.hidden < 0:
             raise UserError("head.hidden", "must be 0 or more units", got=self.hidden, fix="Pass head.hidden=0 for none.")
-        library(self.impl, "nn", "head.impl")
+        implementation(self.impl, "nn", "head.impl")
 
 
 class Head(nn.Module):
@@ -69,7 +69,7 @@ class Head(nn.Module):
         self.shape = shape
         self.standardise = Standardise(shape.num_features)
         width = shape.num_features
-        layers_of = library(shape.impl, "nn", "head.impl")
+        layers_of = implementation(shape.impl, "nn", "head.impl")
         layers: list[nn.Module] = [layers_of.Dropout(shape.dropout)]
         if shape.hidden:
             layers += [layers_of.Linear(width, shape.hidden), layers_of.ReLU(), layers_of.Dropout(shape.hidden_dropout)]

@@ -1,4 +1,4 @@
-"""Memory that is freed stays with the process: a network asks for the same large blocks with every batch."""
+"""Keep freed memory in the process, since a network asks for the same large blocks with every batch."""
 
 import ctypes
 import sys

@@ -1,4 +1,4 @@
-"""A phase of training, as data: from where on the backbone is trained, for how long, at which rates."""
+"""A phase of training as data: which blocks are trained, for how long, at which learning rates."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,7 +8,7 @@ from ajuste_fino.errors import Range, UserError
 
 @dataclass(frozen=True)
 class Phase:
-    """What is trained, and how.
+    """Which part of the model a phase trains, and how.
 
     Args:
         train_from: the first block of the backbone that is trained with the head; `head`: none is; `all`: all are.

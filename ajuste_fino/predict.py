@@ -1,4 +1,4 @@
-"""A trained model at work: pictures in, labels out, from any working directory."""
+"""A trained model at work: images in, labels out, from any working directory."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,14 +37,14 @@ class Prediction:
 
 
 class Scores(NamedTuple):
-    """Of the good pictures in their order probabilities (N, C) and, of an ensemble, disagreement (N,); by position the bad."""
+    """Of the good images in their order probabilities (N, C) and, of an ensemble, disagreement (N,); by position the bad."""
 
     probabilities: Tensor
     disagreement: Tensor | None
     bad: dict[int, BadImage]
 
     def of(self, row: int) -> tuple[Tensor, float | None]:
-        """Of one picture, its probabilities and the members' disagreement."""
+        """Of one image, its probabilities and the members' disagreement."""
         return self.probabilities[row], None if self.disagreement is None else float(self.disagreement[row])
 
 
@@ -54,7 +54,7 @@ def quiet(items: Iterable, _total: int, _what: str) -> Iterator:
 
 
 class Predictor:
-    """`predict` for one picture or many; `labels` in the order of the logits."""
+    """`predict` for one image or many; `labels` in the order of the logits."""
 
     def __init__(self, parts: bundle.Bundle, device: torch.device) -> None:
         self.labels, self.head, self.device = parts.labels, parts.head, device
@@ -63,7 +63,7 @@ class Predictor:
         self.metrics: dict[str, Any] = {}
 
     def predict(self, source: Any, top_k: int = 5) -> Any:
-        """A path, a PIL picture or a list of them → a Prediction, or a list of them.
+        """A path, a PIL image or a list of them → a Prediction, or a list of them.
 
         Raises:
             BadImage: where one of them cannot be decoded.
@@ -85,7 +85,7 @@ class Predictor:
     def scores(
         self, sources: Sequence[Content | Image.Image], batch_size: int = 64, workers: int = 0, progress: Progress = quiet
     ) -> Scores:
-        """What the model says of each picture, and which of them cannot be decoded."""
+        """What the model says of each image, and which of them cannot be decoded."""
         loading = LoaderConfig(self.device, batch_size, workers, progress)
         images = ImageDataset(sources, PlainView(self.preprocessing), loading.threads)
         order, extraction = EpochBatchSampler(len(sources), batch_size), Extraction(self.extractor, self.device)
@@ -113,10 +113,10 @@ def load(run: str | os.PathLike[str], accelerator: str = "auto", trust: Sequence
 def device(accelerator: str) -> torch.device:
     """`auto`, `cpu`, `cuda`, `gpu` or `mps` → the device."""
     if accelerator in ("auto", "gpu"):
-        kind = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-        if kind is None and accelerator == "gpu":
+        found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+        if found is None and accelerator == "gpu":
             raise UserError("trainer.accelerator", "asks for a GPU and there is none", got="gpu", fix="Pass cpu or auto.")
-        return kind or torch.device("cpu")
+        return found or torch.device("cpu")
     try:
         torch.empty(0, device=accelerator)
     except (RuntimeError, AssertionError) as error:
@@ -125,11 +125,11 @@ def device(accelerator: str) -> torch.device:
 
 
 def images(value: str | Sequence[str]) -> list[Path]:
-    """The pictures that `images=` names: a file, a folder (with all below it), or a list of them."""
+    """The images that `images=` names: a file, a folder (with all below it), or a list of them."""
     paths = [existing("images", one) for one in ([value] if isinstance(value, str) else value)]
-    found = [picture for path in paths for picture in (_below(path) if path.is_dir() else [path])]
+    found = [image for path in paths for image in (_below(path) if path.is_dir() else [path])]
     if not found:
-        raise UserError("images", "must name at least one picture", got=value, fix=f"Pictures end in {', '.join(SUFFIXES)}.")
+        raise UserError("images", "must name at least one image", got=value, fix=f"Images end in {', '.join(SUFFIXES)}.")
     return found
 
 

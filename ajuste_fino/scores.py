@@ -1,4 +1,4 @@
-"""The table of predictions, an image a row, and the figures computed from it."""
+"""The table of predictions, an image a row, and the scores computed from it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,9 +43,9 @@ def read_predictions(path: Path, labels: Sequence[str]) -> tuple[Tensor, Tensor]
 def score(path: Path, labels: Sequence[str]) -> dict[str, float]:
     """Accuracy, macro F1, and each class's precision, recall and F1, from a table of predictions."""
     predicted, true = read_predictions(path, labels)
-    figures = {name: float(value) for name, value in metrics(len(labels))(predicted, true).items()}
-    kinds = {"precision": MulticlassPrecision, "recall": MulticlassRecall, "f1": MulticlassF1Score}
-    for name, kind in kinds.items():
-        values = kind(len(labels), average="none")(predicted, true).tolist()
-        figures |= {f"{name}/{label}": value for label, value in zip(labels, values, strict=True)}
-    return figures
+    scores = {name: float(value) for name, value in metrics(len(labels))(predicted, true).items()}
+    by_class = {"precision": MulticlassPrecision, "recall": MulticlassRecall, "f1": MulticlassF1Score}
+    for name, metric in by_class.items():
+        values = metric(len(labels), average="none")(predicted, true).tolist()
+        scores |= {f"{name}/{label}": value for label, value in zip(labels, values, strict=True)}
+    return scores

@@ -1,4 +1,4 @@
-"""Rows of numbers on disk by key: written whole, proven by their own hash, read without being loaded."""
+"""Store rows of numbers on disk by key, in files that are verified by their hash and memory-mapped."""
 
 import hashlib
 import io
@@ -24,7 +24,7 @@ RESIDENT_BYTES = 32 * 2**20  # of mapped rows that stay in this process's memory
 
 
 def open_shard(path: Path) -> np.ndarray:
-    """The records (key, row) of a shard, mapped from disk until the last reference to them goes."""
+    """Return the records (key, row) of a shard, memory-mapped."""
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
@@ -82,12 +82,12 @@ class FeatureStore:
 
     @classmethod
     def existing(cls, folder: Path) -> Self:
-        """The store of a folder that holds shards already, whatever its rows are."""
+        """Open a folder that holds shards already, whatever the shape of its rows."""
         row = open_shard(min(folder.glob("*.npy"))).dtype["row"]
         return cls(folder, row.shape, row.base.str)
 
     def refresh(self) -> None:
-        """Look at the folder again: shards may have come, or gone."""
+        """Read the folder again, and find shards that other processes added or removed."""
         there = set(self.folder.glob("*.npy"))
         kept = [path for path in self.shards if path in there]
         if len(kept) < len(self.shards):
@@ -105,11 +105,11 @@ class FeatureStore:
         self.shards.append(path)
 
     def missing(self, keys: Sequence[str]) -> list[int]:
-        """The positions of the keys that are not there."""
+        """Return the positions of the keys that are not in the store."""
         return [position for position, key in enumerate(keys) if key.encode() not in self.index]
 
     def add(self, keys: Sequence[str], rows: np.ndarray) -> None:
-        """Keep (N, *shape) rows; they are written a shard at a time."""
+        """Add (N, *shape) rows; they are written a shard at a time."""
         while len(keys):
             if self._buffer is None:
                 self._buffer = np.empty(max(SHARD_BYTES // self.dtype.itemsize, 1), self.dtype)
@@ -138,7 +138,7 @@ class FeatureStore:
         return path
 
     def rows(self, keys: Sequence[str]) -> FeatureRows:
-        """The rows of these keys, in this order."""
+        """Return the rows of these keys, in this order."""
         index = np.array([self.index[key.encode()] for key in keys], np.int64).reshape(-1, 2)
         return FeatureRows(list(self.shards), index, self.dtype["row"])
 

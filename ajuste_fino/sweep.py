@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 RANGE = {"low", "high", "log", "step"}
 
 
-def possible() -> None:
-    """Refuse to begin what Optuna is needed for, where it is not installed.
+def require_optuna() -> None:
+    """Refuse to start what needs Optuna if it is not installed.
 
     Raises:
         UserError: where that is so.
@@ -37,7 +37,7 @@ def study(storage: Path | None, name: str) -> Study:
     Raises:
         UserError: where Optuna is not installed.
     """
-    possible()
+    require_optuna()
     import optuna
     from optuna.storages.journal import JournalFileBackend
 
@@ -52,7 +52,7 @@ def study(storage: Path | None, name: str) -> Study:
 def search(
     study: Study, objective: Callable[[dict[str, Any], int], float], space: Mapping[str, Any], trials: int, seed: int
 ) -> None:
-    """Try proposals until the study has so many finished ones; what diverges counts as tried.
+    """Run trials until the study has so many finished ones; a diverged trial counts.
 
     Args:
         objective: values by name, and the trial's number → what is to be as large as possible.

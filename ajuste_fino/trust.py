@@ -32,9 +32,9 @@ def own_class(target: str, base: type, trusted: Sequence[str], key: str) -> type
     return found
 
 
-def source_of(kind: type) -> str:
-    """The SHA-256 of the file that a class is written in: with other code, what it computes may be another thing."""
-    return sha256(Path(inspect.getfile(kind)))
+def source_of(cls: type) -> str:
+    """Return the SHA-256 of the source file of a class, which may compute something else once it changes."""
+    return sha256(Path(inspect.getfile(cls)))
 
 
 def packages(value: object) -> list[str]:

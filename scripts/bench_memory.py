@@ -14,7 +14,7 @@ from PIL import Image
 
 
 def draw(root: Path, count: int) -> None:
-    """`count` distinct pictures of 32 px in four classes."""
+    """`count` distinct images of 32 px in four classes."""
     for n in range(count):
         folder = root / f"class{n % 4}"
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The same pictures, weights and epochs through what people use today: wall time, peak memory, test accuracy.
+"""The same images, weights and epochs through what people use today: wall time, peak memory, test accuracy.
 
     python scripts/bench_peers.py FOLDER --backbone squeezenet1_1 --weights squeezenet1_1.pth
     python scripts/bench_peers.py FOLDER --backbone resnet18 --peer-epochs 2

@@ -1,4 +1,4 @@
-"""Where the time of a run goes, beside the least it could take: everything in one sitting, on the same pictures.
+"""Where the time of a run goes, beside the least it could take: everything in one sitting, on the same images.
 
     python scripts/bench_pipeline.py FOLDER
     python scripts/bench_pipeline.py FOLDER --backbone squeezenet1_1 --weights squeezenet1_1.pth --repeat 3
@@ -39,7 +39,7 @@ def decode(paths, preprocessing):
 
 @torch.inference_mode()
 def forward(backbone, preprocessing, pixels, count, device):
-    """Seconds for `count` pictures at the better batch size."""
+    """Seconds for `count` images at the better batch size."""
     best = float("inf")
     x = preprocessing.normalise(pixels.to(device)).contiguous(memory_format=torch.channels_last)
     for size in BATCHES:
@@ -97,14 +97,14 @@ def once(args, backbone, preprocessing, paths):
     }
 
 
-def show(figures, args, count):
-    bare = figures["bare decode"] + figures["bare forward"]
-    print(f"{args.backbone}, {count} pictures, {args.device}, {torch.get_num_threads()} threads, median of {args.repeat}\n")
+def show(metrics, args, count):
+    bare = metrics["bare decode"] + metrics["bare forward"]
+    print(f"{args.backbone}, {count} images, {args.device}, {torch.get_num_threads()} threads, median of {args.repeat}\n")
     print("| | seconds | of bare decode + forward | peak MiB |\n|---|---|---|---|")
-    peaks = {"first run": figures["peak"], "cached rerun": figures["peak again"]}
+    peaks = {"first run": metrics["peak"], "cached rerun": metrics["peak again"]}
     for name in ("bare decode", "bare forward", "extraction", "first run", "cached rerun"):
         peak = f"{peaks[name]:.0f}" if name in peaks else ""
-        print(f"| {name} | {figures[name]:.1f} | {figures[name] / bare:.2f} | {peak} |")
+        print(f"| {name} | {metrics[name]:.1f} | {metrics[name] / bare:.2f} | {peak} |")
 
 
 if __name__ == "__main__":

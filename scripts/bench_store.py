@@ -9,7 +9,6 @@ process may have open.
 """
 
 import argparse
-import os
 import resource
 import shutil
 import tempfile
@@ -54,7 +53,7 @@ def stage(table: Table, name: str, work: Callable[[], Any]) -> Any:
     begun = time.perf_counter()
     result = work()
     seconds = time.perf_counter() - begun
-    table.add_row(name, f"{seconds:.1f}", f"{resident():,.0f}", str(len(os.listdir("/proc/self/fd"))))
+    table.add_row(name, f"{seconds:.1f}", f"{resident():,.0f}", str(len(list(Path("/proc/self/fd").iterdir()))))
     return result
 
 

@@ -55,12 +55,12 @@ class Set:
 
 
 @torch.inference_mode()
-def features(data: Set, tap: str, weights: str, seed: int) -> dict[str, np.ndarray]:
+def features(data: Set, layer: str, weights: str, seed: int) -> dict[str, np.ndarray]:
     """The 4×4 grid of a block; `raw` gives the pixels. Random weights get the data's own BatchNorm statistics."""
     if weights == "raw":
         return {split: pixels.flatten(1).numpy().astype(np.float32) for split, pixels in data.pixels.items()}
     torch.manual_seed(seed)
-    backbone, _ = build("embedded", "none" if weights == "random" else "pretrained", tap=tap, pool=4)
+    backbone, _ = build("embedded", "none" if weights == "random" else "pretrained", layer=layer, pool=4)
     read = data.preprocessing.normalise
     if weights == "random":
         _estimate(backbone, [read(batch) for batch in data.pixels["train"].split(256)])
@@ -104,19 +104,19 @@ def _rotated(train: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
 
 def rows(data: Set, seeds: int) -> Iterator[tuple[object, ...]]:
     for weights in ("raw", "random", "pretrained"):
-        for tap in BLOCKS if weights != "raw" else ("pixels",):
-            kept = {} if weights == "random" else {0: features(data, tap, weights, 0)}
+        for layer in BLOCKS if weights != "raw" else ("pixels",):
+            kept = {} if weights == "random" else {0: features(data, layer, weights, 0)}
             for labels in LABELS:
                 # drawn anew for each seed: the labelled images, and random weights; with all labels nothing else varies
                 count = seeds if labels or weights == "random" else 1
                 scores = []
                 for seed in range(count):
                     if weights == "random" and seed not in kept:
-                        kept[seed] = features(data, tap, weights, seed)
+                        kept[seed] = features(data, layer, weights, seed)
                     scores.append(judge(data, kept.get(seed, kept[0]), data.few(labels, seed)))
                 val, test = np.mean(scores, axis=0)
                 spread = np.std([test for _, test in scores])
-                yield data.name, weights, tap, labels or "all", count, f"{val:.4f}", f"{test:.4f}", f"{spread:.4f}"
+                yield data.name, weights, layer, labels or "all", count, f"{val:.4f}", f"{test:.4f}", f"{spread:.4f}"
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ STEPS = 50
 
 
 def run(overrides: list[str], out: Path) -> tuple[list[float], dict[str, Any]]:
-    """The loss of every step, and the figures of the run."""
+    """The loss of every step, and the metrics of the run."""
     losses: list[float] = []
     step = Classifier.training_step
 
@@ -48,12 +48,12 @@ def main() -> None:
         torch.set_num_threads(threads or torch.get_num_threads())
         with tempfile.TemporaryDirectory() as folder:
             results[impl, threads] = run([*given, *(f"{key}={impl}" for key in keys)], Path(folder) / "run")
-    (mine, figures), (theirs, reference), (single, _) = results.values()
+    (mine, metrics), (theirs, reference), (single, _) = results.values()
     for what, losses in (("scratch", mine), ("torch with one thread", single)):
         gaps = [abs(a - b) / abs(b) for a, b in zip(losses[:STEPS], theirs[:STEPS], strict=True)]
         print(f"{what} beside torch, {len(gaps)} steps: losses differ by {max(gaps):.1e} relative at most")
     for name in ("val/accuracy", "test/accuracy"):
-        print(f"{name}: scratch {figures[name]:.4f}, torch {reference[name]:.4f}")
+        print(f"{name}: scratch {metrics[name]:.4f}, torch {reference[name]:.4f}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Make the embedded backbone's weights from formulas alone: which fractals are in the picture?
+"""Make the embedded backbone's weights from formulas alone: which fractals are in the image?
 
     python scripts/pretrain_embedded.py --images 560_000 --work pretraining
 
@@ -126,8 +126,8 @@ def train(run: Run, pool: Tensor) -> None:
             left = (run.steps - run.step) * run.args.batch / rate / 60
             with run.log.open("a", newline="") as file:
                 csv.writer(file).writerow([run.step, run.step * run.args.batch, f"{loss:.4f}", f"{last:.4f}", f"{middle:.4f}"])
-            figures = f"loss {loss:.3f}  precision {last:.3f} (block {READ}: {middle:.3f})"
-            print(f"step {run.step}/{run.steps}  {figures}  {rate:.0f} images/s  {left:.0f} min left", flush=True)
+            progress = f"loss {loss:.3f}  precision {last:.3f} (block {READ}: {middle:.3f})"
+            print(f"step {run.step}/{run.steps}  {progress}  {rate:.0f} images/s  {left:.0f} min left", flush=True)
         if run.step % 250 == 0:
             run.save()
 

@@ -3,7 +3,7 @@
     python scripts/torture_images.py                  # 500 mutants of each of seven formats, half a minute
     python scripts/torture_images.py --each 50 --keep mutants
 
-Pictures are drawn, saved as JPEG, PNG, GIF, BMP, TIFF, WebP and PPM, and damaged: bits flipped, the end cut off, the
+Images are drawn, saved as JPEG, PNG, GIF, BMP, TIFF, WebP and PPM, and damaged: bits flipped, the end cut off, the
 header of another format put in front, a part overwritten, bytes taken out or doubled. Each command is a process of its
 own, so that a crash inside a decoder is seen. Printed: of each format how many mutants still decode.
 """
@@ -26,8 +26,8 @@ FORMATS = {"JPEG": "jpg", "PNG": "png", "GIF": "gif", "BMP": "bmp", "TIFF": "tif
 ALLOWED = {"audit": (0, 2), "train": (0,), "predict": (0, 2)}
 
 
-def picture(rng, side=48):
-    """A drawn picture: stripes of a random direction and colour, with some noise."""
+def image(rng, side=48):
+    """A drawn image: stripes of a random direction and colour, with some noise."""
     y, x = np.mgrid[:side, :side]
     angle, width = rng.uniform(0, np.pi), rng.uniform(0.2, 0.8)
     wave = np.sin((x * np.cos(angle) + y * np.sin(angle)) * width)[..., None]
@@ -36,7 +36,7 @@ def picture(rng, side=48):
 
 
 def saved(image, kind, rng):
-    """The bytes of a picture in a format, in one of the ways there are to write it."""
+    """The bytes of an image in a format, in one of the ways there are to write it."""
     options = {
         "JPEG": [{"quality": 60}, {"quality": 90, "progressive": True}, {"quality": 80, "optimize": True}],
         "PNG": [{}, {"compress_level": 1}, {"bits": 8}],
@@ -76,14 +76,14 @@ def drop_or_double(data, rng):
 
 
 def mutants(kind, count, rng):
-    others = [saved(picture(rng), other, rng) for other in FORMATS if other != kind]
+    others = [saved(image(rng), other, rng) for other in FORMATS if other != kind]
     ways = (flip_bits, truncate, lambda data, rng: swap_header(data, rng, others), overwrite, drop_or_double)
     for n in range(count):
-        yield ways[n % len(ways)](saved(picture(rng), kind, rng), rng)
+        yield ways[n % len(ways)](saved(image(rng), kind, rng), rng)
 
 
 def plant(root, each, seed):
-    """A class for each format, its mutants and as many whole pictures, which training needs; hashes by path."""
+    """A class for each format, its mutants and as many whole images, which training needs; hashes by path."""
     rng = np.random.default_rng(seed)
     for kind, suffix in FORMATS.items():
         folder = root / kind
@@ -91,7 +91,7 @@ def plant(root, each, seed):
         for n, data in enumerate(mutants(kind, each, rng)):
             (folder / f"mutant{n:04}.{suffix}").write_bytes(data)
         for n in range(max(each // 10, 10)):
-            (folder / f"whole{n:04}.{suffix}").write_bytes(saved(picture(rng), kind, rng))
+            (folder / f"whole{n:04}.{suffix}").write_bytes(saved(image(rng), kind, rng))
     return hashes(root)
 
 

@@ -1,4 +1,4 @@
-"""Small pictures drawn here, a cache of the tests' own, and the command line called in this process."""
+"""Small images drawn here, a cache of the tests' own, and the command line called in this process."""
 
 import sys
 from pathlib import Path
@@ -25,7 +25,7 @@ def own_cache(tmp_path, monkeypatch):
 
 
 def draw(label: int, seed: int, side: int = 40) -> Image.Image:
-    """A picture whose class is its colour and the direction of its stripes."""
+    """An image whose class is its colour and the direction of its stripes."""
     rng = np.random.default_rng([label, seed])
     y, x = np.mgrid[:side, :side]
     wave = np.sin((x if label % 2 else y) * (0.3 + 0.3 * label) + rng.uniform(0, 6))
@@ -35,7 +35,7 @@ def draw(label: int, seed: int, side: int = 40) -> Image.Image:
 
 
 def shapes(label: int, seed: int) -> Image.Image:
-    """A picture of broad random shapes, as different from others as photographs are."""
+    """An image of broad random shapes, as different from others as photographs are."""
     rng = np.random.default_rng([label, seed])
     cells = rng.uniform(0, 255, (9, 9, 3)).astype(np.uint8)
     return Image.fromarray(cells).resize((160, 120), Image.Resampling.BICUBIC)
@@ -51,7 +51,7 @@ def draw_folder(root: Path, classes=("1", "2", "10"), each: int = 12, suffix: st
 
 @pytest.fixture
 def photos(tmp_path):
-    """36 pictures of the classes 1, 2 and 10."""
+    """36 images of the classes 1, 2 and 10."""
     return draw_folder(tmp_path / "photos")
 
 

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "ajuste_fino"
 TIERS = [
     {"errors", "verbs"},
-    {"files", "library", "memory", "phases"},
+    {"files", "implementation", "memory", "phases"},
     {"trust"},
     {"store", "data", "backbone", "head", "scratch"},
     {"freezing", "scores", "ensemble"},

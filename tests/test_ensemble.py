@@ -71,9 +71,9 @@ def test_votes_and_disagreement():
 def test_a_run_with_an_ensemble_keeps_it_in_its_bundle(photos, cli, tmp_path):
     out = tmp_path / "run"
     assert cli("train", "data=folder", f"data.root={photos}", f"out={out}", *FAST, "ensemble=7")[0] == 0
-    figures = json.loads((out / "metrics.json").read_text())
-    assert figures["ensemble/members"] == 7
-    assert {"ensemble/out_of_bag_error", "ensemble/disagreement", "ensemble/single_accuracy"} <= figures.keys()
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["ensemble/members"] == 7
+    assert {"ensemble/out_of_bag_error", "ensemble/disagreement", "ensemble/single_accuracy"} <= metrics.keys()
     head = bundle.read(out).head
     assert isinstance(head, Ensemble) and head.members == 7 and not head.training
     assert cli("evaluate", f"run={out}", f"out={tmp_path / 'again'}")[0] == 0

@@ -64,9 +64,9 @@ def test_one_changed_pixel_is_one_miss_and_a_new_name_none(extractor, samples, p
     list(cached_of(extractor).features_of(samples))
     path = samples[5].content.path
     stat = path.stat()
-    picture = Image.open(path).convert("RGB")
-    picture.putpixel((3, 3), (1, 2, 3))
-    picture.save(path)
+    image = Image.open(path).convert("RGB")
+    image.putpixel((3, 3), (1, 2, 3))
+    image.save(path)
     samples[7].content.path.rename(photos / "1" / "renamed.png")
     import os
 
@@ -84,12 +84,12 @@ def changed(extractor, what):
         return Extractor(extractor.backbone, extractor.preprocessing, "bf16")
     if what == "preprocessing":
         return Extractor(extractor.backbone, replace(extractor.preprocessing, size=48), "fp32")
-    pool = {"pool": 2} if what == "pool" else {"tap": "block1"}
+    pool = {"pool": 2} if what == "pool" else {"layer": "block1"}
     torch.manual_seed(0)
     return Extractor(Frozen(build("embedded", "none", **pool)[0]), extractor.preprocessing, "fp32")
 
 
-@pytest.mark.parametrize("what", ["weights", "precision", "preprocessing", "pool", "tap"])
+@pytest.mark.parametrize("what", ["weights", "precision", "preprocessing", "pool", "layer"])
 def test_everything_that_decides_a_feature_is_in_the_key(extractor, samples, what):
     list(cached_of(extractor).features_of(samples))
     other = cached_of(changed(extractor, what))

@@ -17,7 +17,7 @@ def test_train_does_not_wake_it_and_its_statistics_stay():
         optimizer.step()
     assert not any(module.training for module in backbone.modules())
     assert all(parameter.grad is None for parameter in backbone.parameters())
-    assert frozen.verify() == frozen.before
+    assert frozen.verify_frozen() == frozen.before
 
 
 def test_left_unfrozen_the_same_network_would_have_moved():
@@ -26,11 +26,11 @@ def test_left_unfrozen_the_same_network_would_have_moved():
     backbone.train()
     backbone(torch.rand(4, 3, 64, 64))
     with pytest.raises(AjusteFinoError, match="changed during the run"):
-        frozen.verify()
+        frozen.verify_frozen()
 
 
 def test_one_bit_is_seen():
     frozen = Frozen(build("embedded", "none")[0])
     next(frozen.parameters()).data[0, 0, 0, 0] += 1e-6
     with pytest.raises(AjusteFinoError, match="SHA-256"):
-        frozen.verify()
+        frozen.verify_frozen()

@@ -25,7 +25,7 @@ def test_the_loaded_model_reproduces_the_table_of_the_run(run):
         assert dict(one.top) == pytest.approx({k[2:]: float(v) for k, v in row.items() if k[:2] == "p:"}, abs=2e-6)
 
 
-def test_a_path_a_text_and_a_picture_give_the_same(run):
+def test_a_path_a_text_and_a_image_give_the_same(run):
     _, model = run
     path = run[0].parent / "photos" / "1" / "00.png"
     first = model.predict(path)
@@ -35,7 +35,7 @@ def test_a_path_a_text_and_a_picture_give_the_same(run):
     assert len(model.predict(path, top_k=2).top) == 2
 
 
-def test_what_is_no_picture_is_an_error(run, tmp_path):
+def test_what_is_no_image_is_an_error(run, tmp_path):
     (tmp_path / "x.jpg").write_text("no")
     with pytest.raises(BadImage, match="none of JPEG"):
         run[1].predict(tmp_path / "x.jpg")
@@ -66,12 +66,12 @@ def test_a_list_and_a_bad_file_among_good_ones(run, cli, tmp_path):
 
 def test_an_empty_folder_and_no_run_are_told(run, cli, tmp_path):
     code, _, err = cli("predict", f"run={run[0]}", f"images={tmp_path}")
-    assert (code, "at least one picture" in err) == (2, True)
+    assert (code, "at least one image" in err) == (2, True)
     code, _, err = cli("predict", f"run={tmp_path}", f"images={run[0].parent}")
     assert (code, "must be a run folder or a bundle" in err) == (2, True)
 
 
-def test_pictures_are_found_in_the_order_people_count(tmp_path):
+def test_images_are_found_in_the_order_people_count(tmp_path):
     for name in ("10.png", "9.png", ".hidden.png", "a.txt", "sub/1.JPG"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()

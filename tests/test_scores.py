@@ -23,8 +23,8 @@ def test_the_table_comes_back(table):
 
 def test_the_figures_are_scikit_learns(table):
     path, labels, targets, predicted = table
-    figures = score(path, labels)
-    assert figures["accuracy"] == pytest.approx(accuracy_score(targets, predicted))
-    assert figures["macro_f1"] == pytest.approx(f1_score(targets, predicted, average="macro"))
+    metrics = score(path, labels)
+    assert metrics["accuracy"] == pytest.approx(accuracy_score(targets, predicted))
+    assert metrics["macro_f1"] == pytest.approx(f1_score(targets, predicted, average="macro"))
     recalls = recall_score(targets, predicted, labels=labels, average=None)
-    assert [figures[f"recall/{label}"] for label in labels] == pytest.approx(list(recalls))
+    assert [metrics[f"recall/{label}"] for label in labels] == pytest.approx(list(recalls))

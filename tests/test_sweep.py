@@ -128,7 +128,7 @@ def test_the_verb_reads_the_test_split_once_and_goes_on(photos, cli, tmp_path):
     [
         ("space.head.hidden=3", "space.head.hidden must be a list of choices"),
         ("+space.foo=[1]", "space.foo is no key of train"),
-        ("+space.data.val=[0.1,0.2]", "would let the trials be judged by other pictures"),
+        ("+space.data.val=[0.1,0.2]", "would let the trials be judged by other images"),
         ("+space.out=[a,b]", "space.out is not for a trial to choose"),
         ("~space.optimizer +space.optimizer=[adam,nope]", "optimizer must be one of"),
         ("trials=0", "trials"),

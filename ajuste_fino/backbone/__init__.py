@@ -1,4 +1,4 @@
-"""A CNN that was trained elsewhere, cut where its features serve best."""
+"""A pretrained CNN that ends at the layer whose features serve best."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class BackboneSpec:
     design: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as bundles and the keys of cached features have them."""
+        """Return plain values, as bundles and the keys of cached features hold them."""
         return {"name": self.name, "tap": self.layer, "pool": self.pool, "design": self.design}
 
     @classmethod
@@ -73,7 +73,8 @@ class Backbone(nn.Module):
             raise UserError("features.pool", "must be 1, 2 or 4", got=spec.pool, fix="1 is the mean of the map.")
         self.blocks = [name for name in block_names(net, recording) if recording.calls[name].end <= recording.end(spec.layer)]
         self.spec, self.preprocessing, self.recording = spec, preprocessing, recording
-        whole = recording.outputs.get(spec.layer or classifier_name(net))
+        own_end = spec.layer is None and hasattr(net, "reset_classifier")  # which need not be the classifier's input
+        whole = None if own_end else recording.outputs.get(spec.layer or classifier_name(net))
         self.net = end_at(net, spec.layer, recording)
         self.pool = Pool(spec.pool)
         self.num_features = self._num_features(whole)
@@ -83,21 +84,21 @@ class Backbone(nn.Module):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the output for one image."""
+        """The shape of the output for one image."""
         return (self.num_features,)
 
     def identity(self) -> dict[str, Any]:
-        """Which part of which network it is, as plain values."""
+        """Return which part of which network this is, as plain values."""
         return self.spec.to_dict()
 
     def adopt(self, tail: nn.Module) -> None:
-        """Take over what a tail of this backbone has learnt."""
+        """Copy the trained tensors of a tail back into this backbone."""
         if tail is not self:
             self.net.load_state_dict(tail[0].net.state_dict(), strict=False)  # type: ignore[index]
 
     @torch.inference_mode()
     def _num_features(self, whole: Tensor | None) -> int:
-        """The number of features, of a network that ends where it should: its output is that of the whole at that layer."""
+        """Count the features, after checking that the cut network gives the output of the whole network at that layer."""
         x = run(self.net, probe(self.recording.size))
         if x.ndim < 4 and (self.spec.layer or self.spec.pool > 1):
             fix = f"{self.spec.name} has none at its end: leave both out, or name a block of convolutions."
@@ -108,7 +109,7 @@ class Backbone(nn.Module):
         return self.pool(x).shape[1]
 
     def split(self, train_from: str) -> "tuple[Backbone | Trunk | None, nn.Module | None]":
-        """The trunk, which stays frozen, and the tail, which is trained with the head, when training begins at a block.
+        """Divide the backbone into a trunk, which stays frozen, and a tail, which is trained with the head.
 
         Args:
             train_from: a block; `head` for none of the backbone, `all` for the whole of it.
@@ -131,7 +132,7 @@ class Backbone(nn.Module):
 
     @torch.no_grad()
     def _divide(self, last: str, train_from: str) -> tuple[Trunk, nn.Module]:
-        """The parts before and after the end of a block, which together must give what the whole gives."""
+        """Divide the network after a block, and check that both parts together give what the whole gives."""
         trunk = Trunk(self.net, last, self.recording, self.identity())
         tail = nn.Sequential(Tail(self.net, last, self.recording), self.pool)
         x = probe(self.recording.size)
@@ -149,18 +150,18 @@ def build(
     name: str,
     weights: str = "pretrained",
     *,
-    tap: str | None = None,
+    layer: str | None = None,
     pool: int | None = None,
     size: int | None = None,
     design: Mapping[str, Any] | None = None,
     trusted: Sequence[str] = (),
 ) -> tuple[Backbone, list[str]]:
-    """A backbone with its weights, and a sentence for each thing in the weights that did not match.
+    """Build a backbone with its weights; also return a sentence for each thing in the weights that did not match.
 
     Args:
         name: `embedded`, a classification model of torchvision, `timm/<name>`, or `cnn`.
         weights: `pretrained`, `none` (random), or the path of a `.pth` or `.safetensors` file.
-        tap: the block after which the network ends; by default the architecture's.
+        layer: the block after which the network ends; by default the architecture's.
         pool: the grid of the map, 1, 2 or 4; by default the architecture's.
         size: side of the images in px; by default that of the weights.
         design: of a `cnn`, the fields of `designed.Design`; of `own`, the class as `_target_` and its `arguments`.
@@ -173,7 +174,7 @@ def build(
     net = source.build()
     notes = _fill(net, source, weights)
     preprocessing = source.at(size).preprocessing
-    wanted = tap or source.tap
+    wanted = layer or source.layer
     layer = resolve(net, wanted) if wanted else None
     recording = _record(net, name, preprocessing["size"], layer, bool(design))
     layer = layer or (None if name == "cnn" else last_map(net, recording))
@@ -208,7 +209,7 @@ def _fill(net: nn.Module, source: Architecture, weights: str) -> list[str]:
 def rebuild(
     spec: BackboneSpec, preprocessing: Mapping[str, Any], tensors: dict[str, Tensor], trusted: Sequence[str] = ()
 ) -> Backbone:
-    """The backbone of a bundle: the same part of the same architecture, every tensor given."""
+    """Build the backbone of a bundle: the same architecture up to the same layer, with the tensors given."""
     net = architecture(spec.name, False, preprocessing["size"], spec.design, trusted).build()
     backbone = Backbone(net, spec, preprocessing, record(net, preprocessing["size"], spec.layer))
     load_tensors(backbone.net, tensors, strict=True)

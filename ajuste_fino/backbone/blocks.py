@@ -1,4 +1,4 @@
-"""The blocks of a network, read off one pass through it, whatever its `forward` is written like."""
+"""Find the blocks of a network by recording one forward pass."""
 
 import itertools
 import re
@@ -18,7 +18,7 @@ PREFIX = "features."  # of torchvision's names for what comes before the classif
 
 
 class Call(NamedTuple):
-    """When a module began and ended in a pass, and the shape of its output for one image (None: it is no tensor)."""
+    """When a module began and ended in a pass, and the shape of its output for one image (None: not a tensor)."""
 
     start: int
     end: int
@@ -27,7 +27,7 @@ class Call(NamedTuple):
 
 @dataclass
 class Recording:
-    """One pass of `probe(size)` through a network: each module's call, by name in the order in which they began.
+    """A recorded pass of `probe(size)` through a network: the call of each module by name, ordered by its start.
 
     `outputs` are those of the direct parts of the network and of the layers that were asked for; under the classifier's name
     there is its input.
@@ -43,13 +43,13 @@ class Recording:
 
 
 def probe(size: int) -> Tensor:
-    """(1, 3, size, size): the same image of waves on every machine, drawn from no random generator."""
+    """Return (1, 3, size, size): an image of waves, the same on every machine; no random generator is used."""
     return torch.arange(3 * size * size, dtype=torch.float32).sin().view(1, 3, size, size)
 
 
 @torch.no_grad()
 def record(net: nn.Module, size: int, layer: str | None = None) -> Recording:
-    """Pass one image through a network, and note what runs; `layer` is one whose output is wanted."""
+    """Pass one image through a network and record what runs; the output of `layer` is kept."""
     recording, clock, began = Recording(size), itertools.count(), dict[str, int]()
     classifier, wanted = classifier_name(net), {layer, *(name for name, _ in _parts(net))}
 
@@ -65,7 +65,7 @@ def record(net: nn.Module, size: int, layer: str | None = None) -> Recording:
         def note(_module: nn.Module, _inputs: object, output: object) -> None:
             shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else None
             recording.calls[name] = Call(began[name], next(clock), shape)
-            if isinstance(output, Tensor) and name in wanted:
+            if isinstance(output, Tensor) and name in wanted and name != classifier:
                 recording.outputs[name] = output.clone()  # what follows may work in place
 
         return note
@@ -89,7 +89,7 @@ def classifier_name(net: nn.Module) -> str:
 
 
 def _parts(net: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """The direct parts of a network before pooling and classifier; a ModuleList, which has no pass of its own, by its items."""
+    """The direct children of a network before pooling and classifier; a ModuleList is replaced by its items."""
     for name, child in net.named_children():
         if isinstance(child, nn.ModuleList):
             yield from ((f"{name}.{inner}", block) for inner, block in child.named_children())
@@ -98,7 +98,7 @@ def _parts(net: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 
 def last_map(net: nn.Module, recording: Recording) -> str | None:
-    """The name of the part that gives the last map (N, C, H, W); None where it gives something else, as in a transformer."""
+    """Return the name of the part that gives the last map (N, C, H, W), or None if the last part gives no map."""
     names = [name for name, _ in _parts(net) if name in recording.calls]
     last = max(names, key=lambda name: recording.calls[name].end, default=None)
     shape = recording.calls[last].shape if last else None
@@ -106,7 +106,7 @@ def last_map(net: nn.Module, recording: Recording) -> str | None:
 
 
 def block_names(net: nn.Module, recording: Recording) -> list[str]:
-    """The names of a network's blocks, in the order in which they run.
+    """Return the names of a network's blocks in the order in which they run.
 
     A block is a direct part of the network. A part without a number that holds a sequence (`features`, `stages`, `encoder`)
     stands for the parts of it.
@@ -125,7 +125,7 @@ def _unfold(name: str, part: nn.Module) -> Iterator[str]:
 
 
 def resolve(net: nn.Module, layer: str) -> str:
-    """The full name of a block: `block2` is found as `features.block2`.
+    """Return the full name of a block: `block2` is found as `features.block2`.
 
     Raises:
         UserError: where no block has that name.

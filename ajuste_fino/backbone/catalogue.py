@@ -1,4 +1,4 @@
-"""Which architectures there are: how each is built, and what its pretrained weights expect to see."""
+"""The known architectures: how each is built, and which preprocessing its pretrained weights expect."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,15 +25,15 @@ LAYERS = {"embedded": ("features.block3", 4), "squeezenet1_1": (None, 2)}
 class Architecture:
     """A network by name: `build()` gives it without weights, `pretrained()` gives them.
 
-    `preprocessing` has the fields of `data.transforms.Preprocessing`; `tap` and `pool` say where the network is cut
-    and how finely its map is read, when the configuration leaves it open (`tap` None: the last map).
+    `preprocessing` has the fields of `data.transforms.Preprocessing`; `layer` and `pool` say where the network is cut
+    and how finely its map is read, when the configuration leaves it open (`layer` None: the last map).
     """
 
     name: str
     build: Callable[[], nn.Module]
     pretrained: Callable[[], dict[str, Tensor]]
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
-    tap: str | None = None
+    layer: str | None = None
     pool: int = 1
     design: dict[str, Any] | None = None
 
@@ -54,7 +54,7 @@ def architecture(
     design: Mapping[str, Any] | None = None,
     trusted: Sequence[str] = (),
 ) -> Architecture:
-    """The architecture of that name; `published` asks for the preprocessing of the weights that `pretrained()` gives.
+    """Return the architecture of that name; `published` asks for the preprocessing of the weights that `pretrained()` gives.
 
     Without it, for weights from a file, it is that of the first weights torchvision published for the architecture.
     `size` is needed where the images' side decides the shape of a tensor, as in a vision transformer; `design` has the
@@ -63,18 +63,18 @@ def architecture(
     Raises:
         UserError: where no library has it.
     """
-    tap, pool = LAYERS.get(name, (None, 1))
+    layer, pool = LAYERS.get(name, (None, 1))
     if name == "embedded":
         expects = {"size": 64, "resize": 64, "mean": (0.5,) * 3, "std": (0.25,) * 3, "squash": True}
-        return Architecture(name, EmbeddedNet, partial(weights.read, EMBEDDED), expects, tap, pool)
+        return Architecture(name, EmbeddedNet, partial(weights.read, EMBEDDED), expects, layer, pool)
     if name == "cnn":
         expects = {"size": 32, "resize": 32, "mean": (0.5,) * 3, "std": (0.25,) * 3, "squash": True}
         return Architecture(name, partial(DesignedNet, Design(**(design or {}))), _untrained, expects)
     if name == "own":
-        return _own(design or {}, trusted)
+        return _custom(design or {}, trusted)
     if name.startswith("timm/"):
         return _timm(name)
-    return _torchvision(name, published, size, tap, pool)
+    return _torchvision(name, published, size, layer, pool)
 
 
 def _untrained() -> dict[str, Tensor]:
@@ -82,24 +82,24 @@ def _untrained() -> dict[str, Tensor]:
     raise UserError("backbone.weights", "must not be pretrained: nobody has trained a CNN of your design", fix=fix)
 
 
-def _own(design: Mapping[str, Any], trusted: Sequence[str]) -> Architecture:
-    """A class of the user's own; its code is part of what it is, so that features of other code are others."""
+def _custom(design: Mapping[str, Any], trusted: Sequence[str]) -> Architecture:
+    """A class of the user's own; the hash of its code is part of the key of cached features."""
     target, arguments = str(design.get("_target_")), dict(design.get("arguments") or {})
-    kind = own_class(target, nn.Module, trusted, "backbone._target_")
-    facts = {"_target_": target, "arguments": arguments, "code": source_of(kind)}
+    network = own_class(target, nn.Module, trusted, "backbone._target_")
+    metadata = {"_target_": target, "arguments": arguments, "code": source_of(network)}
 
     def build() -> nn.Module:
         try:
-            return kind(**arguments)
+            return network(**arguments)
         except (TypeError, ValueError) as error:
             fix = "Change backbone.arguments."
             raise UserError(f"backbone._target_={target}", f"does not accept ({error})", got=arguments, fix=fix) from error
 
     expects = {"size": 224, "resize": 256, "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
-    return Architecture("own", build, _untrained, expects, design=facts)
+    return Architecture("own", build, _untrained, expects, design=metadata)
 
 
-def _torchvision(name: str, published: bool, size: int | None, tap: str | None, pool: int) -> Architecture:
+def _torchvision(name: str, published: bool, size: int | None, layer: str | None, pool: int) -> Architecture:
     from torchvision import models
 
     known = models.list_models(module=models)
@@ -123,7 +123,7 @@ def _torchvision(name: str, published: bool, size: int | None, tap: str | None, 
         build,
         partial(weights.online, partial(chosen.get_state_dict, progress=True, check_hash=True), name),
         expects,
-        tap,
+        layer,
         pool,
     )
 

@@ -1,4 +1,4 @@
-"""The first or the second part of a network. Its own `forward` runs; a pass is stopped after one block, or begun after it."""
+"""Run the first or the second part of a network: its own `forward` is stopped after a block, or begun after it."""
 
 import copy
 from collections.abc import Callable
@@ -12,7 +12,7 @@ RTOL = 1e-4  # of the largest value; between the output of a whole network and t
 
 
 class _Stop(Exception):
-    """The output of the block at which a pass ends, on its way out of the network."""
+    """Carries the output of the last block out of the network's `forward`."""
 
     def __init__(self, output: Tensor) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ def _stop(_module: nn.Module, _inputs: object, output: Tensor) -> NoReturn:
 
 
 def run(net: nn.Module, x: Tensor) -> Tensor:
-    """The output of a network, or of the block at which it was ended."""
+    """Return the output of a network, or of the block at which `end_at` ended it."""
     try:
         output: Tensor = net(x)
     except _Stop as stop:
@@ -33,14 +33,14 @@ def run(net: nn.Module, x: Tensor) -> Tensor:
 
 
 def close(part: Tensor, whole: Tensor) -> bool:
-    """Whether two outputs are equal up to rounding; on the device `meta`, which has no numbers, whether their shapes are."""
+    """Return whether two outputs are equal up to rounding; on the device `meta`, only their shapes are compared."""
     if part.shape != whole.shape or part.is_meta:
         return part.shape == whole.shape
     return bool((part - whole).abs().max() <= RTOL * whole.abs().max())
 
 
 def end_at(net: nn.Module, layer: str | None, recording: Recording) -> nn.Module:
-    """`net`, changed so that `run` gives the output of `layer`; what would run later is gone, the names of tensors stay.
+    """Change `net` so that `run` gives the output of `layer`: later modules are removed, the names of tensors stay.
 
     With `layer` None all of it stays but the classifier, whose input is then the output.
     """
@@ -62,7 +62,7 @@ def _remove_classifier(net: nn.Module) -> None:
 
 
 def _when(name: str, part: nn.Module, recording: Recording, moment: float) -> str:
-    """Whether a part runs before a moment, after it (or never), or during it: then some of what it holds runs before."""
+    """Return whether a part runs before a moment, after it (or never), or is still running then."""
     if name in recording.calls:
         call = recording.calls[name]
         return "before" if call.end <= moment else "after" if call.start > moment else "during"
@@ -71,7 +71,7 @@ def _when(name: str, part: nn.Module, recording: Recording, moment: float) -> st
 
 
 def _replace(module: nn.Module, prefix: str, choose: Callable[[str, nn.Module], nn.Module | None]) -> None:
-    """Put what `choose` gives in the place of each part of a module; None: look at the parts of that part."""
+    """Replace each part of a module by what `choose` returns; where that is None, replace the parts of that part."""
     for name, part in list(module.named_children()):
         chosen = choose(f"{prefix}{name}", part)
         if chosen is None:
@@ -81,12 +81,12 @@ def _replace(module: nn.Module, prefix: str, choose: Callable[[str, nn.Module], 
 
 
 def _shared_copy(net: nn.Module) -> nn.Module:
-    """Modules of its own, with the tensors of `net`."""
+    """Copy the modules of `net`, but share its tensors."""
     return copy.deepcopy(net, {id(tensor): tensor for tensor in (*net.parameters(), *net.buffers())})
 
 
 class Trunk(nn.Module):
-    """(N, 3, H, W) → the output of its last block, (N, *shape): the first part of a network, whose tensors it shares."""
+    """The first part of a network, which shares its tensors: (N, 3, H, W) → (N, *shape), the output of its last block."""
 
     shape: tuple[int, ...] | None
 
@@ -96,7 +96,7 @@ class Trunk(nn.Module):
         self.shape = recording.calls[last].shape
 
     def identity(self) -> dict[str, Any]:
-        """Which part of which network it is, as plain values."""
+        """Return which part of which network this is, as plain values."""
         return {**self.whole, "trunk": self.last}
 
     def forward(self, x: Tensor) -> Tensor:
@@ -104,7 +104,7 @@ class Trunk(nn.Module):
 
 
 class Tail(nn.Module):
-    """The output of a block → the output of the network: its second part, whose tensors it shares.
+    """The second part of a network, which shares its tensors: the output of a block → the output of the network.
 
     The blocks before are replaced by constants of the shape of their outputs, so that the network's own `forward` runs on
     without them; the last of them gives the input of the tail.
@@ -129,13 +129,13 @@ class Tail(nn.Module):
 
 
 class _Resumed:
-    """The input of a tail, for the blocks that are not run."""
+    """Holds the input of a tail."""
 
     input: Tensor
 
 
 class _Constant(nn.Module):
-    """In the place of a block that is not run: zeros of the shape of its output, or the input of the tail."""
+    """Replaces a block that does not run: returns zeros of the shape of its output, or the input of the tail."""
 
     def __init__(self, resumed: _Resumed, shape: tuple[int, ...] | None) -> None:
         super().__init__()

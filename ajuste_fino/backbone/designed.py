@@ -1,4 +1,4 @@
-"""A CNN designed by the configuration: how many layers, which filters, which pooling; trained from nothing."""
+"""A CNN that is designed by the configuration and trained from random weights."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,14 +8,14 @@ from typing import Any
 from torch import Tensor, nn
 
 from ajuste_fino.errors import UserError, nearest
-from ajuste_fino.library import library
+from ajuste_fino.implementation import implementation
 
 POOLINGS = ("max", "average", "norm", "none")
 
 
 @dataclass(frozen=True)
 class Design:
-    """The choices of the lecture's model selection; what comes after the maps, the fully connected part, is the head's.
+    """The choices of the lecture's model selection, without the fully connected part, which is the head.
 
     Args:
         layers: convolutions, each followed by ReLU and pooling.
@@ -78,7 +78,7 @@ class DesignedNet(nn.Module):
 
     def __init__(self, design: Design) -> None:
         super().__init__()
-        self.design, layers = design, library(design.impl, "nn", "backbone.impl")
+        self.design, layers = design, implementation(design.impl, "nn", "backbone.impl")
         self.features = nn.Sequential()
         inputs = 3
         for n, outputs in enumerate(design.widths, start=1):

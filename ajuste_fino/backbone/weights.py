@@ -1,4 +1,4 @@
-"""Weights: from torchvision's cache, from a file, or none; matched to a network by name, and said what did not match."""
+"""Read weights from torchvision's cache or a file, and match them to a network by name."""
 
 import hashlib
 import warnings
@@ -69,9 +69,9 @@ def _unwrap(state: object, path: Path) -> dict[str, Tensor]:
     return state
 
 
-def _strip(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Each name without the prefixes that wrappers add, nested in any order, where that makes it one of the network's."""
-    return {next((short for short in _shortened(name) if short in own), name): tensor for name, tensor in state.items()}
+def _strip(state: dict[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Remove the prefixes that wrappers add to names, nested in any order, where that gives a name of the network."""
+    return {next((short for short in _shortened(name) if short in expected), name): tensor for name, tensor in state.items()}
 
 
 def _shortened(name: str) -> Iterator[str]:
@@ -82,7 +82,7 @@ def _shortened(name: str) -> Iterator[str]:
 
 
 def load_into(net: nn.Module, state: dict[str, Tensor], classifier: str, source: object) -> list[str]:
-    """Put weights into a network; its classifier may be missing, or have other classes, since the head is replaced.
+    """Load weights into a network; its classifier may be missing, or have other classes, since the head is replaced.
 
     Returns:
         A sentence for each thing that did not match and does no harm.
@@ -90,25 +90,25 @@ def load_into(net: nn.Module, state: dict[str, Tensor], classifier: str, source:
     Raises:
         UserError: where anything but the classifier is missing or has another shape.
     """
-    own = net.state_dict()
-    state = _strip(state, own)
-    fits = {name: tensor for name, tensor in state.items() if name in own and own[name].shape == tensor.shape}
-    missing = [n for n in own if n not in fits and not n.endswith("num_batches_tracked")]
-    lacking = [_why(n, own, state) for n in missing if not _within(n, classifier)]
+    expected = net.state_dict()
+    state = _strip(state, expected)
+    fits = {name: tensor for name, tensor in state.items() if name in expected and expected[name].shape == tensor.shape}
+    missing = [n for n in expected if n not in fits and not n.endswith("num_batches_tracked")]
+    lacking = [_why(n, expected, state) for n in missing if not _within(n, classifier)]
     if lacking:
         fix = f"Is it a file for another architecture? Not there:\n{preview(lacking)}"
         raise UserError(
-            f"backbone.weights={source}", "lack tensors of the network", got=f"{len(lacking)} of {len(own)}", fix=fix
+            f"backbone.weights={source}", "lack tensors of the network", got=f"{len(lacking)} of {len(expected)}", fix=fix
         )
     load_tensors(net, fits, strict=False)
-    left = [name for name in state if name not in own]
+    left = [name for name in state if name not in expected]
     heads = [name for name in missing if _within(name, classifier)]
     notes = [f"The weights lack the old classifier ({', '.join(heads)}), which is replaced anyway."] if heads else []
     return notes + ([f"The weights hold {len(left)} tensors that the network lacks:\n{preview(left)}"] if left else [])
 
 
 def load_tensors(net: nn.Module, tensors: Mapping[str, Tensor], strict: bool) -> None:
-    """Put tensors into a network by name, read as those of its own version: some networks ask for the one of a file."""
+    """Load tensors by name, with the version metadata of the network itself, which some networks ask for."""
     state = OrderedDict(tensors)
     state._metadata = net.state_dict()._metadata  # type: ignore[attr-defined]
     net.load_state_dict(state, strict=strict)
@@ -118,14 +118,14 @@ def _within(name: str, module: str) -> bool:
     return name.startswith(f"{module}.")
 
 
-def _why(name: str, own: dict[str, Tensor], state: dict[str, Tensor]) -> str:
+def _why(name: str, expected: dict[str, Tensor], state: dict[str, Tensor]) -> str:
     if name not in state:
         return name
-    return f"{name}: shape {tuple(state[name].shape)} instead of {tuple(own[name].shape)}"
+    return f"{name}: shape {tuple(state[name].shape)} instead of {tuple(expected[name].shape)}"
 
 
 def online(load: Callable[[], dict[str, Tensor]], name: str) -> dict[str, Tensor]:
-    """Published weights, from the library's cache or the network.
+    """Load published weights from the library's cache, or download them.
 
     Raises:
         UserError: where there is neither the file nor a network.
@@ -140,7 +140,7 @@ def online(load: Callable[[], dict[str, Tensor]], name: str) -> dict[str, Tensor
 
 
 def cached_weights(name: str) -> Path | None:
-    """The file of a torchvision network's published weights in torch's cache, where it is there."""
+    """Return the file of a torchvision network's published weights in torch's cache, if it is there."""
     from torchvision import models
 
     if name not in models.list_models(module=models):

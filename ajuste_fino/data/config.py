@@ -9,7 +9,7 @@ from ajuste_fino.errors import Range, UserError
 
 @dataclass(frozen=True)
 class DataConfig:
-    """What decides which images a run has, and on which side each is."""
+    """The keys that decide which images a run has, and in which split each is."""
 
     RANGES: ClassVar[dict[str, Range]] = {
         "seed": Range(int, 0, 2**63 - 1),

@@ -1,4 +1,4 @@
-"""Every image is decoded once before anything is trained on it: to an `ImageInfo`, and to pixels where features are wanted."""
+"""Decode every image once before training: to an `ImageInfo`, and to pixels where features are wanted."""
 
 import signal
 from collections import deque
@@ -26,7 +26,7 @@ MIN_SIZE = 64  # px; the smallest decoding that the hash of an ImageInfo makes u
 
 @dataclass
 class Decoded:
-    """Some images, by the SHA-256 of their content: what each is, or why it is none.
+    """What is known of some images after decoding, by the SHA-256 of their content.
 
     Where pixels were asked for, `pixels` are (N, 3, H, W) uint8, of the images `contents`.
     """
@@ -45,7 +45,7 @@ def decode_all(
     pixels: "tuple[Preprocessing, LoaderConfig] | None" = None,
     wanted: Collection[str] = (),
 ) -> Generator[Decoded, None, None]:
-    """What every distinct content is, a few at a time. What was found good before is not decoded again.
+    """Decode every distinct content, a few at a time. What was found good before is not decoded again.
 
     Args:
         samples: with the hash of their content.
@@ -86,7 +86,7 @@ def _decode(
 
 
 def decode_infos(samples: Sequence[Sample], workers: int, progress: Progress) -> Iterator[Decoded]:
-    """What each sample is, by as many processes."""
+    """Decode samples to infos, in as many processes as there are workers."""
     results = _shared(samples, workers) if workers and len(samples) > FEW else map(decode, samples)
     for sample, result in zip(samples, progress(results, len(samples), "Checking images"), strict=True):
         if isinstance(result, BadImage):
@@ -96,7 +96,7 @@ def decode_infos(samples: Sequence[Sample], workers: int, progress: Progress) ->
 
 
 def decode(sample: Sample) -> ImageInfo | BadImage:
-    """What a file is. A JPEG is decoded at an eighth of its size; all its data is read all the same."""
+    """Decode one sample to its info. A JPEG is decoded at an eighth of its size; all its data is read all the same."""
     try:
         with quiet():
             return ImageInfo.of(*read_image(sample, MIN_SIZE))

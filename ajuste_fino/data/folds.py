@@ -1,4 +1,4 @@
-"""`data.folds`: the same pictures divided several times, so that each is judged once by a head that never saw it."""
+"""`data.folds`: split the same images several times, so that each is tested once by a head that never saw it."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -15,13 +15,13 @@ KEY = "data.folds"
 
 
 def folds(samples: Sequence[Sample], count: int, val: float, seed: int) -> Iterator[list[Sample]]:
-    """The samples, divided `count` times: the fold as `test`, the others as `train` and, a share `val` of them, `val`.
+    """Split the samples `count` times: the fold is `test`, the others are `train` and, a share `val` of them, `val`.
 
-    Folds are stratified by class; copies of a picture, and groups, are not parted. Source: Hastie, Tibshirani and
+    Folds are stratified by class; copies of an image, and groups, are not parted. Source: Hastie, Tibshirani and
     Friedman, *The Elements of Statistical Learning*, 2009, section 7.10.
 
     Raises:
-        UserError: where there are not enough pictures, or groups, to divide.
+        UserError: where there are not enough images, or groups, to divide.
     """
     _refuse(samples, count)
     numbers = _numbers(samples, count, seed)
@@ -32,7 +32,7 @@ def folds(samples: Sequence[Sample], count: int, val: float, seed: int) -> Itera
 
 
 def _refuse(samples: Sequence[Sample], count: int) -> None:
-    what = "groups" if any(sample.group for sample in samples) else "different pictures"
+    what = "groups" if any(sample.group for sample in samples) else "different images"
     of_class: dict[str, set[str]] = defaultdict(set)
     for sample, unit in zip(samples, groups(samples), strict=True):
         of_class[sample.label].add(unit)

@@ -1,4 +1,4 @@
-"""`data.group`: what belongs together, such as one person's pictures, lies on one side of every split."""
+"""`data.group`: keep images that belong together, such as one person's, in one split."""
 
 import hashlib
 import re
@@ -15,7 +15,7 @@ KEY = "data.group"
 
 
 def assign_groups(samples: Sequence[Sample], group: str | None, root: Path) -> list[Sample]:
-    """The samples, each with the group it belongs to.
+    """Assign each sample the group it belongs to.
 
     Args:
         group: a column of the CSV that `root` is, or a regular expression with one pair of parentheses, which is looked
@@ -30,7 +30,7 @@ def assign_groups(samples: Sequence[Sample], group: str | None, root: Path) -> l
     without = [sample.file for sample in samples if not names.get(sample.file)]
     if without:
         fix = f"{len(without)} have none:\n{preview(without)}"
-        raise UserError(KEY, "must give every picture a group", got=group, fix=fix)
+        raise UserError(KEY, "must give every image a group", got=group, fix=fix)
     return [replace(sample, group=names[sample.file]) for sample in samples]
 
 
@@ -57,7 +57,7 @@ def _matches(samples: Iterable[Sample], pattern: str) -> dict[str, str]:
 
 
 def groups(samples: Sequence[Sample]) -> list[str]:
-    """What each sample cannot be parted from: its group and the copies of its content, whatever groups those are in."""
+    """Name for each sample what it must stay together with: its group, and the copies of its content."""
     parent: dict[str, str] = {}
 
     def root(name: str) -> str:

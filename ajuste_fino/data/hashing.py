@@ -1,4 +1,4 @@
-"""Every content is read once and hashed: what it is decides its split, its cached features, and which images are copies."""
+"""Hash the content of every file: the hash decides the split, the cached features, and which images are copies."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,10 +13,10 @@ CHUNK = 16  # images a thread is handed at a time
 
 
 def hash_files(samples: Sequence[Sample], workers: int, progress: Progress) -> tuple[list[Sample], list[BadImage]]:
-    """The samples with the hash of their content, and those that cannot be read."""
+    """Return the samples with the hash of their content, and those that cannot be read."""
     chunks = [samples[start : start + CHUNK] for start in range(0, len(samples), CHUNK)]
     with ThreadPoolExecutor(max(workers, 1)) as pool:  # reading and hashing leave Python's lock to others
-        hashed = [one for some in progress(pool.map(_hash_all, chunks), len(chunks), "Reading files") for one in some]
+        hashed = [one for chunk in progress(pool.map(_hash_all, chunks), len(chunks), "Reading files") for one in chunk]
     return [one for one in hashed if isinstance(one, Sample)], [one for one in hashed if isinstance(one, BadImage)]
 
 

@@ -1,4 +1,4 @@
-"""The one way a file becomes a picture: `load_image`, used by training, prediction and export alike."""
+"""The one way a file becomes an image: `load_image`, used by training, prediction and export alike."""
 
 import io
 import warnings
@@ -20,7 +20,7 @@ DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 
 class BadImage(Exception):
-    """A file that is no usable picture; the message says why."""
+    """A file that is no usable image; the message says why."""
 
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(str(path), reason)
@@ -31,10 +31,10 @@ class BadImage(Exception):
 
 
 class Content(Protocol):
-    """Where the bytes of an image are: a file, a row of a table, a member of an archive."""
+    """Where the bytes of an image are: a file, a row of a table or a member of an archive."""
 
     def read(self) -> bytes:
-        """All of them.
+        """Return all bytes.
 
         Raises:
             BadImage: where they cannot be read.
@@ -79,7 +79,7 @@ class Header(NamedTuple):
 
 
 def load_image(source: str | Path | Image.Image, min_size: int | None = None) -> Image.Image:
-    """A file, or an image already open, as an upright 8-bit RGB image.
+    """Load a file, or convert an image already open, to an upright 8-bit RGB image.
 
     The rules, the same everywhere:
 

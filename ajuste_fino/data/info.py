@@ -1,4 +1,4 @@
-"""What is known of an image once it was decoded, its header and a perceptual hash; kept on disk by content."""
+"""What decoding an image tells: its header and a perceptual hash, kept on disk by content."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from ajuste_fino.files import cache_folder, write_text
 
 RULES = 2  # of load_image and ImageInfo: raise it when they change, and every image is decoded anew
 SIDE = 16  # of the hash: 16 × 16 bits
-FLAT = 2.0  # grey levels; a picture that varies less has no hash worth comparing
+FLAT = 2.0  # grey levels; an image that varies less has no hash worth comparing
 SMALL = 32  # px; nor has a smaller one
 NONE = "-"
 LINE = re.compile(r"([0-9a-f]{64}) (\w+) (\S+) (\d+) (\d+) (-|[0-9a-f]{64})")
@@ -39,14 +39,14 @@ class ImageInfo:
 
     @classmethod
     def of(cls, header: Header, image: Image.Image) -> "ImageInfo":
-        """What a decoded image (RGB, upright) and its header tell."""
+        """Return the info of a decoded image (RGB, upright)."""
         return cls(*header, difference_hash(image) if min(header.width, header.height) >= SMALL else NONE)
 
 
 def difference_hash(image: Image.Image) -> str:
     """Whether each of 16 × 16 cells is darker than its right neighbour: 64 hexadecimal digits.
 
-    It hardly changes when a picture is scaled, compressed or stored in another format. Source: N. Krawetz, "Kind of like
+    It hardly changes when an image is scaled, compressed or stored in another format. Source: N. Krawetz, "Kind of like
     that", hackerfactor.com, 2013.
     """
     smaller = image.reduce(max(1, min(image.size) // (4 * SIDE)))  # whole pixels first: the same cells in half the time
@@ -94,5 +94,5 @@ def _lines(path: Path) -> Iterator[tuple[str, ImageInfo]]:
     if path.exists():
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             if whole := LINE.fullmatch(line):  # an image of a damaged line is decoded again
-                content, kind, mode, width, height, bits = whole.groups()
-                yield content, ImageInfo(kind, mode, int(width), int(height), bits)
+                content, format, mode, width, height, bits = whole.groups()
+                yield content, ImageInfo(format, mode, int(width), int(height), bits)

@@ -1,4 +1,4 @@
-"""A folder on its way to training: what was found in it, what its contents are, how it is split, what decodes."""
+"""Inspect a folder before training: what it holds, how it is split, and which images decode."""
 
 from collections import defaultdict
 from collections.abc import Generator, Sequence
@@ -18,7 +18,7 @@ from ajuste_fino.data.split import apply_split_file, split
 
 @dataclass(frozen=True)
 class Inspection:
-    """What is known of a folder so far, before it is judged.
+    """What is known of a folder so far, before the rules for traps are applied.
 
     `samples` can be trained on, as far as is known, and have a split; `bad` cannot, by what is wrong with them; `infos` are
     those of samples by content, once they were decoded; `unknown` are images that a given split file does not name.
@@ -47,11 +47,11 @@ class Inspection:
         return sorted({sample.label for sample in self.samples}, key=natural)
 
     def split(self) -> "Inspection":
-        """The same with a split for every sample."""
+        """Return the same inspection with a split for every sample."""
         return replace(self, samples=split(self.samples, self.config.val, self.config.test, self.config.seed))
 
     def with_decoded(self, stream: Generator[Decoded, None, None]) -> "Inspection":
-        """The same once its images were decoded: those that cannot be are set aside.
+        """Return the same inspection after decoding: images that cannot be decoded are in `bad`.
 
         Args:
             stream: what each content of `samples` is; it is read to its end.

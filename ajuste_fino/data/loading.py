@@ -35,7 +35,7 @@ class Transform(Protocol):
 
 
 class PlainView:
-    """The one view of an image that evaluating it needs."""
+    """The plain view of an image, the only one that evaluation needs."""
 
     def __init__(self, preprocessing: Preprocessing) -> None:
         self.preprocessing = preprocessing
@@ -151,7 +151,7 @@ class LoaderConfig:
 
 
 def decode_pixels(samples: Sequence[Sample], preprocessing: Preprocessing, config: LoaderConfig) -> Iterator[Decoded]:
-    """What each sample is, and its pixels, a batch at a time."""
+    """Decode samples to infos and pixels, a batch at a time."""
     contents = [sample.sha256 for sample in samples]
     images = ImageDataset(samples, PlainView(preprocessing), config.threads, infos=True)
     order = EpochBatchSampler(len(samples), config.batch_size)

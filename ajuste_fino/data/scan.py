@@ -1,4 +1,4 @@
-"""Which pictures a folder or a CSV holds, under which label and in which split; nothing is opened here."""
+"""Which images a folder or a CSV holds, under which label and in which split; nothing is opened here."""
 
 import os
 import re
@@ -41,11 +41,11 @@ def scan(root: Path) -> ScanResult:
     """`root/class/*`, `root/{train,val|valid|validation,test}/class/*`, or a CSV of file,label[,split].
 
     Raises:
-        UserError: where the layout is none of these, or a CSV names a file that is missing or gives a picture two labels.
+        UserError: where the layout is none of these, or a CSV names a file that is missing or gives an image two labels.
     """
     found = _scan_csv(root) if root.is_file() else _scan_folder(root)
     if not found.samples:
-        raise UserError("data.root", "must hold pictures as root/class/picture", got=root, fix=_what_is_there(root, found))
+        raise UserError("data.root", "must hold images as root/class/image", got=root, fix=_what_is_there(root, found))
     return found
 
 
@@ -106,7 +106,7 @@ def _is_clutter(name: str) -> bool:
 
 
 def _leads_back(entry: Path, root: Path) -> bool:
-    """Whether a folder is a link to one that holds it, or into the same root: its pictures would be found twice."""
+    """Whether a folder is a link to one that holds it, or into the same root: its images would be found twice."""
     if not entry.is_symlink():
         return False
     target, base = entry.resolve(), root.resolve()
@@ -161,7 +161,7 @@ def _scan_csv(table: Path) -> ScanResult:
     labels: dict[str, str] = {}
     for number, row in enumerate(rows, start=2):
         if not row["file"] or not row["label"] or labels.setdefault(row["file"], row["label"]) != row["label"]:
-            fix = f"Line {number} has no file, no label or a second label for its file; one label a picture is the rule."
+            fix = f"Line {number} has no file, no label or a second label for its file; one label an image is the rule."
             raise UserError(str(table), "must give every file one label", fix=fix)
         split = split_named(row.get("split", ""), f"{table} line {number}")
         found.samples.append(Sample(ImageFile(table.parent / row["file"]), row["file"], row["label"], split))
@@ -179,7 +179,7 @@ def _refuse_lists(table: Path, labels: set[str]) -> None:
         parts = [part.strip() for parts in lists for part in parts]
         if lists and (len(set(parts)) < len(parts) or labels & set(parts)):
             got = mark.join(lists[0])
-            fix = f"Pictures of several classes at once are not supported; write the label without '{mark}' if it is one."
+            fix = f"Images of several classes at once are not supported; write the label without '{mark}' if it is one."
             raise UserError(str(table), "must give every file one label", got=got, fix=fix)
 
 

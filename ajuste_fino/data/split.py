@@ -16,7 +16,7 @@ def split(samples: list[Sample], val: float, test: float, seed: int) -> list[Sam
     """Give each sample a split, class by class; splits that are there stay.
 
     Without any split, `val` and `test` are taken out of each class; with a train split but none for validation, `val` is
-    taken out of train. Copies of one picture go to one side, and so does a group. Places are drawn by the contents of a
+    taken out of train. Copies of one image go to one side, and so does a group. Places are drawn by the contents of a
     class (or the names of groups) and the seed, so order and machine do not matter.
     """
     present = {sample.split for sample in samples} - {""}
@@ -39,7 +39,7 @@ def _by_group(samples: list[Sample], val: float, test: float, seed: int) -> list
 def _refuse_unassigned(samples: list[Sample]) -> None:
     bare = [sample.file for sample in samples if not sample.split]
     if bare:
-        raise UserError("split", "must be given for every picture or for none", fix=f"Without one:\n{preview(bare)}")
+        raise UserError("split", "must be given for every image or for none", fix=f"Without one:\n{preview(bare)}")
 
 
 def _stratified(samples: list[Sample], val: float, test: float, seed: int) -> list[Sample]:
@@ -69,7 +69,7 @@ def apply_split_file(samples: list[Sample], table: Path) -> tuple[list[Sample], 
     missing = [file for file in rows if file not in known]
     if missing:
         fix = f"Bring them back or drop them from the file:\n{preview(missing)}"
-        raise UserError(f"data.split={table}", "names pictures that data.root lacks", got=len(missing), fix=fix)
+        raise UserError(f"data.split={table}", "names images that data.root lacks", got=len(missing), fix=fix)
     kept = [
         replace(s, split=split_named(rows[s.file].get("split", ""), f"{table}, {s.file}")) for s in samples if s.file in rows
     ]

@@ -23,7 +23,7 @@ INTERPOLATION = {"bilinear": InterpolationMode.BILINEAR, "bicubic": Interpolatio
 class Preprocessing:
     """What a set of weights expects to see.
 
-    `resize` is the shorter side in px, from which the middle `size` × `size` is cut; with `squash` the whole picture is
+    `resize` is the shorter side in px, from which the middle `size` × `size` is cut; with `squash` the whole image is
     resized to `size` × `size` instead, its shape be what it may. `mean` and `std` are per channel, on the scale 0 … 1.
     """
 
@@ -36,11 +36,11 @@ class Preprocessing:
 
     @property
     def min_size(self) -> int:
-        """Of a picture's shorter side, how many px are worth decoding: twice what is kept, for the resize to average."""
+        """Of an image's shorter side, how many px are worth decoding: twice what is kept, for the resize to average."""
         return 2 * (self.size if self.squash else self.resize)
 
     def __call__(self, image: Image.Image) -> Tensor:
-        """RGB picture → (3, size, size) uint8."""
+        """RGB image → (3, size, size) uint8."""
         pixels = F.pil_to_tensor(image)
         if self.squash:
             return self.resized(pixels, [self.size, self.size])
@@ -60,28 +60,28 @@ class Preprocessing:
 
 @runtime_checkable
 class Augment(Protocol):
-    """Whatever varies a picture: the same picture, size and seed give the same pixels.
+    """Whatever varies an image: the same image, size and seed give the same pixels.
 
     Its views are cached under its class, the code of its file and its attributes.
     """
 
     def min_size(self, size: int) -> int:
-        """Of a picture's shorter side, how many px are worth decoding."""
+        """Of an image's shorter side, how many px are worth decoding."""
         ...
 
     def __call__(self, image: Image.Image, size: int, seed: int) -> Tensor:
-        """RGB picture → (3, size, size) uint8."""
+        """RGB image → (3, size, size) uint8."""
         ...
 
 
 def identity(augment: Augment) -> dict[str, object]:
-    """All that decides the views of a picture, as plain values."""
+    """All that decides the views of an image, as plain values."""
     if isinstance(augment, Augmentation):
         return {**asdict(augment), "version": VERSION}
-    kind = type(augment)
+    cls = type(augment)
     return {
-        "class": f"{kind.__module__}.{kind.__qualname__}",
-        "code": source_of(kind),
+        "class": f"{cls.__module__}.{cls.__qualname__}",
+        "code": source_of(cls),
         "state": repr(sorted(vars(augment).items())),
     }
 

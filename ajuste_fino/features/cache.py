@@ -1,4 +1,4 @@
-"""The cache of features as a whole: what it holds, and how it is made smaller."""
+"""Show and shrink the cache of features."""
 
 import json
 from collections.abc import Iterator
@@ -72,7 +72,7 @@ def prune(limit: float) -> list[Path]:
 
 
 def compact() -> int:
-    """Join small shards; how many files there are fewer."""
+    """Join small shards; return by how many the number of files fell."""
     before = sum(len(space.shards) for space in spaces())
     for space in spaces():
         FeatureStore.existing(space.folder).compact()

@@ -1,4 +1,4 @@
-"""The frozen trunk once over all images, its outputs kept on disk by content: ten epochs cost one pass."""
+"""Compute the outputs of the frozen trunk once for every image, and keep them on disk by content."""
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
@@ -26,7 +26,7 @@ AT_ONCE = 1024  # rows
 
 
 class CachedFeatures:
-    """Outputs of a trunk, computed once and kept on disk; `misses` counts those that had to be computed. A `FeatureSource`.
+    """A `FeatureSource` that computes the outputs of a trunk once and keeps them on disk; `misses` counts those computed.
 
     The key of a row is the SHA-256 of an image's content and the number of its view, so that renaming costs nothing and one
     changed pixel is another image. Everything else that decides a feature names the folder.

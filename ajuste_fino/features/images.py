@@ -1,4 +1,4 @@
-"""Passes over images in all their views: what both kinds of features are made from."""
+"""Pass images through an extractor, in all their views."""
 
 import hashlib
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Features from images, computed whenever they are needed."""
+"""Compute features from images whenever they are needed."""
 
 from collections.abc import Generator, Iterator, Sequence
 
@@ -16,7 +16,7 @@ from ajuste_fino.features.source import refuse_changed
 
 
 class LiveFeatures:
-    """Images through the whole backbone whenever they are needed; a `FeatureSource`."""
+    """A `FeatureSource` that passes images through the whole backbone whenever they are needed."""
 
     pixels: tuple[Preprocessing, LoaderConfig] | None = None
 

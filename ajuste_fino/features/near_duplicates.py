@@ -14,7 +14,7 @@ ALIKE = 0.93  # cosine of centred features
 
 
 def near_duplicates(inspection: Inspection) -> Iterator[Finding]:
-    """Pairs across splits whose features, less their mean, point the same way; nothing where no cache has all pictures."""
+    """Pairs across splits whose features, less their mean, point the same way; nothing where no cache has all images."""
     contents = list(dict.fromkeys(sample.sha256 for sample in inspection.samples))
     store = _store_with(contents)
     if store is None:

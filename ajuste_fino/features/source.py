@@ -1,4 +1,4 @@
-"""What a head is trained on: the outputs of a trunk, from disk or from images. Nothing else knows which of the two."""
+"""The inputs of training, from cached features or from images; nothing else in the code knows which of the two."""
 
 from collections.abc import Collection, Generator, Iterator, Sequence
 from typing import Protocol

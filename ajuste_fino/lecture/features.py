@@ -41,7 +41,7 @@ def measure(*, systems: int, labels: int, tests: int, seeds: int) -> Findings:
         tests: images of fractals that the probe is judged on.
         seeds: drawn sets of training images.
     """
-    backbones = {layer: build("embedded", tap=f"features.{layer}", pool=GRID)[0].eval() for layer in LAYERS}
+    backbones = {layer: build("embedded", layer=f"features.{layer}", pool=GRID)[0].eval() for layer in LAYERS}
     tasks = {"fractals": _fractals(backbones, systems, labels * seeds, tests), "digits": _digits()}
     rows = Table(
         {"task": task, "layer": layer, "seed": seed, "accuracy": _probe(data, labels, seed)}

@@ -1,4 +1,4 @@
-"""Pictures from formulas alone: fractals of random iterated function systems over noise, with their systems as labels.
+"""Images from formulas alone: fractals of random iterated function systems over noise, with their systems as labels.
 
 Source: Anderson and Farrell, "Improving Fractal Pre-training", WACV 2022, sections 3.1 to 3.3.
 """
@@ -126,7 +126,7 @@ def paint(canvas: Tensor, alpha: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def blur(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Mix each image with its 3×3 mean, half of them not at all: soft and sharp pictures alike."""
+    """Mix each image with its 3×3 mean, half of them not at all: soft and sharp images alike."""
     amount = uniform(len(images), 1, 1, 1, low=-1, high=1, generator=generator).clamp(min=0)
     return images.lerp(avg_pool2d(images, 3, 1, 1, count_include_pad=False), amount)
 

@@ -46,9 +46,9 @@ def quiet(items: Iterable, _total: int, _what: str) -> Iterator:
 
 
 @cache
-def embedded(tap: str | None = None, pool: int | None = None) -> Features:
+def embedded(layer: str | None = None, pool: int | None = None) -> Features:
     """The digits after block `tap`, by default the backbone's own choice; computed once, then read from the cache."""
-    backbone, _ = build("embedded", tap=tap, pool=pool)
+    backbone, _ = build("embedded", layer=layer, pool=pool)
     extractor = Extractor(Frozen(backbone), Preprocessing(**backbone.preprocessing), "fp32")
     cores = os.cpu_count() or 1
     cached = CachedFeatures(extractor, Augmentation(1.0, 0.0, 0.0), LoaderConfig(torch.device("cpu"), 64, cores, quiet))

@@ -43,7 +43,7 @@ def key_map(
     """A cell for each pair of values, shaded by its figure; the best of each row is bold.
 
     Args:
-        cells: figures by (row, column); a pair without one stays white.
+        cells: metrics by (row, column); a pair without one stays white.
         what: the names of rows, columns and figure.
     """
     size = (max(6.0, 2.5 + 0.9 * len(columns)), max(3.0, 1.6 + 0.5 * len(rows)))

@@ -1,4 +1,4 @@
-"""A search in one picture: what its trials came to, and which of the choices mattered."""
+"""Plot a search: the outcome of its trials, and which of the choices mattered."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

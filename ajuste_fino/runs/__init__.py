@@ -1,1 +1,1 @@
-"""One plain function a verb; these files alone read the configuration."""
+"""One function a verb; only these files read the configuration."""

@@ -1,4 +1,4 @@
-"""`audit`: every trap of a folder, named, before a second is spent on training."""
+"""`audit`: name every trap of a folder, before any time is spent on training."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ def audit(cfg: DictConfig, out: Path) -> dict[str, Any]:
     start_log()
     config = data_config(cfg)
     inspection, found = inspect(config, workers(cfg.workers))
-    report = {"root": str(config.root), **_counts(inspection), "findings": [one.facts() for one in found]}
+    report = {"root": str(config.root), **_counts(inspection), "findings": [one.metadata() for one in found]}
     create_run_dir(out)
     write_text(out / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
     write_json(out / "audit.json", report)
@@ -50,7 +50,7 @@ def audit(cfg: DictConfig, out: Path) -> dict[str, Any]:
 
 
 def inspect(config: DataConfig, processes: int) -> tuple[Inspection | None, list[Finding]]:
-    """A folder, decoded and split, and what the rules find in it; only the latter where it has no layout that is known."""
+    """Inspect, decode and split a folder, and apply all rules; a folder of unknown layout gives one finding."""
     try:
         inspection = inspect_folder(config, processes, progress)
         stream = decode_all(inspection.samples, processes, progress, strict=False)
@@ -67,17 +67,17 @@ def inspect(config: DataConfig, processes: int) -> tuple[Inspection | None, list
 
 def _counts(inspection: Inspection | None) -> dict[str, Any]:
     if inspection is None:
-        return {"pictures": 0, "classes": {}}
+        return {"images": 0, "classes": {}}
     count = Counter((sample.label, sample.split) for sample in inspection.samples)
     classes = {label: {split: count[label, split] for split in SPLITS} for label in inspection.labels}
-    return {"pictures": len(inspection.samples), "classes": classes}
+    return {"images": len(inspection.samples), "classes": classes}
 
 
 def _show(inspection: Inspection | None, found: Sequence[Finding]) -> None:
     console = Console()
     if inspection:
         sizes = ", ".join(f"{len(inspection.of(split))} {split}" for split in SPLITS)
-        console.print(f"{len(inspection.samples)} pictures of {len(inspection.labels)} classes: {sizes}", highlight=False)
+        console.print(f"{len(inspection.samples)} images of {len(inspection.labels)} classes: {sizes}", highlight=False)
     if not found:
         console.print("No trap was found.")
         return

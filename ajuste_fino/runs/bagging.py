@@ -1,4 +1,4 @@
-"""`ensemble`: beside the one head, many bagged ones on the same features; the bundle then holds them."""
+"""`ensemble`: train many bagged heads on the same features; the bundle then holds them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +20,7 @@ from ajuste_fino.runs.learner import Learner
 
 
 def require_possible(cfg: DictConfig, phase: Phase) -> None:
-    """Refuse what would have to be computed anew for every member, or by other gradients than theirs."""
+    """Refuse an ensemble of what is trained on images, or by another engine than autograd."""
     if cfg.ensemble is None:
         return
     if phase.trains_backbone or cfg.features.mode != "cached":
@@ -35,29 +35,29 @@ def require_possible(cfg: DictConfig, phase: Phase) -> None:
 def train_ensemble(
     learner: Learner, manifest: Manifest, features: FeatureSource, head: Head, epochs: int, device: torch.device
 ) -> tuple[Head | Ensemble, dict[str, Any]]:
-    """The head itself and nothing to tell; with `ensemble=T`, T heads of its shape, trained for as many epochs as it was.
+    """With `ensemble=T` train T heads of the given head's shape, for as many epochs as it was; else return the head.
 
     How long to train was chosen on the validation split with the one head; the members need no split of their own, since
-    their out-of-bag error is that of pictures that they did not see.
+    their out-of-bag error is that of images that they did not see.
     """
     cfg, samples = learner.cfg, manifest.split("train")
     if cfg.ensemble is None:
         return head, {}
     torch.manual_seed(cfg.seed)
-    bag = Ensemble(head.shape, cfg.ensemble)
-    bag.standardise.load_state_dict(head.standardise.state_dict())
-    bag.to(device)
+    members = Ensemble(head.shape, cfg.ensemble)
+    members.standardise.load_state_dict(head.standardise.state_dict())
+    members.to(device)
     counts = ensemble.bootstrap(cfg.ensemble, len(samples), cfg.seed)
-    optimizer = learner.optimizer(bag.parameters())
-    ensemble.fit(bag, _epochs(learner, manifest, features, epochs), counts, optimizer, learner.schedule(optimizer).step)
-    if not all(bool(parameter.isfinite().all()) for parameter in bag.parameters()):
+    optimizer = learner.optimizer(members.parameters())
+    ensemble.fit(members, _epochs(learner, manifest, features, epochs), counts, optimizer, learner.schedule(optimizer).step)
+    if not all(bool(parameter.isfinite().all()) for parameter in members.parameters()):
         raise Diverged(f"The ensemble's weights are not finite after {epochs} epochs. Pass a smaller optimizer.lr.")
-    bag.cpu()
-    return bag, _metrics(bag, counts, manifest, features) | _single(head, manifest, features)
+    members.cpu()
+    return members, _metrics(members, counts, manifest, features) | _single(head, manifest, features)
 
 
 def _epochs(learner: Learner, manifest: Manifest, features: FeatureSource, epochs: int) -> Iterator[Iterator[Any]]:
-    """Of each epoch the batches that the one head saw: features, classes, and which pictures they are of."""
+    """For each epoch, the batches that the one head saw: features, classes, and which images they are of."""
     dataset, order = learner.training(manifest, features)
 
     def batches() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -69,28 +69,28 @@ def _epochs(learner: Learner, manifest: Manifest, features: FeatureSource, epoch
         yield batches()
 
 
-def _metrics(bag: Ensemble, counts: Tensor, manifest: Manifest, features: FeatureSource) -> dict[str, Any]:
+def _metrics(members: Ensemble, counts: Tensor, manifest: Manifest, features: FeatureSource) -> dict[str, Any]:
     """Out-of-bag error on the training split, mean disagreement on the test split."""
-    wrong, judged, start = 0, 0, 0
+    wrong, counted, start = 0, 0, 0
     y = torch.tensor(manifest.targets(manifest.split("train")))
     for x in features.features_of(manifest.split("train")):
         rows = slice(start, start + len(x))
         with torch.inference_mode():
-            said = ensemble.out_of_bag(bag.logits(x), counts[:, rows])
-        wrong += int(((said != y[rows]) & (said >= 0)).sum())
-        judged += int((said >= 0).sum())
+            predicted = ensemble.out_of_bag(members.logits(x), counts[:, rows])
+        wrong += int(((predicted != y[rows]) & (predicted >= 0)).sum())
+        counted += int((predicted >= 0).sum())
         start += len(x)
-    found = {"ensemble/members": bag.members, "ensemble/out_of_bag_error": wrong / max(judged, 1)}
-    apart = (
-        [ensemble.disagreement(bag.logits(x).detach()) for x in features.features_of(manifest.split("test"))]
+    found = {"ensemble/members": members.members, "ensemble/out_of_bag_error": wrong / max(counted, 1)}
+    disagreements = (
+        [ensemble.disagreement(members.logits(x).detach()) for x in features.features_of(manifest.split("test"))]
         if manifest.split("test")
         else []
     )
-    return found | ({"ensemble/disagreement": float(torch.cat(apart).mean())} if apart else {})
+    return found | ({"ensemble/disagreement": float(torch.cat(disagreements).mean())} if disagreements else {})
 
 
 def _single(head: Head, manifest: Manifest, features: FeatureSource) -> dict[str, Any]:
-    """What the one head would have had on the test split."""
+    """The accuracy of the one head on the test split."""
     samples = manifest.split("test")
     if not samples:
         return {}
@@ -99,10 +99,10 @@ def _single(head: Head, manifest: Manifest, features: FeatureSource) -> dict[str
 
 
 def log_summary(metrics: dict[str, Any]) -> None:
-    """A line of the log, where there is an ensemble."""
+    """Log a line about the ensemble, if there is one."""
     if "ensemble/members" in metrics:
-        known = f"out-of-bag error {metrics['ensemble/out_of_bag_error']:.4f}"
+        summary = f"out-of-bag error {metrics['ensemble/out_of_bag_error']:.4f}"
         if "ensemble/disagreement" in metrics:
-            known += f", mean disagreement {metrics['ensemble/disagreement']:.4f}"
-            known += f"; the one head had test accuracy {metrics['ensemble/single_accuracy']:.4f}"
-        log.info(f"{metrics['ensemble/members']} bagged heads predict together: {known}")
+            summary += f", mean disagreement {metrics['ensemble/disagreement']:.4f}"
+            summary += f"; the one head had test accuracy {metrics['ensemble/single_accuracy']:.4f}"
+        log.info(f"{metrics['ensemble/members']} bagged heads predict together: {summary}")

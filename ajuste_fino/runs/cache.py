@@ -1,4 +1,4 @@
-"""`cache show|prune|compact`: what the feature cache holds; less of it; in fewer files."""
+"""`cache show|prune|compact`: show the feature cache, make it smaller, or store it in fewer files."""
 
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ GIB = 2**30
 
 
 def cache(cfg: DictConfig, out: Path) -> dict[str, Any]:
-    """Do what the name after the verb says, and show what the cache holds then.
+    """Do the action that is named after the verb, then show what the cache holds.
 
     Raises:
         UserError: for a limit that is none.

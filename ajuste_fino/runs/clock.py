@@ -4,7 +4,7 @@ import time
 
 
 class Clock:
-    """Seconds by part, and in all."""
+    """Measures seconds by part and in total."""
 
     def __init__(self) -> None:
         self.begun, self.parts, self.now = time.perf_counter(), dict[str, float](), ""

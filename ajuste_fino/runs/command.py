@@ -1,4 +1,4 @@
-"""From a command line to a call of a run function: flags, overrides, one run or several."""
+"""Parse a command line and call the run function, once or several times."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ class _Flags(argparse.ArgumentParser):
 
 
 def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """The flags, wherever they stand, and the overrides in their order."""
+    """Return the flags, wherever they stand, and the overrides in their order."""
     parser = _Flags(add_help=False, allow_abbrev=False)
     for flags in (("-m", "--multirun"), ("-h", "--help"), ("--resolve",)):
         parser.add_argument(*flags, action="store_true")
@@ -37,7 +37,7 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 
 
 def execute(config: str, arguments: Sequence[str], several: bool, load: Callable[[], Function]) -> None:
-    """Do what a command line asks of the verb with that configuration.
+    """Run a verb: compose its configuration, then call its function.
 
     Args:
         several: whether `-m` may ask for several runs.
@@ -64,7 +64,7 @@ def execute(config: str, arguments: Sequence[str], several: bool, load: Callable
 
 
 def _compose(config: str, overrides: Sequence[str], directory: str | None) -> DictConfig:
-    """The keys of a verb; what Hydra knows of the command line is in `HydraConfig`."""
+    """Compose the configuration of a verb, and set `HydraConfig`, where run functions find the overrides."""
     cfg, hydra = compose_with_hydra(config, overrides, directory)
     HydraConfig.instance().set_config(hydra)
     if cfg.trust and not any(one.startswith("trust=") for one in overrides):  # a file could come from anyone
@@ -73,7 +73,7 @@ def _compose(config: str, overrides: Sequence[str], directory: str | None) -> Di
 
 
 def _refuse_hydra_itself(overrides: Sequence[str]) -> None:
-    """A key of Hydra's own could make it look for configurations elsewhere.
+    """Refuse keys of Hydra's own, which could make it look for configurations elsewhere.
 
     Raises:
         UserError: for any of them.

@@ -36,12 +36,12 @@ def folder() -> Path:
 
 
 def options(group: str) -> list[str]:
-    """The names a group offers: `options("optimizer")` → ["adagrad", "adam", …]."""
+    """Return the names of a group: `options("optimizer")` → ["adagrad", "adam", …]."""
     return sorted(path.stem for path in (folder() / group).glob("*.yaml"))
 
 
 def compose(config: str, overrides: Sequence[str], directory: str | None = None) -> DictConfig:
-    """The configuration of a verb: a file of `conf/`, changed by overrides.
+    """Compose the configuration of a verb: a file of `conf/`, changed by overrides.
 
     Args:
         directory: of configurations of the user's own, which are found beside those of `conf/`.
@@ -53,7 +53,7 @@ def compose(config: str, overrides: Sequence[str], directory: str | None = None)
 
 
 def compose_with_hydra(config: str, overrides: Sequence[str], directory: str | None) -> tuple[DictConfig, DictConfig]:
-    """`compose`, and what Hydra tells of it, under the key `hydra`."""
+    """`compose`, which also returns Hydra's own node, under the key `hydra`."""
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from hydra.errors import HydraException
@@ -74,14 +74,14 @@ def compose_with_hydra(config: str, overrides: Sequence[str], directory: str | N
 
 
 def config_name() -> str:
-    """Of the configuration that the command was composed from, what comes after its verb: `lecture/dropout` → `dropout`."""
+    """Return the name after the verb in the configuration of this command: `lecture/dropout` → `dropout`."""
     from hydra.core.hydra_config import HydraConfig
 
     return str(HydraConfig.get().job.config_name).rpartition("/")[2]
 
 
 def targets(node: Any) -> Iterator[str]:
-    """Every `_target_` below a node of plain dictionaries and lists."""
+    """Yield every `_target_` below a node of plain dictionaries and lists."""
     if isinstance(node, dict):
         for key, value in node.items():
             if key == "_target_":
@@ -124,7 +124,7 @@ def literal(value: object) -> str:
 
 
 def explain(error: Exception, verb: str, overrides: Sequence[str]) -> UserError:
-    """What Hydra could not do, said with the nearest name that exists."""
+    """Turn an error of Hydra's into a message with the nearest name that exists."""
     known = keys(verb)
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")

@@ -1,4 +1,4 @@
-"""What a person sees while something runs, and the log that keeps it."""
+"""Progress and messages on the screen, and the log file."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""`evaluate`: a trained model judged on its own test split, or on other pictures."""
+"""`evaluate`: test a trained model on its own test split, or on other images."""
 
 import time
 from dataclasses import replace
@@ -45,7 +45,7 @@ def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
     metrics |= {"images/skipped": len(manifest.skipped), "time/total_s": round(time.perf_counter() - started, 2)}
     write_json(out / "metrics.json", metrics)
     log.info(
-        f"Accuracy {metrics['test/accuracy']:.4f}, macro F1 {metrics['test/macro_f1']:.4f} on {len(manifest.samples)} pictures"
+        f"Accuracy {metrics['test/accuracy']:.4f}, macro F1 {metrics['test/macro_f1']:.4f} on {len(manifest.samples)} images"
     )
     log.info(f"Results: {out.absolute()}")
     start_log()
@@ -53,7 +53,7 @@ def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
 
 
 def _manifest(cfg: DictConfig) -> Manifest:
-    """The pictures to judge by: those of `data.root`, or the test split the run set aside."""
+    """The images to evaluate on: those of `data.root`, or the test split the run set aside."""
     if cfg.data.root is not None:
         config = DataConfig(
             existing("data.root", cfg.data.root), on_bad_image=cfg.data.on_bad_image, max_skipped=cfg.data.max_skipped
@@ -61,7 +61,7 @@ def _manifest(cfg: DictConfig) -> Manifest:
         return load_eval(config, workers(cfg.workers), progress)
     run = existing("run", cfg.run)
     if not (run / "split.csv").is_file():
-        fix = "Pass data.root=FOLDER with pictures to judge by."
+        fix = "Pass data.root=FOLDER with images to judge by."
         raise UserError(f"run={run}", "is a bundle and has no test split of its own", fix=fix)
     data = OmegaConf.load(run / "config.yaml").data
     root = digits_folder() if data.name == "digits" else existing("data.root", data.root)

@@ -14,7 +14,7 @@ from ajuste_fino.backbone import Backbone, build
 from ajuste_fino.classifier import Engine, Loss
 from ajuste_fino.data.transforms import Augment, Augmentation
 from ajuste_fino.errors import UserError
-from ajuste_fino.library import library
+from ajuste_fino.implementation import implementation
 from ajuste_fino.phases import Phase
 from ajuste_fino.runs.targets import class_of
 from ajuste_fino.trust import own_class, packages
@@ -23,20 +23,20 @@ Make = Callable[..., Any]
 
 
 def backbone(cfg: DictConfig) -> tuple[Backbone, list[str]]:
-    """The backbone with its weights, random ones drawn from the seed, and what did not match in them."""
+    """Build the backbone; random weights are drawn from the seed. Also return what did not match in its weights."""
     torch.manual_seed(cfg.seed)
     given = OmegaConf.to_container(cfg.backbone, resolve=True)
     design = {str(k): v for k, v in given.items() if k not in ("name", "weights")}  # type: ignore[union-attr]
     if design and given["name"] not in ("cnn", "own"):  # type: ignore[index, call-overload]
         key = f"backbone.{next(iter(design))}"
         raise UserError(key, "is for a network of your own design", fix="Pass backbone=cnn, or backbone=own.")
-    tap = None if cfg.features.tap is None else str(cfg.features.tap)
-    where = {"tap": tap, "pool": cfg.features.pool, "size": cfg.data.image_size}
+    layer = None if cfg.features.tap is None else str(cfg.features.tap)
+    where = {"layer": layer, "pool": cfg.features.pool, "size": cfg.data.image_size}
     return build(str(cfg.backbone.name), str(cfg.backbone.weights), **where, design=design or None, trusted=trusted(cfg))
 
 
 def phases(cfg: DictConfig) -> list[Phase]:
-    """The phases of the schedule, each with the rate that `phases.rate` gives to all.
+    """Build the phases of the schedule; `phases.rate` overrides the rate of each.
 
     Raises:
         UserError: for a schedule that is none, or weights that its phases do not begin with.
@@ -68,7 +68,7 @@ def _refuse_other_start(cfg: DictConfig) -> None:
 
 
 def augmentation(cfg: DictConfig) -> Augment:
-    """How views of an image are drawn: the project's way, or that of a class that is trusted."""
+    """Build the augmentation: the project's own, or a class that is trusted."""
     given = {str(k): v for k, v in OmegaConf.to_container(cfg.data.augment, resolve=True).items()}  # type: ignore[union-attr]
     target = given.pop("_target_", None)
     made: type = Augmentation
@@ -82,13 +82,13 @@ def augmentation(cfg: DictConfig) -> Augment:
 
 
 def head_shape(head: DictConfig) -> dict[str, Any]:
-    """What of the head's configuration makes its shape."""
+    """Return the keys of the head that are fields of `HeadShape`."""
     return {str(name): value for name, value in head.items() if name != "engine"}
 
 
 def loss(cfg: DictConfig) -> Loss:
     """Cross-entropy, of whoever's layers the head is made."""
-    return library(cfg.head.impl, "nn.functional", "head.impl").cross_entropy
+    return implementation(cfg.head.impl, "nn.functional", "head.impl").cross_entropy
 
 
 def engine(cfg: DictConfig) -> Engine | None:
@@ -102,7 +102,7 @@ def trusted(cfg: DictConfig) -> list[str]:
 
 
 def learning(cfg: DictConfig) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Optimizer and schedule, tried on one parameter, so that a wrong argument is known before any work is done."""
+    """Return factories of optimizer and schedule, after trying both on one parameter to find wrong arguments early."""
     optimizer, schedule = (class_of(cfg[key], key, trusted(cfg)) for key in ("optimizer", "schedule"))
     try:
         first = optimizer([nn.Parameter(torch.zeros(1))])
@@ -116,7 +116,7 @@ def learning(cfg: DictConfig) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 
 def trainer(cfg: DictConfig) -> tuple[list[Make], list[Make], dict[str, Any]]:
-    """What makes the callbacks, what makes the loggers of a folder, and the Trainer's other arguments; each tried once.
+    """Return factories of the callbacks and of the loggers, and the Trainer's other arguments; each is tried once.
 
     Raises:
         UserError: for a class or an argument that is not to be had, or without the checkpoint of the best epoch.

@@ -1,4 +1,4 @@
-"""`fetch`: published weights brought to this machine's cache, for a time without a network."""
+"""`fetch`: download published weights to this machine's cache, to work without a network later."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Lightning runs the epochs; the best one's weights are put back."""
+"""Run the epochs with Lightning, then load the weights of the best one."""
 
 import logging
 import warnings

@@ -1,4 +1,4 @@
-"""`data.folds`: the head trained several times on parts of the pictures; on cached features that costs seconds."""
+"""`data.folds`: cross-validate the head; on cached features that takes seconds."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from ajuste_fino.scores import metrics
 
 
 def require_possible(cfg: DictConfig, phase: Phase) -> None:
-    """Refuse to cross-validate what would have to be computed anew for every fold."""
+    """Refuse to cross-validate a run that trains on images."""
     if cfg.data.folds is not None and (phase.trains_backbone or cfg.features.mode != "cached"):
         got = f"train_from={phase.train_from}, features.mode={cfg.features.mode}"
         fix = "Leave data.folds out, or train a head on cached features."
@@ -30,7 +30,7 @@ def require_possible(cfg: DictConfig, phase: Phase) -> None:
 def cross_validate(learner: Learner, manifest: Manifest, features: FeatureSource, out: Path) -> dict[str, Any]:
     """Accuracy and macro F1 of each fold of train and validation, their means and standard deviations.
 
-    The test split stays aside. In each fold a part of the others chooses the epoch, so that no picture is judged by a
+    The test split stays aside. In each fold a part of the others chooses the epoch, so that no image is judged by a
     head that it helped to choose.
     """
     cfg = learner.cfg

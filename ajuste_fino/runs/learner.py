@@ -1,4 +1,4 @@
-"""From features to a trained head: the same for a run and for each fold of it."""
+"""Train a head on features; a run and each fold of it do the same."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from ajuste_fino.runs.fit import Fit
 
 
 class Learner:
-    """What a configuration says of learning; wrong values are refused when it is made.
+    """Trains heads as the configuration says; wrong values are refused when it is made.
 
     Raises:
         UserError: where optimizer, schedule, loss, engine, callbacks or trainer are not to be had.
@@ -34,7 +34,7 @@ class Learner:
         self.fitting = Fit(cfg)
 
     def data_module(self, manifest: Manifest, features: FeatureSource) -> DataModule:
-        """The batches of train and val."""
+        """Return the batches of the training and validation splits."""
         val = manifest.split("val")
         return DataModule(
             self.training(manifest, features),
@@ -43,13 +43,13 @@ class Learner:
         )
 
     def training(self, manifest: Manifest, features: FeatureSource) -> tuple[Dataset[Any], EpochBatchSampler]:
-        """What is trained on, and in which order."""
+        """Return the training set, and the order of its batches."""
         cfg, samples, views = self.cfg, manifest.split("train"), self.cfg.features.views
         dataset = features.train_set(samples, manifest.targets(samples), views)
         return dataset, EpochBatchSampler(len(samples), cfg.batch_size, cfg.seed, views)
 
     def fit(self, manifest: Manifest, features: FeatureSource, module: DataModule, out: Path) -> tuple[Head, int]:
-        """A head from the seed, trained; the epoch that was kept, from 1."""
+        """Train a head; return it and the epoch that was kept, from 1."""
         cfg, classes = self.cfg, len(manifest.labels)
         torch.manual_seed(cfg.seed)  # whatever the backbone drew before, the head starts from the seed
         head = Head(HeadShape(features.num_features, classes, **factories.head_shape(cfg.head)))

@@ -56,7 +56,7 @@ def every(cfg: DictConfig, out: Path) -> dict[str, Any]:
     """
     names = _select(cfg.only)
     if "design" in names:
-        sweep.possible()
+        sweep.require_optuna()
     if not any((out / name / record.CLAIM).is_file() for name in names):
         require_empty(out)
     log.info(

@@ -1,4 +1,4 @@
-"""`-m`: several runs, and one table and one figure of them at the end."""
+"""`-m`: run a verb several times, then write one table and one figure."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ class Job:
 
 
 def jobs(overrides: Sequence[str], config: str) -> list[list[str]]:
-    """The overrides of each run: every combination of the values that keys are given with commas between them.
+    """Return the overrides of each run: every combination of the values that are separated by commas.
 
     Raises:
         UserError: for an override that cannot be read.
@@ -51,7 +51,7 @@ def jobs(overrides: Sequence[str], config: str) -> list[list[str]]:
 
 
 def execute(compose: Callable[[list[str]], DictConfig], jobs: Sequence[list[str]], load: Callable[[], Any]) -> None:
-    """Run them one after the other, each in a numbered folder of `out`; the table goes to the screen and to `multirun.csv`.
+    """Run the jobs one after the other, each in a numbered folder of `out`, then write their table and figure.
 
     Raises:
         AjusteFinoError: at the end, where a run diverged; the others go on.
@@ -77,7 +77,7 @@ def execute(compose: Callable[[list[str]], DictConfig], jobs: Sequence[list[str]
 
 
 def write(folder: Path, jobs: Sequence[Job]) -> None:
-    """The table `multirun.csv` and the figure `multirun.png`.
+    """Write the table `multirun.csv` and the figure `multirun.png`.
 
     The figure is a map where two keys vary and one of them is a number, as in `optimizer=… optimizer.lr=…`; else the learning
     curves of all runs.
@@ -112,7 +112,7 @@ def _draw(path: Path, jobs: Sequence[Job], differing: Sequence[list[str]]) -> No
 
 
 def _differing(jobs: Sequence[Job]) -> list[list[str]]:
-    """Of each run the overrides that not all runs share."""
+    """Return for each run the overrides that not all runs share."""
     shared = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     return [[one for one in job.overrides if one not in shared] for job in jobs]
 

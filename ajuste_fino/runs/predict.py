@@ -1,4 +1,4 @@
-"""`predict`: pictures in, a table out."""
+"""`predict`: print and write a table of predictions."""
 
 import os
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def predict(cfg: DictConfig, out: Path) -> dict[str, Any]:
     """Show a table, write it where `csv=` and `json=` say.
 
     Raises:
-        UserError: where there is no such run or picture; after the rest is done, where some were no pictures.
+        UserError: where there is no such run or image; after the rest is done, where some were no images.
     """
     require_keys(cfg)
     validate_ranges(cfg, {"top": Range(int, 1)})
@@ -45,7 +45,7 @@ def predict(cfg: DictConfig, out: Path) -> dict[str, Any]:
 def _show(paths: Sequence[Path], predictions: Sequence[Prediction]) -> None:
     base = os.path.commonpath([path.parent for path in paths]) if paths else ""
     table = Table(title=f"in {base}", title_justify="left")
-    for name in ("picture", "label", "probability", *(["disagreement"] if _of_ensemble(predictions) else []), "then"):
+    for name in ("image", "label", "probability", *(["disagreement"] if _of_ensemble(predictions) else []), "then"):
         table.add_column(name, overflow="fold")
     for path, one in list(zip(paths, predictions, strict=True))[:MOST]:
         then = ", ".join(f"{label} {p:.3f}" for label, p in one.top[1:])
@@ -81,10 +81,10 @@ def _of_ensemble(predictions: Sequence[Prediction]) -> bool:
 
 
 def _disagreement(one: Prediction, how: str) -> list[str]:
-    """A cell, of an ensemble only."""
+    """The table cell of an ensemble's disagreement; nothing for a single head."""
     return [] if one.disagreement is None else [format(one.disagreement, how)]
 
 
 def _refused(bad: Sequence[BadImage], total: int) -> UserError:
-    fix = f"The others are done. Not pictures:\n{preview([str(one) for one in bad])}"
+    fix = f"The others are done. Not images:\n{preview([str(one) for one in bad])}"
     return UserError("images", f"holds {len(bad)} of {total} files that cannot be decoded", fix=fix)

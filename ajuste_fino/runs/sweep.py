@@ -1,4 +1,4 @@
-"""`sweep`: train again and again with other values of some keys; the best by validation accuracy meets the test split."""
+"""`sweep`: search values of keys by validation accuracy; only the best run is tested."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from ajuste_fino import sweep as searching
 from ajuste_fino.errors import AjusteFinoError, Range, UserError, nearest
 from ajuste_fino.files import write_csv, write_json
-from ajuste_fino.report import search as picture
+from ajuste_fino.report import search as search_plot
 from ajuste_fino.runs.configuration import compose, keys, literal, validate_ranges
 from ajuste_fino.runs.console import log, start_log
 from ajuste_fino.runs.run_folder import require_empty
@@ -38,16 +38,16 @@ def sweep(cfg: DictConfig, out: Path) -> dict[str, Any]:
     shared = [one for one in command.task if one.lstrip("+~").split("=")[0].split(".")[0] not in OWN]
     storage = Path(cfg.storage).expanduser() if cfg.storage else out / JOURNAL
 
-    def run(values: Mapping[str, Any], folder: Path, judged: bool) -> dict[str, Any]:
+    def run(values: Mapping[str, Any], folder: Path, run_test: bool) -> dict[str, Any]:
         chosen = [f"{key}={literal(value)}" for key, value in values.items()]
-        return train(compose("train", [*shared, *chosen, f"out={folder}"]), folder, judged)
+        return train(compose("train", [*shared, *chosen, f"out={folder}"]), folder, run_test)
 
     def objective(values: dict[str, Any], number: int) -> float:
-        told = ", ".join(
+        summary = ", ".join(
             f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in values.items()
         )
-        log.info(f"Trial {number + 1} of {cfg.trials}: {told}")
-        return float(run(values, out / "trials" / str(number), judged=False)["val/accuracy"])
+        log.info(f"Trial {number + 1} of {cfg.trials}: {summary}")
+        return float(run(values, out / "trials" / str(number), run_test=False)["val/accuracy"])
 
     _compose(space, shared)
     study = searching.study(storage, NAME)
@@ -58,7 +58,7 @@ def sweep(cfg: DictConfig, out: Path) -> dict[str, Any]:
 
 
 def _close(out: Path, study: Any, run: Any) -> dict[str, Any]:
-    """The table and the picture of all trials; the best trained once more, and judged."""
+    """Write the table and the plot of all trials; train the best once more, and test it."""
     done = [trial for trial in study.trials if trial.value is not None]
     if not done:
         raise AjusteFinoError("Not one trial came to an end: all diverged. Search smaller values of optimizer.lr.")
@@ -67,13 +67,13 @@ def _close(out: Path, study: Any, run: Any) -> dict[str, Any]:
     write_csv(out / "trials.csv", header, [[t.number, t.value, *(t.params.get(key, "") for key in best.params)] for t in done])
     varied = len({trial.value for trial in done}) > 1
     shares = searching.importances(study) if varied else {}
-    picture.draw([trial.value for trial in done], shares, best.params, out / "search.png")
+    search_plot.draw([trial.value for trial in done], shares, best.params, out / "search.png")
     metrics = run(best.params, _free(out / "best"), True)
     metrics |= {"sweep/trials": len(done), "sweep/best_trial": best.number}
     metrics |= {f"sweep/best/{key}": value for key, value in best.params.items()}
     write_json(out / "metrics.json", metrics)
-    told = ", ".join(f"{key}={value}" for key, value in best.params.items())
-    log.info(f"Best of {len(done)}: {told} (validation accuracy {best.value:.4f}). Results: {out.absolute()}")
+    summary = ", ".join(f"{key}={value}" for key, value in best.params.items())
+    log.info(f"Best of {len(done)}: {summary} (validation accuracy {best.value:.4f}). Results: {out.absolute()}")
     return metrics
 
 
@@ -117,4 +117,4 @@ def _validate(cfg: DictConfig, space: Mapping[str, Any]) -> None:
             raise UserError(f"space.{key}", "is no key of train", fix=nearest(key, known))
         if key == "seed" or key.startswith("data."):
             fix = "Search what is trained, not what it is judged by."
-            raise UserError(f"space.{key}", "would let the trials be judged by other pictures", fix=fix)
+            raise UserError(f"space.{key}", "would let the trials be judged by other images", fix=fix)

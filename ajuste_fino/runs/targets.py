@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino.classifier import Engine
 from ajuste_fino.errors import UserError
-from ajuste_fino.library import IMPLEMENTATIONS, library
+from ajuste_fino.implementation import IMPLEMENTATIONS, implementation
 from ajuste_fino.trust import own_class
 
 
@@ -83,7 +83,7 @@ def class_of(node: DictConfig, kind: str, trusted: Sequence[str] = (), key: str 
     if not isinstance(node, DictConfig) or "_target_" not in node:
         raise UserError(key, "must name a class by _target_", got=node, fix=fix)
     if "impl" in node:
-        library(str(node.impl), "optim", f"{key}.impl")
+        implementation(str(node.impl), "optim", f"{key}.impl")
     target = str(node._target_)
     found = ALLOWED[kind].found(target, trusted, key, fix)
     arguments = {str(k): v for k, v in OmegaConf.to_container(node, resolve=True).items()}  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""`train`: config → scan → hash → split → decode → traps → manifest → features → head → bundle, top to bottom."""
+"""`train`: config → scan → hash → split → decode → traps → manifest → features → head → bundle."""
 
 from collections.abc import Generator
 from math import inf
@@ -54,11 +54,11 @@ RANGES = {
 }
 
 
-def train(cfg: DictConfig, out: Path, test: bool = True) -> Metrics:
+def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
     """Train a head on a backbone, frozen or learning with it; write the run folder `out`, return what `metrics.json` has.
 
     Args:
-        test: evaluate the test split as well; a search leaves it aside until it has chosen.
+        run_test: evaluate the test split as well; a search leaves it aside until it has chosen.
 
     Raises:
         UserError: for a mistake in the configuration, the folder or the weights, before anything is written.
@@ -96,7 +96,7 @@ def train(cfg: DictConfig, out: Path, test: bool = True) -> Metrics:
         backbone.adopt(tail)
     preprocessing = Preprocessing(**backbone.preprocessing)
     bundle.write(bundle.Bundle(backbone, head, manifest.labels, preprocessing, precision), out / "bundle")
-    if test and manifest.split("test"):
+    if run_test and manifest.split("test"):
         metrics |= evaluate_split(manifest, probabilities(head, test_features), out / "predictions_test.csv", out / "plots")
     learning_curves(out / "metrics.csv", out / "plots" / "learning_curves.png", epoch)
     return _close(out, metrics | features.metrics() | clock.metrics() | {"images/skipped": len(manifest.skipped)})
@@ -116,7 +116,7 @@ def _validate(cfg: DictConfig, out: Path) -> tuple[DataConfig, Phase]:
 
 
 def _decode(inspection: Inspection, features: FeatureSource, workers: int) -> Generator[Decoded, None, None]:
-    """Every image as what it is, and as pixels where its features are missing; no pixels for a run that will stop."""
+    """Decode every image, to pixels where its features are missing; a run that will stop gets no pixels."""
     strict = inspection.config.strict
     wanted = features.missing([sample.sha256 for sample in inspection.samples])
     pixels = None if strict and inspection.skipped else features.pixels
@@ -126,7 +126,7 @@ def _decode(inspection: Inspection, features: FeatureSource, workers: int) -> Ge
 def _features(
     cfg: DictConfig, backbone: Backbone, frozen: Frozen | None, tail: nn.Module | None, precision: str, loading: LoaderConfig
 ) -> FeatureSource:
-    """From disk, where something is frozen whose outputs can be kept; else from images."""
+    """Cache the outputs of what is frozen, unless `features.mode=live`; else compute features from images."""
     preprocessing, augmentation = Preprocessing(**backbone.preprocessing), factories.augmentation(cfg)
     if frozen is not None and cfg.features.mode == "cached":
         extractor = Extractor(frozen, preprocessing, precision)
@@ -138,10 +138,10 @@ def _features(
 
 
 def verify_frozen(frozen: Frozen | None, tail: nn.Module | None) -> Metrics:
-    """How much of the backbone was frozen, with the proof that it was, and how much was trained."""
+    """Count the frozen and the trained parameters, and verify that the frozen ones have not changed."""
     metrics: Metrics = {"frozen/parameters": 0 if frozen is None else _count(frozen)}
     if frozen is not None:
-        metrics |= {"frozen/sha256": frozen.verify(), "frozen/unchanged": True}
+        metrics |= {"frozen/sha256": frozen.verify_frozen(), "frozen/unchanged": True}
     if tail is not None:
         metrics |= {"trained/parameters": _count(tail)}
     return metrics
@@ -152,7 +152,7 @@ def _count(module: nn.Module) -> int:
 
 
 def _open(out: Path, cfg: DictConfig, manifest: Manifest, notes: list[str]) -> None:
-    """The run folder, from here on: its configuration, its log, its split."""
+    """Create the run folder and write its configuration, log and split."""
     create_run_dir(out)
     start_log(out / "log.txt")
     write_text(out / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
@@ -164,7 +164,7 @@ def _open(out: Path, cfg: DictConfig, manifest: Manifest, notes: list[str]) -> N
 
 
 def _validation(out: Path, epoch: int) -> Metrics:
-    """The metrics of the epoch that was kept, from the log of all."""
+    """Return the validation metrics of the epoch that was kept."""
     row = next(r for r in read_csv(out / "metrics.csv") if r["epoch"] == str(epoch - 1) and r.get("val/loss"))
     return {"epoch": epoch, **{name: float(value) for name, value in row.items() if name.startswith("val/")}}
 

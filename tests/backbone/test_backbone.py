@@ -42,9 +42,9 @@ def test_other_names_of_torchvision(name):
 CUTS = [("resnet18", "layer2", 2, 128 * 4), ("mobilenet_v2", "13", 1, 96), ("embedded", "block2", 2, 64 * 4)]
 
 
-@pytest.mark.parametrize(("name", "tap", "pool", "width"), CUTS)
-def test_a_cut_network_is_the_first_part_of_the_whole(name, tap, pool, width):
-    backbone, _ = build(name, "none", tap=tap, pool=pool)
+@pytest.mark.parametrize(("name", "layer", "pool", "width"), CUTS)
+def test_a_cut_network_is_the_first_part_of_the_whole(name, layer, pool, width):
+    backbone, _ = build(name, "none", layer=layer, pool=pool)
     assert backbone.num_features == width
     again = rebuild(backbone.spec, backbone.preprocessing, backbone.net.state_dict())
     assert digest(again.net) == digest(backbone.net)
@@ -68,12 +68,12 @@ def test_the_map_is_that_of_torchvisions_own_network():
 
 WRONG = [
     ({"name": "resnet19"}, "backbone.name must be .* Did you mean resnet1"),
-    ({"name": "embedded", "tap": "blok2"}, "Did you mean block2"),
-    ({"name": "resnet18", "tap": "fc"}, "must name a block"),
+    ({"name": "embedded", "layer": "blok2"}, "Did you mean block2"),
+    ({"name": "resnet18", "layer": "fc"}, "must name a block"),
     ({"name": "embedded", "pool": 3}, "features.pool must be 1, 2 or 4; got 3"),
     ({"name": "embedded", "size": 4}, "between 8 and 4096"),
     ({"name": "vit_b_16", "size": 128}, "does not suit vit_b_16"),
-    ({"name": "vit_b_16", "tap": "encoder"}, "need a block that gives a map"),
+    ({"name": "vit_b_16", "layer": "encoder"}, "need a block that gives a map"),
     ({"name": "vit_b_16", "pool": 2}, "need a block that gives a map"),
     ({"name": "timm/nothing"}, "needs the library timm|must be a model of timm"),
 ]

@@ -15,7 +15,7 @@ from ajuste_fino.features import CachedFeatures, Extractor
 from ajuste_fino.predict import load, quiet
 
 Y, X = np.mgrid[:48, :72]
-GREY = ((3 * X + 5 * Y + 40 * (X > 40)) % 256).astype(np.uint8)  # no symmetry: every orientation is another picture
+GREY = ((3 * X + 5 * Y + 40 * (X > 40)) % 256).astype(np.uint8)  # no symmetry: every orientation is another image
 COLOUR = np.stack([GREY, 255 - GREY, (GREY // 2 + X).astype(np.uint8)], axis=2)
 ALPHA = ((X * 3) % 256).astype(np.uint8)
 
@@ -38,7 +38,7 @@ def palette():
 
 TABLE = np.array([[10, 20, 30], [200, 0, 0], [0, 200, 0], [250, 250, 0]])
 MODES = {
-    # the stored picture, its file, what it must be as RGB, by how much it may differ
+    # the stored image, its file, what it must be as RGB, by how much it may differ
     "1": (lambda: Image.fromarray(GREY > 127), "png", grey(np.where(GREY > 127, 255, 0)), 0),
     "L": (lambda: Image.fromarray(GREY), "png", grey(GREY), 0),
     "P": (palette, "png", TABLE[GREY // 64], 0),
@@ -63,7 +63,7 @@ STORED = {
 
 
 def write(folder, mode, orientation):
-    """A file whose stored pixels and EXIF orientation together show the picture upright."""
+    """A file whose stored pixels and EXIF orientation together show the image upright."""
     make, suffix, _, _ = MODES[mode]
     image = make()
     assert image.mode == mode
@@ -84,7 +84,7 @@ def files(tmp_path_factory):
 
 @pytest.mark.parametrize("orientation", STORED)
 @pytest.mark.parametrize("mode", MODES)
-def test_a_picture_is_read_as_it_is_seen(files, mode, orientation):
+def test_a_image_is_read_as_it_is_seen(files, mode, orientation):
     *_, golden, tolerance = MODES[mode]
     seen = np.asarray(load_image(files[mode, orientation])).astype(float)
     assert seen.shape == golden.shape

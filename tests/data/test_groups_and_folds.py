@@ -16,7 +16,7 @@ from tests.conftest import draw
 
 @pytest.fixture
 def people(tmp_path):
-    """Two classes, twelve people, each with three pictures of each class."""
+    """Two classes, twelve people, each with three images of each class."""
     for label in range(2):
         (tmp_path / "people" / "ab"[label]).mkdir(parents=True)
         for person in range(12):
@@ -66,7 +66,7 @@ def test_shares_are_kept_as_nearly_as_groups_allow(people):
     assert abs(count["test"] - 14) <= 6
 
 
-def test_groups_that_share_a_picture_are_one(people):
+def test_groups_that_share_a_image_are_one(people):
     (people / "a" / "person00_copy.png").write_bytes((people / "a" / "person01_0.png").read_bytes())
     samples = load_manifest(DataConfig(people, group=r"(person\d+)"), 0, quiet).samples
     of = sides(samples)
@@ -87,7 +87,7 @@ def test_given_splits_that_part_a_group_are_refused(people):
         ("person", "must be a regular expression on the path"),
         ("(person", "must be a regular expression .missing"),
         (r"(a)(b)", "one pair of parentheses"),
-        (r"(?:person)\d+()x", "must give every picture a group"),
+        (r"(?:person)\d+()x", "must give every image a group"),
         (r"(person0\d)", "36 have none|12 have none"),
     ],
 )
@@ -99,7 +99,7 @@ def test_expressions_that_cannot_be(people, group, message):
 def test_columns_that_cannot_be(people):
     with pytest.raises(UserError, match=r"must be a column of table.csv; got persona. Did you mean person\?"):
         load_manifest(DataConfig(table(people), group="persona"), 0, quiet)
-    with pytest.raises(UserError, match="(?s)every picture a group.*person03_1.png"):
+    with pytest.raises(UserError, match="(?s)every image a group.*person03_1.png"):
         load_manifest(DataConfig(table(people, missing="person03_1.png"), group="person"), 0, quiet)
 
 
@@ -114,7 +114,7 @@ def samples(classes="ab", each=10, group=None):
 
 
 @pytest.mark.parametrize(("each", "count"), [(10, 5), (7, 3), (3, 3), (9, 2)])
-def test_each_picture_is_judged_once(each, count):
+def test_each_image_is_judged_once(each, count):
     judged = Counter()
     for divided in folds(samples(each=each), count, 0.2, 0):
         assert len(divided) == 2 * each
@@ -143,9 +143,9 @@ def test_folds_keep_groups():
 
 
 def test_folds_that_cannot_be():
-    with pytest.raises(UserError, match="larger than the number of different pictures of a class; got 11"):
+    with pytest.raises(UserError, match="larger than the number of different images of a class; got 11"):
         list(folds(samples(), 11, 0.2, 0))
-    with pytest.raises(UserError, match="at least two different pictures of every class; got one of c"):
+    with pytest.raises(UserError, match="at least two different images of every class; got one of c"):
         list(folds([*samples(), *samples("c", 1)], 2, 0.2, 0))
     with pytest.raises(UserError, match="groups"):
         list(folds(samples(group=r"^(\w)"), 2, 0.2, 0))

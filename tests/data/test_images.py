@@ -6,9 +6,9 @@ from ajuste_fino.data import images
 from ajuste_fino.data.images import BadImage, load_image
 
 
-def pixel(picture, x=0, y=0):
-    assert picture.mode == "RGB"
-    return picture.getpixel((x, y))
+def pixel(image, x=0, y=0):
+    assert image.mode == "RGB"
+    return image.getpixel((x, y))
 
 
 MODES = [
@@ -93,7 +93,7 @@ def broken(tmp_path, kind):
         ("folder", "not a regular"),
     ],
 )
-def test_what_is_no_picture_says_why(tmp_path, kind, reason):
+def test_what_is_no_image_says_why(tmp_path, kind, reason):
     with pytest.raises(BadImage, match=reason):
         load_image(broken(tmp_path, kind))
 

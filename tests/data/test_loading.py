@@ -44,19 +44,19 @@ def test_the_order_is_a_function_of_seed_and_epoch():
 
 def test_what_cannot_be_decoded_comes_back_by_its_position(tmp_path):
     (tmp_path / "bad.png").write_text("no")
-    pictures = ImageDataset([draw(0, 0), ImageFile(tmp_path / "bad.png"), draw(1, 1)], transform)
-    batch = pictures[[0, 1, 2, 5]]
+    images = ImageDataset([draw(0, 0), ImageFile(tmp_path / "bad.png"), draw(1, 1)], transform)
+    batch = images[[0, 1, 2, 5]]
     assert batch.pixels.shape == (3, 3, 32, 32)
     assert batch.positions == [0, 2, 5]
     assert [position for position, _ in batch.bad] == [1]
-    assert torch.equal(batch.pixels[2], batch.pixels[1] + 1)  # view 1 of picture 2
-    assert len(pictures[[1]].pixels) == 0
+    assert torch.equal(batch.pixels[2], batch.pixels[1] + 1)  # view 1 of image 2
+    assert len(images[[1]].pixels) == 0
 
 
 def test_workers_give_the_same_batches(tmp_path):
-    pictures = ImageDataset([draw(n % 3, n) for n in range(10)], transform)
-    many = list(loader(LabelledImageDataset(pictures, range(10)), EpochBatchSampler(10, 4, 0), 2))
-    here = list(loader(LabelledImageDataset(pictures, range(10)), EpochBatchSampler(10, 4, 0), 0))
+    images = ImageDataset([draw(n % 3, n) for n in range(10)], transform)
+    many = list(loader(LabelledImageDataset(images, range(10)), EpochBatchSampler(10, 4, 0), 2))
+    here = list(loader(LabelledImageDataset(images, range(10)), EpochBatchSampler(10, 4, 0), 0))
     assert all(torch.equal(a, c) and torch.equal(b, d) for (a, b), (c, d) in zip(many, here, strict=True))
 
 
@@ -80,10 +80,10 @@ def test_a_long_strip_does_not_explode():
 def test_another_content_under_a_known_name_is_refused(tmp_path):
     draw(0, 0).save(tmp_path / "a.png")
     known = hashlib.sha256((tmp_path / "a.png").read_bytes()).hexdigest()
-    pictures = ImageDataset([Sample(ImageFile(tmp_path / "a.png"), "a.png", "a", sha256=known)], transform)
-    assert pictures[[0]].bad == []
+    images = ImageDataset([Sample(ImageFile(tmp_path / "a.png"), "a.png", "a", sha256=known)], transform)
+    assert images[[0]].bad == []
     draw(1, 1).save(tmp_path / "a.png")
-    assert "not what it was" in str(pictures[[0]].bad[0][1])
+    assert "not what it was" in str(images[[0]].bad[0][1])
 
 
 def test_normalise():
@@ -107,13 +107,13 @@ def test_threads_give_the_same_batches():
     assert one.positions == many.positions == list(range(20))
 
 
-def test_views_of_one_picture_are_made_from_one_decoding(tmp_path, monkeypatch):
+def test_views_of_one_image_are_made_from_one_decoding(tmp_path, monkeypatch):
     draw(0, 0).save(tmp_path / "x.png")
     decoded = []
     real = loading.read_image
     monkeypatch.setattr(loading, "read_image", lambda *a, **k: (decoded.append(a), real(*a, **k))[1])
-    pictures = ImageDataset([ImageFile(tmp_path / "x.png"), draw(1, 1)], transform)
-    assert len(pictures[[0, 2, 4, 1, 3]].pixels) == 5
+    images = ImageDataset([ImageFile(tmp_path / "x.png"), draw(1, 1)], transform)
+    assert len(images[[0, 2, 4, 1, 3]].pixels) == 5
     assert len(decoded) == 2
 
 

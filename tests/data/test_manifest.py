@@ -34,7 +34,7 @@ def test_labels_are_sorted_as_people_count_and_the_split_is_stratified(photos):
     assert table.targets(table.split("test")) == [0, 0, 1, 1, 2, 2]
 
 
-def test_a_picture_keeps_its_side_when_files_are_renamed_and_copied(photos, tmp_path):
+def test_a_image_keeps_its_side_when_files_are_renamed_and_copied(photos, tmp_path):
     before = {s.sha256: s.split for s in prepared(photos).samples}
     for path in list((photos / "1").iterdir()):
         path.rename(path.with_name(f"{random.random()}.png"))
@@ -53,7 +53,7 @@ def test_a_split_is_given_back(photos, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("word", "message"), [("valid", None), ("tset", "unknown split; got tset"), ("", "for every picture or for none")]
+    ("word", "message"), [("valid", None), ("tset", "unknown split; got tset"), ("", "for every image or for none")]
 )
 def test_a_split_that_was_edited(photos, tmp_path, word, message):
     write_split(tmp_path / "split.csv", prepared(photos).samples)
@@ -66,8 +66,8 @@ def test_a_split_that_was_edited(photos, tmp_path, word, message):
         assert prepared(photos, split=tmp_path / "split.csv").samples == prepared(photos).samples
 
 
-def test_too_few_pictures_for_a_validation_split(tmp_path):
-    with pytest.raises(UserError, match="too few pictures for a validation split"):
+def test_too_few_images_for_a_validation_split(tmp_path):
+    with pytest.raises(UserError, match="too few images for a validation split"):
         prepared(draw_folder(tmp_path, each=2))
     assert len(prepared(tmp_path, test=0).split("val")) == 3
 
@@ -113,7 +113,7 @@ def test_bad_files_stop_the_run_or_are_skipped_and_named(photos, kind, reason):
     assert sorted(os.listdir(photos / "1")) == before
 
 
-def test_a_class_without_pictures(photos):
+def test_a_class_without_images(photos):
     (photos / "3").mkdir()
     with pytest.raises(UserError, match="none of 3"):
         prepared(photos)
@@ -139,8 +139,8 @@ def test_a_class_absent_from_train_is_an_error_and_from_validation_a_warning(tmp
     table = prepared(splits(tmp_path / "two", train="abc", val="ab", test="bc"))
     assert table.labels == ["a", "b", "c"]
     assert table.targets(table.split("test")) == [1, 1, 2, 2]
-    assert any("val split has no picture of c" in w for w in table.warnings)
-    assert any("test split has no picture of a" in w for w in table.warnings)
+    assert any("val split has no image of c" in w for w in table.warnings)
+    assert any("test split has no image of a" in w for w in table.warnings)
 
 
 def test_train_and_test_alone_get_a_validation_split_out_of_train(tmp_path):
@@ -148,7 +148,7 @@ def test_train_and_test_alone_get_a_validation_split_out_of_train(tmp_path):
     assert {split: len(table.split(split)) for split in ("train", "val", "test")} == {"train": 2, "val": 2, "test": 4}
 
 
-def test_the_same_picture_in_two_splits_is_an_error(tmp_path):
+def test_the_same_image_in_two_splits_is_an_error(tmp_path):
     root = splits(tmp_path, train="ab", val="ab", test="ab")
     shutil.copy(root / "train" / "a" / "0.png", root / "test" / "a" / "leak.png")
     with pytest.raises(UserError, match=r"two splits; got 1 of them.*\n.*leak.png"):
@@ -181,7 +181,7 @@ def test_workers_find_the_same(tmp_path):
     assert len(many.skipped) == 1
 
 
-def test_pictures_to_judge_by_are_the_test_split_or_all(photos, tmp_path):
+def test_images_to_judge_by_are_the_test_split_or_all(photos, tmp_path):
     assert len(load_eval(DataConfig(photos), 0, quiet).split("test")) == 36
     root = splits(tmp_path / "s", train="ab", test="ab")
     assert [s.file.split("/")[0] for s in load_eval(DataConfig(root), 0, quiet).samples] == ["test"] * 4

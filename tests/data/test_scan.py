@@ -32,7 +32,7 @@ def test_a_csv(tmp_path):
     assert seen(tmp_path / "t.csv") == {("x/1.png", "a", "train"), ("x/2.png", "b", "val")}
 
 
-def test_hidden_files_links_to_folders_and_strangers_are_not_pictures(tmp_path):
+def test_hidden_files_links_to_folders_and_strangers_are_not_images(tmp_path):
     touch(
         tmp_path,
         "a/1.png",
@@ -62,7 +62,7 @@ WRONG = [
     (["train/a/1.png", "other/b/1.png"], "side by side"),
     (["train/a/1.png", "val/a/1.png", "valid/a/1.png"], "two folders for one split"),
     (["valid/a/1.png", "test/a/1.png"], "splits but none to train on"),
-    (["1.png"], "must hold pictures"),
+    (["1.png"], "must hold images"),
     (["a/notes.txt"], "hold no file that ends in"),
 ]
 

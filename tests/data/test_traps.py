@@ -119,8 +119,8 @@ TRAPS = [
     (lambda root: (root / "1" / "notes.txt").touch(), "files that are no images", "error", "cannot", ["notes.txt"]),
     (disguised, "disguised formats", "warning", "another format", ["1/really.jpg: PNG"]),
     (lambda root: (root / "3").mkdir(), "empty classes", "error", "none of 3", []),
-    (lonely, "one-image classes", "warning", "one picture only of 3", []),
-    (lonely, "absent from val", "warning", "no picture of 3", []),
+    (lonely, "one-image classes", "warning", "one image only of 3", []),
+    (lonely, "absent from val", "warning", "no image of 3", []),
     (hidden, "hidden entries", "warning", "hidden", [".ipynb_checkpoints", "1/._00.png"]),
     (lambda root: (root / "readme.md").touch(), "stray files", "warning", "no class folder", ["readme.md"]),
     (loop, "links to folders", "warning", "not followed", ["1/again", "back", "twin"]),
@@ -162,7 +162,7 @@ def test_a_clean_folder_has_no_trap(tmp_path):
 
 LAYOUTS = [
     (["photos/train/a/1.png", "photos/test/a/2.png"], "lies above the splits"),
-    (["1.png"], "must hold pictures"),
+    (["1.png"], "must hold images"),
     (["train/a/1.png", "other/b/1.png"], "side by side"),
 ]
 
@@ -197,7 +197,7 @@ def test_twenty_exact_copies_across_splits_are_found(tmp_path):
     assert "near copies across splits" not in found(root)
 
 
-def test_pictures_stored_anew_are_found_across_splits_and_under_two_labels(tmp_path):
+def test_images_stored_anew_are_found_across_splits_and_under_two_labels(tmp_path):
     root = in_splits(tmp_path)
     rng = np.random.default_rng(0)
     for n in range(20):
@@ -216,7 +216,7 @@ def test_pictures_stored_anew_are_found_across_splits_and_under_two_labels(tmp_p
 def test_a_class_that_a_split_lacks(tmp_path):
     root = in_splits(tmp_path)
     shutil.rmtree(root / "val" / "b")
-    assert "no picture of b" in found(root)["absent from val"].sentence
+    assert "no image of b" in found(root)["absent from val"].sentence
     shutil.rmtree(root / "train" / "b")
     assert found(root)["absent from train"].level == "error"
 
@@ -229,7 +229,7 @@ def test_errors_are_told_together(photos):
         traps.refuse(list(found(photos).values()))
 
 
-def test_flat_and_tiny_pictures_are_not_alike(tmp_path):
+def test_flat_and_tiny_images_are_not_alike(tmp_path):
     for split in ("train", "val", "test"):
         for label in "ab":
             (tmp_path / split / label).mkdir(parents=True)

@@ -12,7 +12,7 @@ def test_a_clean_folder(cli, tmp_path):
     assert code == 0, err
     assert "No trap was found" in out
     report = json.loads((tmp_path / "o" / "audit.json").read_text())
-    assert report["pictures"] == 24
+    assert report["images"] == 24
     assert report["classes"]["a"] == {"train": 8, "val": 2, "test": 2}
     assert report["findings"] == []
 

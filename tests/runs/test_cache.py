@@ -12,7 +12,7 @@ KEYS = ("epochs=1", "workers=0", "features.precision=fp32")  # auto differs from
 
 @pytest.fixture
 def misses(cli, tmp_path, own_cache):
-    """Train on BMP files, whose size does not depend on their pixels; how many pictures went through the backbone."""
+    """Train on BMP files, whose size does not depend on their pixels; how many images went through the backbone."""
     root, count = draw_folder(tmp_path / "bmp", suffix=".bmp"), iter(range(100))
 
     def train(*keys):
@@ -37,7 +37,7 @@ def test_one_pixel_changed_at_equal_size_and_time_is_one_pass(misses):
     assert misses() == 1
 
 
-def test_ten_pictures_added_are_ten_passes(misses):
+def test_ten_images_added_are_ten_passes(misses):
     assert misses() == 36
     for n in range(10):
         draw(0, 500 + n).save(misses.root / "1" / f"new{n}.bmp")

@@ -21,7 +21,7 @@ def test_folds_report_mean_and_spread_and_leave_the_run_alone(cli, photos, tmp_p
     each = [folds[f"folds/{n}/accuracy"] for n in range(3)]
     assert folds["folds/accuracy"] == pytest.approx(mean(each))
     assert folds["folds/accuracy_std"] == pytest.approx(stdev(each))
-    assert folds["cache/misses"] == 0  # three folds, and not one picture through the backbone again
+    assert folds["cache/misses"] == 0  # three folds, and not one image through the backbone again
     assert "3 folds: accuracy" in err
 
 
@@ -29,7 +29,7 @@ def test_folds_report_mean_and_spread_and_leave_the_run_alone(cli, photos, tmp_p
     ("keys", "message"),
     [
         (["data.folds=1"], "at least 2"),
-        (["data.folds=11"], "larger than the number of different pictures"),
+        (["data.folds=11"], "larger than the number of different images"),
         (["data.folds=3", "features.mode=live"], "needs phases=head and features.mode=cached"),
         (["data.folds=3", "phases=scratch"], "needs phases=head and features.mode=cached"),
     ],

@@ -27,18 +27,18 @@ FILES = {
 }
 
 
-def figures(folder):
+def metrics(folder):
     return json.loads((folder / "metrics.json").read_text())
 
 
 def test_a_run_folder_holds_what_is_promised_and_no_more(run):
     out, model = run
     assert {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()} == FILES
-    assert model.metrics == figures(out)
+    assert model.metrics == metrics(out)
 
 
 def test_the_figures_promised(run):
-    found = figures(run[0])
+    found = metrics(run[0])
     promised = {"test/accuracy", "val/accuracy", "test/macro_f1", "time/extract_s", "time/fit_s", "time/total_s"}
     promised |= {"frozen/parameters", "frozen/unchanged", "cache/hit", "images/skipped", "test/f1/10"}
     assert promised <= found.keys()
@@ -51,7 +51,7 @@ def test_the_figures_promised(run):
 def test_it_learns(photos, cli, tmp_path):
     code, _, _ = cli("train", "data=folder", f"data.root={photos}", f"out={tmp_path / 'run'}", *FAST, "epochs=20")
     assert code == 0
-    assert figures(tmp_path / "run")["test/accuracy"] == 1.0
+    assert metrics(tmp_path / "run")["test/accuracy"] == 1.0
 
 
 def test_the_checkpoint_holds_no_backbone_and_opens_with_weights_only(run):
@@ -73,7 +73,7 @@ def trained(cli, photos, out, *keys):
 def test_cached_again_and_live_are_the_same_run(cli, photos, tmp_path, own_cache):
     first = trained(cli, photos, tmp_path / "a")
     assert trained(cli, photos, tmp_path / "b") == first
-    assert (figures(tmp_path / "a")["cache/hit"], figures(tmp_path / "b")["cache/hit"]) == (False, True)
+    assert (metrics(tmp_path / "a")["cache/hit"], metrics(tmp_path / "b")["cache/hit"]) == (False, True)
     live = trained(cli, photos, tmp_path / "c", "features.mode=live")
     assert numbers(live) == pytest.approx(numbers(first), abs=1e-5)
     assert trained(cli, photos, tmp_path / "d", "seed=1") != first
@@ -106,14 +106,14 @@ def test_every_optimizer_in_one_multirun_and_one_table(cli, photos, tmp_path):
     rows = read_csv(tmp_path / "m" / "multirun.csv")
     assert [row["overrides"] for row in rows] == [f"optimizer={name}" for name in names]
     for n, row in enumerate(rows):
-        assert float(row["test/accuracy"]) == pytest.approx(figures(tmp_path / "m" / str(n))["test/accuracy"], abs=1e-4)
+        assert float(row["test/accuracy"]) == pytest.approx(metrics(tmp_path / "m" / str(n))["test/accuracy"], abs=1e-4)
     assert out.count("optimizer=") == len(names)
 
 
-def test_evaluate_reproduces_the_run_and_judges_other_pictures(run, cli, tmp_path):
+def test_evaluate_reproduces_the_run_and_judges_other_images(run, cli, tmp_path):
     code, _, err = cli("evaluate", f"run={run[0]}", f"out={tmp_path / 'own'}", "workers=0")
     assert code == 0, err
-    own, kept = figures(tmp_path / "own"), figures(run[0])
+    own, kept = metrics(tmp_path / "own"), metrics(run[0])
     assert {k: v for k, v in own.items() if k[:5] == "test/"} == {k: v for k, v in kept.items() if k[:5] == "test/"}
     code, _, _ = cli(
         "evaluate", f"run={run[0] / 'bundle'}", f"data.root={run[0].parent / 'photos'}", f"out={tmp_path / 'all'}", "workers=0"
@@ -137,25 +137,25 @@ def test_evaluate_matches_labels_by_name_and_refuses_unknown_ones(run, cli, phot
     assert (code, "got zebra" in err, (tmp_path / "x").exists()) == (2, True, False)
 
 
-def test_evaluate_needs_no_more_than_the_test_pictures(cli, photos, tmp_path):
+def test_evaluate_needs_no_more_than_the_test_images(cli, photos, tmp_path):
     (photos / "1" / "bad.jpg").write_text("no")
     trained(cli, photos, tmp_path / "run", "data.on_bad_image=skip", "data.max_skipped=0.1")
     rows = read_csv(tmp_path / "run" / "split.csv")
     next(photos / row["file"] for row in rows if row["split"] == "train").unlink()
     code, _, err = cli("evaluate", f"run={tmp_path / 'run'}", f"out={tmp_path / 'own'}", "workers=0")
     assert code == 0, err
-    assert figures(tmp_path / "own")["test/accuracy"] == figures(tmp_path / "run")["test/accuracy"]
+    assert metrics(tmp_path / "own")["test/accuracy"] == metrics(tmp_path / "run")["test/accuracy"]
     test = next(photos / row["file"] for row in rows if row["split"] == "test")
     test.write_bytes((photos / "2" / "00.png").read_bytes())
     code, _, err = cli("evaluate", f"run={tmp_path / 'run'}", f"out={tmp_path / 'other'}", "workers=0")
     assert (code, "not the image it was" in err) == (2, True)
 
 
-def test_without_a_test_split_there_are_no_test_figures(cli, photos, tmp_path):
+def test_without_a_test_split_there_are_no_test_metrics(cli, photos, tmp_path):
     out = tmp_path / "run"
     code, _, err = cli("train", "data=folder", f"data.root={photos}", f"out={out}", *FAST, "data.test=0")
     assert code == 0, err
-    assert not [name for name in figures(out) if name.startswith("test/")]
+    assert not [name for name in metrics(out) if name.startswith("test/")]
     code, _, err = cli("evaluate", f"run={out}", f"out={tmp_path / 'e'}")
     assert (code, "sets no test split aside" in err) == (2, True)
 
@@ -206,5 +206,5 @@ def test_a_backbone_that_moves_fails_the_run(cli, photos, tmp_path, monkeypatch)
 def test_the_best_epoch_is_kept(run):
     rows = [row for row in read_csv(run[0] / "metrics.csv") if row["val/loss"]]
     losses = [float(row["val/loss"]) for row in rows]
-    assert figures(run[0])["epoch"] == 1 + losses.index(min(losses))
+    assert metrics(run[0])["epoch"] == 1 + losses.index(min(losses))
     assert not any(math.isnan(loss) for loss in losses)

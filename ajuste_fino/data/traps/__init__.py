@@ -22,7 +22,7 @@ RULES: tuple[Rule, ...] = (
     files.odd_modes,
     files.odd_sizes,
 )
-AUDIT: tuple[Rule, ...] = (*RULES, copies.mislabelled)  # each picture beside each: too slow to be done before every run
+AUDIT: tuple[Rule, ...] = (*RULES, copies.mislabelled)  # each image beside each: too slow to be done before every run
 
 __all__ = ["AUDIT", "FILES", "LEVELS", "RULES", "STRUCTURE", "Finding", "Rule", "findings", "refuse"]
 

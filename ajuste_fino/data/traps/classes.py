@@ -11,11 +11,11 @@ IMBALANCE = 10
 
 
 def empty(inspection: Inspection) -> Iterator[Finding]:
-    """Classes without a picture; fewer classes than two."""
+    """Classes without an image; fewer classes than two."""
     lacking = sorted(inspection.found.classes - set(inspection.labels), key=natural)
     if lacking:
         got = f"none of {', '.join(lacking)}"
-        yield Finding("empty classes", "error", "data.root", "must hold a picture of every class", "Fill or remove them.", got)
+        yield Finding("empty classes", "error", "data.root", "must hold an image of every class", "Fill or remove them.", got)
     if len(inspection.found.classes) < 2:
         got = ", ".join(inspection.found.classes)
         yield Finding("one class", "error", "data.root", "must hold at least two classes", "Make a folder for each class.", got)
@@ -25,38 +25,38 @@ def absent(inspection: Inspection) -> Iterator[Finding]:
     """Classes that a split lacks: an error in train, a warning elsewhere."""
     labels = set(inspection.labels)
     if not inspection.of("val"):
-        fix = "Bring at least three pictures of each class, or two with data.test=0."
-        rule = "holds too few pictures for a validation split"
+        fix = "Bring at least three images of each class, or two with data.test=0."
+        rule = "holds too few images for a validation split"
         yield Finding("no validation split", "error", "data.root", rule, fix, len(inspection.samples))
     lacking = sorted(labels - inspection.classes("train"), key=natural)
     if lacking:
-        fix = "Add training pictures, or take the class out of the other splits."
+        fix = "Add training images, or take the class out of the other splits."
         yield Finding("absent from train", "error", "train", "must hold every class", fix, f"none of {', '.join(lacking)}")
     for split in ("val", "test"):
         missing = sorted(labels - inspection.classes(split), key=natural)
         if missing and inspection.of(split):
-            rule = f"has no picture of {', '.join(missing)}"
-            fix = "Its figures do not speak of them."
+            rule = f"has no image of {', '.join(missing)}"
+            fix = "Its metrics do not speak of them."
             yield Finding(f"absent from {split}", "warning", f"The {split} split", rule, fix)
 
 
 def tiny(inspection: Inspection) -> Iterator[Finding]:
-    """Classes of one picture."""
+    """Classes of one image."""
     count = Counter(sample.label for sample in inspection.samples)
     ones = [label for label in inspection.labels if count[label] == 1]
     if ones:
-        rule = f"has one picture only of {', '.join(ones)}"
+        rule = f"has one image only of {', '.join(ones)}"
         yield Finding("one-image classes", "warning", "data.root", rule, "Nothing can be learnt, or judged, from one.")
 
 
 def imbalance(inspection: Inspection) -> Iterator[Finding]:
-    """A class with many times the training pictures of another."""
+    """A class with many times the training images of another."""
     count = Counter(sample.label for sample in inspection.of("train"))
     if len(count) < 2:
         return
     (most, many), (least, few) = count.most_common()[0], count.most_common()[-1]
     if many > IMBALANCE * few:
-        rule = f"has {many} training pictures of {most} and {few} of {least}"
+        rule = f"has {many} training images of {most} and {few} of {least}"
         fix = "Look at test/macro_f1, which counts every class alike, rather than at the accuracy."
         yield Finding("imbalance", "warning", "data.root", rule, fix)
 

@@ -1,4 +1,4 @@
-"""Traps of copies: the same picture, or nearly the same, where it should not be."""
+"""Traps of copies: the same image, or nearly the same, where it should not be."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ from ajuste_fino.data.near import close_pairs, hash_rows, hash_similarity
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.traps.finding import Finding
 
-BITS = 20  # of 256 that may differ; 99 of 100 pictures scaled and compressed anew stay below
+BITS = 20  # of 256 that may differ; 99 of 100 images scaled and compressed anew stay below
 
 
 def leaks(inspection: Inspection) -> Iterator[Finding]:
@@ -21,8 +21,8 @@ def leaks(inspection: Inspection) -> Iterator[Finding]:
             groups[sample.group].setdefault(sample.split, sample.file)
     found = [" = ".join(places.values()) for places in splits.values() if len(places) > 1]
     if found:
-        fix = "Keep one of each, or the figures say nothing:"
-        rule = "has the same picture in two splits"
+        fix = "Keep one of each, or the metrics say nothing:"
+        rule = "has the same image in two splits"
         yield Finding("copies across splits", "error", "data.root", rule, fix, f"{len(found)} of them", found)
     parted = [f"{group}: {', '.join(places.values())}" for group, places in groups.items() if len(places) > 1]
     if parted:
@@ -41,19 +41,19 @@ def within(inspection: Inspection) -> Iterator[Finding]:
     if found:
         fix = "Each counts as often as it is there:"
         yield Finding(
-            "copies within a split", "warning", "data.root", f"has {len(found)} pictures more than once", fix, files=found
+            "copies within a split", "warning", "data.root", f"has {len(found)} images more than once", fix, files=found
         )
 
 
 def near(inspection: Inspection) -> Iterator[Finding]:
-    """Pictures that look the same in two splits: scaled, compressed or stored anew."""
+    """Images that look the same in two splits: scaled, compressed or stored anew."""
     train, others = _hashed(inspection, "train"), _hashed(inspection, "val") + _hashed(inspection, "test")
     one, other = (hash_rows([inspection.infos[s.sha256].hash for s in side]) for side in (others, train))
     yield from look_alikes("near copies across splits", others, train, close_pairs(one, other, hash_similarity(BITS)))
 
 
 def mislabelled(inspection: Inspection) -> Iterator[Finding]:
-    """Pictures that look the same and have two labels, whatever their splits."""
+    """Images that look the same and have two labels, whatever their splits."""
     samples = [sample for split in ("train", "val", "test") for sample in _hashed(inspection, split)]
     rows = hash_rows([inspection.infos[sample.sha256].hash for sample in samples])
     pairs = [(a, b, likeness) for a, b, likeness in close_pairs(rows, rows, hash_similarity(BITS)) if a < b]
@@ -68,13 +68,13 @@ def look_alikes(
     alike = [(others[a], train[b], likeness) for a, b, likeness in pairs if others[a].sha256 != train[b].sha256]
     found = [f"{one.file} ≈ {other.file} ({likeness:.2f})" for one, other, likeness in alike]
     if found:
-        rule = f"has {len(found)} pairs of pictures that look the same ({trap})"
-        fix = "Where they are the same, keep one of each, under its right label, or the figures flatter:"
+        rule = f"has {len(found)} pairs of images that look the same ({trap})"
+        fix = "Where they are the same, keep one of each, under its right label, or the metrics are too good:"
         yield Finding(trap, "warning", "data.root", rule, fix, files=found)
 
 
 def _hashed(inspection: Inspection, split: str) -> list[Sample]:
-    """The distinct pictures of a split that have a hash worth comparing."""
+    """The distinct images of a split that have a hash worth comparing."""
     distinct = {
         s.sha256: s for s in inspection.of(split) if s.sha256 in inspection.infos and inspection.infos[s.sha256].comparable
     }

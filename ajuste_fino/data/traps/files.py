@@ -37,7 +37,7 @@ def passed_over(inspection: Inspection) -> Iterator[Finding]:
     found = inspection.found
     over, loop, copy = (
         "They are passed over:",
-        "They are not followed, or a picture would count twice:",
+        "They are not followed, or an image would count twice:",
         "A copy would lack them:",
     )
     kinds = [
@@ -72,7 +72,7 @@ def disguised(inspection: Inspection) -> Iterator[Finding]:
 
 
 def odd_modes(inspection: Inspection) -> Iterator[Finding]:
-    """Pictures that are not stored as the most are: grey, transparent, CMYK, 16 bits."""
+    """Images that are not stored as the most are: grey, transparent, CMYK, 16 bits."""
     by_mode: dict[str, list[str]] = defaultdict(list)
     for sample in inspection.samples:
         if info := inspection.infos.get(sample.sha256):
@@ -85,14 +85,14 @@ def odd_modes(inspection: Inspection) -> Iterator[Finding]:
             "odd modes",
             "note",
             "data.root",
-            f"has {len(by_mode)} kinds of pictures, the most of mode {usual}",
+            f"has {len(by_mode)} kinds of images, the most of mode {usual}",
             fix,
             files=files,
         )
 
 
 def odd_sizes(inspection: Inspection) -> Iterator[Finding]:
-    """Pictures much smaller or larger than the middle one, and long strips, of which the middle alone is seen."""
+    """Images much smaller or larger than the middle one, and long strips, of which the middle alone is seen."""
     sized = [
         (sample.file, info.width, info.height) for sample in inspection.samples if (info := inspection.infos.get(sample.sha256))
     ]
@@ -107,14 +107,14 @@ def odd_sizes(inspection: Inspection) -> Iterator[Finding]:
     ]
     if odd:
         fix = "They become as large as all others; of a strip longer than 4 to 1 most networks see the middle alone:"
-        rule = f"has {len(odd)} pictures of unusual sizes, the middle one's shorter side being {middle} px"
+        rule = f"has {len(odd)} images of unusual sizes, the middle one's shorter side being {middle} px"
         yield Finding("odd sizes", "note", "data.root", rule, fix, files=odd)
 
 
 def unknown(inspection: Inspection) -> Iterator[Finding]:
-    """Pictures that the given split file does not name."""
+    """Images that the given split file does not name."""
     if inspection.unknown:
-        rule = f"does not name {len(inspection.unknown)} pictures"
+        rule = f"does not name {len(inspection.unknown)} images"
         fix = "They are left out:"
         yield Finding(
             "not in the split file", "warning", f"data.split={inspection.config.split}", rule, fix, files=inspection.unknown

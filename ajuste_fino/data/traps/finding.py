@@ -34,7 +34,7 @@ class Finding:
         others = "".join(f"\n{finding}" for finding in also)
         return UserError(self.thing, self.rule, got=self.got, fix=self.fix + listed + others)
 
-    def facts(self) -> dict[str, object]:
+    def metadata(self) -> dict[str, object]:
         """As plain values, with every file."""
         return {"trap": self.trap, "level": self.level, "message": self.sentence, "files": list(self.files)}
 

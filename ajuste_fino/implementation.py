@@ -1,4 +1,4 @@
-"""Whose layers: torch's, or those written by hand, which have torch's names and stand in for them."""
+"""Choose between torch's layers and those written from scratch, which have the same names."""
 
 from importlib import import_module
 from types import ModuleType
@@ -8,7 +8,7 @@ from ajuste_fino.errors import UserError, nearest
 IMPLEMENTATIONS = {"torch": "torch", "scratch": "ajuste_fino.scratch"}
 
 
-def library(impl: str, part: str, key: str) -> ModuleType:
+def implementation(impl: str, part: str, key: str) -> ModuleType:
     """`part` (`nn`, `nn.functional`, `optim`) of an implementation; `key` is what the configuration calls it.
 
     Raises:
