@@ -1,7 +1,12 @@
+import hashlib
+import io
+import os
+
 import numpy as np
 import pytest
 
 from ajuste_fino import store as module
+from ajuste_fino.errors import AjusteFinoError
 from ajuste_fino.store import FeatureStore
 
 
@@ -60,3 +65,75 @@ def test_a_full_disk_leaves_no_part(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"), FeatureStore(tmp_path, (2,)) as store:
         store.add(keys(1), np.ones((1, 2), np.float32))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_have_a_shape_and_a_type(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(5, 2, 3, 3)).astype(np.float16)
+    with FeatureStore(tmp_path, (2, 3, 3), "float16", about={"what": "maps"}) as store:
+        store.add(keys(5), rows)
+    again = FeatureStore.existing(tmp_path)
+    assert np.array_equal(again.rows(keys(5))[[3, 1]], rows[[3, 1]])
+    assert again.rows(keys(5))[[0]].dtype == np.float16
+    assert (tmp_path / module.ABOUT).read_text() == '{\n  "what": "maps"\n}\n'
+
+
+def test_a_shard_is_not_hashed_again_after_it_was_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "sha256", None)
+    with FeatureStore(tmp_path, (2,)) as store:
+        store.add(keys(3), np.ones((3, 2), np.float32))
+    assert store.missing(keys(4)) == [3]
+
+
+def test_few_files_are_open_at_a_time(filled, monkeypatch):
+    """Rows of many shards, in any order, with fewer file descriptors than shards."""
+    folder, rows = filled
+    monkeypatch.setattr(module, "OPEN_SHARDS", 2)
+    store = FeatureStore(folder, (7,))
+    assert len(store.shards) > 2
+    before = len(os.listdir("/proc/self/fd"))
+    found = store.rows(keys(50))
+    for _ in range(3):
+        assert np.array_equal(found[list(range(49, -1, -1))], rows[::-1])
+        assert len(os.listdir("/proc/self/fd")) <= before + 2
+
+
+def test_refresh_finds_what_another_process_wrote_and_removed(tmp_path):
+    one, other = FeatureStore(tmp_path, (2,)), FeatureStore(tmp_path, (2,))
+    for n in range(2):
+        with one:
+            one.add([keys(2)[n]], np.full((1, 2), n, np.float32))
+    assert other.missing(keys(2)) == [0, 1]
+    other.refresh()
+    assert other.missing(keys(2)) == []
+    rows = other.rows(keys(2))
+    one.shards[0].unlink()
+    other.refresh()
+    assert other.missing(keys(2)) == [0]
+    assert other.rows(keys(2)[1:])[slice(None)].tolist() == [[1, 1]]
+    with pytest.raises(AjusteFinoError, match="was cleaned while it was read"):
+        rows[[0]]
+
+
+def test_compacting_keeps_every_row_in_fewer_files(filled, monkeypatch):
+    folder, rows = filled
+    monkeypatch.setattr(module, "SHARD_BYTES", 20_000)
+    store = FeatureStore(folder, (7,))
+    before = len(store.shards)
+    with store:
+        store.add([keys(51)[50]], np.zeros((1, 7), np.float32))
+    gone = store.compact()
+    assert len(list(folder.glob("*.npy"))) == before + 2 - gone == 1
+    again = FeatureStore(folder, (7,))
+    assert not again.damaged
+    assert np.array_equal(again.rows(keys(50))[slice(None)], rows)
+    assert again.compact() == 0
+
+
+def test_shards_of_the_first_release_are_read(tmp_path):
+    """Its files are records of key and row as well."""
+    shard = np.zeros(2, np.dtype([("key", "S80"), ("row", "<f4", (3,))]))
+    shard["key"], shard["row"] = [key.encode() for key in keys(2)], [[1, 2, 3], [4, 5, 6]]
+    buffer = io.BytesIO()
+    np.save(buffer, shard)
+    (tmp_path / f"{hashlib.sha256(buffer.getvalue()).hexdigest()}.npy").write_bytes(buffer.getvalue())
+    assert FeatureStore(tmp_path, (3,)).rows(keys(2))[[1]].tolist() == [[4, 5, 6]]

@@ -1,6 +1,7 @@
 """The parts of a run, built from the configuration: backbone, phases, augmentation, loss, optimizer, schedule, trainer."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def phases(cfg: DictConfig) -> list[Phase]:
     try:
         found = [Phase(**{**phase, **rate}) for phase in schedule]
     except TypeError as error:
-        fix = f"A phase has {', '.join(Phase.__dataclass_fields__)}."
+        fix = f"A phase has {', '.join(field.name for field in fields(Phase))}."
         raise UserError("phases.schedule", f"is not accepted ({error})", got=schedule, fix=fix) from error
     _refuse_other_start(cfg)
     return found

@@ -40,6 +40,7 @@ Metrics = dict[str, Any]
 RANGES = {
     "epochs": Range(int, 1),
     "patience": Range(int, 1),
+    "callbacks.early_stopping.patience": Range(int, 1, optional=True),
     "batch_size": Range(int, 1),
     "workers": Range(int, 0, 64, optional=True),
     "features.batch_size": Range(int, 1),

@@ -170,3 +170,81 @@ def test_a_run_that_diverges_leaves_a_gap_and_an_exit_code(cli, photos, tmp_path
     assert [bool(row["val/accuracy"]) for row in rows if row["overrides"].endswith("0.01")] == [True, True]
     assert not all(row["val/accuracy"] for row in rows)
     assert (tmp_path / "m" / "multirun.png").is_file()
+
+
+BLOCK = "phases.schedule=[{train_from: block3, backbone_lr_mult: 0.5}]"
+
+
+@pytest.mark.parametrize("mode", ["cached", "live"])
+def test_a_phase_may_begin_at_a_block(cli, photos, tmp_path, mode):
+    """The blocks before it are frozen, and proven to be; it is trained, and the bundle has what it learnt."""
+    out = tmp_path / "run"
+    found = trained(cli, photos, out, BLOCK, f"features.mode={mode}", "epochs=3", "workers=0", "features.precision=fp32")
+    assert found["frozen/unchanged"] is True
+    assert found["frozen/parameters"] + found["trained/parameters"] == sum(
+        t.numel() for n, t in tensors(out).items() if n.startswith("backbone.") and not n.endswith(("mean", "var", "tracked"))
+    )
+    trained(cli, photos, tmp_path / "head", "epochs=1", "workers=0")
+    fresh, now = tensors(tmp_path / "head"), tensors(out)
+    moved = {name.split(".")[2] for name in now if name.startswith("backbone.") and not torch.equal(now[name], fresh[name])}
+    assert moved == {"block3"}
+    rows = read_csv(out / "predictions_test.csv")
+    for row, prediction in zip(rows, load(out).predict([photos / row["file"] for row in rows]), strict=True):
+        assert prediction.probability == pytest.approx(float(row["probability"]), abs=1e-5)
+    kept = torch.load(out / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+    assert not [name for name in kept if "block1" in name or "stem" in name]
+
+
+def test_cached_and_live_trunks_train_alike(cli, photos, tmp_path):
+    for mode in ("cached", "live"):
+        trained(
+            cli, photos, tmp_path / mode, BLOCK, f"features.mode={mode}", "epochs=2", "workers=0", "features.precision=fp32"
+        )
+    losses = [
+        [float(row["val/loss"]) for row in read_csv(tmp_path / mode / "metrics.csv") if row["val/loss"]]
+        for mode in ("cached", "live")
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def test_a_phase_has_its_own_epochs_and_rate(cli, photos, tmp_path):
+    schedule = "phases.schedule=[{train_from: head, epochs: 2, lr: 1.0e-9}]"
+    trained(cli, photos, tmp_path / "run", schedule, "epochs=9", "workers=0")
+    losses = [float(row["val/loss"]) for row in read_csv(tmp_path / "run" / "metrics.csv") if row["val/loss"]]
+    assert len(losses) == 2
+    assert losses[0] == pytest.approx(losses[1], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["phases.schedule=[{train_from: blok3, backbone_lr_mult: 1}]"], "Did you mean block3"),
+        (["phases.schedule=[{train_form: head}]"], "A phase has train_from, epochs, lr, backbone_lr_mult."),
+        (["phases.schedule=[]"], "must be a list of one phase"),
+        (["phases.schedule=[{train_from: head, epochs: 0}]"], "epochs must be a whole number of at least 1"),
+        (["phases.name=full"], "phases.name is unknown to train. phases=NAME chooses a schedule"),
+        (["phases.start=warm"], "phases.start must be any, trained or random"),
+        (["callbacks.best=null"], "callbacks.best must be there"),
+        (["callbacks.early_stopping.patience=x"], "patience"),
+        (["+callbacks.mine._target_=os.system"], "must be a class of ajuste_fino.callbacks or lightning.pytorch.callbacks"),
+        (["callbacks.early_stopping._target_=ajuste_fino.callbacks.guard"], "must be a class of ajuste_fino.callbacks"),
+        (["+callbacks.last.dirpath=/tmp"], "checkpoints lie in the run folder"),
+        (["+callbacks.last.nonsense=1"], "is not accepted"),
+        (["logger.csv._target_=lightning.pytorch.loggers.WandbLogger"], "must be a class of lightning.pytorch.loggers"),
+    ],
+    ids=str,
+)
+def test_a_schedule_or_callback_that_cannot_be_is_refused(cli, tmp_path, monkeypatch, overrides, message):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = cli("train", *overrides)
+    assert (code, list(tmp_path.iterdir())) == (2, []), err
+    assert message in err
+
+
+def test_callbacks_may_be_left_out_and_added(cli, photos, tmp_path):
+    keys = ["callbacks.early_stopping=null", "callbacks.progress=null", "patience=1", "optimizer.lr=1e-9"]
+    keys += ["+callbacks.rate._target_=lightning.pytorch.callbacks.LearningRateMonitor"]
+    trained(cli, photos, tmp_path / "run", *keys, "epochs=4", "workers=0")
+    rows = read_csv(tmp_path / "run" / "metrics.csv")
+    assert len([row for row in rows if row["val/loss"]]) == 4
+    assert any(name.startswith("lr-") for name in rows[0])
