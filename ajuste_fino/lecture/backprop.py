@@ -17,8 +17,9 @@ from torch import Tensor
 
 from ajuste_fino.classifier import probabilities
 from ajuste_fino.head import Head, HeadShape
-from ajuste_fino.lecture.findings import Check, Findings, Limit, Table
+from ajuste_fino.lecture.findings import Check, Findings, Table
 from ajuste_fino.lecture.frozen import Features, embedded
+from ajuste_fino.lecture.settings import Limit
 from ajuste_fino.lecture.slide import Slide, slide
 from ajuste_fino.lecture.text import Texts
 from ajuste_fino.lecture.training import agreement

@@ -20,8 +20,9 @@ from torch import Tensor
 from ajuste_fino import ensemble
 from ajuste_fino.head import HeadShape
 from ajuste_fino.lecture.data import digits
-from ajuste_fino.lecture.findings import Check, Findings, Limit, Table
+from ajuste_fino.lecture.findings import Check, Findings, Table
 from ajuste_fino.lecture.frozen import embedded
+from ajuste_fino.lecture.settings import Limit
 from ajuste_fino.lecture.slide import Slide, slide
 from ajuste_fino.lecture.text import Texts
 from ajuste_fino.report.plots import BLUE, GREEN, ORANGE, PINK

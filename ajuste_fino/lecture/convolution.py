@@ -13,8 +13,9 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from ajuste_fino.lecture.findings import Check, Findings, Limit, Table
+from ajuste_fino.lecture.findings import Check, Findings, Table
 from ajuste_fino.lecture.photo import grey
+from ajuste_fino.lecture.settings import Limit
 from ajuste_fino.lecture.slide import Slide, show_image, slide
 from ajuste_fino.lecture.text import Texts
 from ajuste_fino.report.plots import BLUE, ORANGE

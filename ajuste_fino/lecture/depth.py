@@ -18,7 +18,8 @@ from torch import Tensor
 
 from ajuste_fino.backbone.designed import Design, DesignedNet
 from ajuste_fino.lecture.data import Split, digits
-from ajuste_fino.lecture.findings import Check, Findings, Limit, Table
+from ajuste_fino.lecture.findings import Check, Findings, Table
+from ajuste_fino.lecture.settings import Limit
 from ajuste_fino.lecture.slide import Slide, curve, integer_ticks, show_image, slide
 from ajuste_fino.lecture.stats import rank_correlation
 from ajuste_fino.lecture.text import Texts

@@ -15,7 +15,8 @@ import torch
 from ajuste_fino import sweep
 from ajuste_fino.backbone.designed import Design, DesignedNet
 from ajuste_fino.lecture.data import Split, digits
-from ajuste_fino.lecture.findings import Check, Findings, Limit, Table
+from ajuste_fino.lecture.findings import Check, Findings, Table
+from ajuste_fino.lecture.settings import Limit
 from ajuste_fino.lecture.slide import Slide, integer_ticks, slide
 from ajuste_fino.lecture.text import Texts
 from ajuste_fino.lecture.training import accuracy, train

@@ -20,8 +20,9 @@ from torch import Tensor
 from torch.nn.functional import nll_loss
 
 from ajuste_fino.lecture.data import Split
-from ajuste_fino.lecture.findings import Check, Findings, Limit, Table
+from ajuste_fino.lecture.findings import Check, Findings, Table
 from ajuste_fino.lecture.frozen import embedded, standardise
+from ajuste_fino.lecture.settings import Limit
 from ajuste_fino.lecture.slide import Slide, curve, slide
 from ajuste_fino.lecture.stats import standard_errors
 from ajuste_fino.lecture.text import Texts

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from ajuste_fino.backbone import Backbone, build
 from ajuste_fino.lecture.data import Split
-from ajuste_fino.lecture.findings import Check, Findings, Limit, Table
+from ajuste_fino.lecture.findings import Check, Findings, Table
 from ajuste_fino.lecture.fractals import render_masks, scenes
 from ajuste_fino.lecture.frozen import Features, embedded, standardise
+from ajuste_fino.lecture.settings import Limit
 from ajuste_fino.lecture.slide import Slide, curve, show_image, slide
 from ajuste_fino.lecture.stats import rank_correlation
 from ajuste_fino.lecture.text import Texts

@@ -8,29 +8,6 @@ from typing import Any
 from ajuste_fino.lecture.text import Texts
 
 
-@dataclass(frozen=True)
-class Limit:
-    """What a setting must be, beside having its default's type.
-
-    Each of its numbers lies from `low` to `high`, and is odd where `odd` is set; a list has at least `shortest` of them.
-    """
-
-    low: float = -inf
-    high: float = inf
-    odd: bool = False
-    shortest: int = 1
-
-    def violation(self, value: Any) -> str | None:
-        """The rule that a value breaks; None where it breaks none."""
-        numbers = value if isinstance(value, list) else [value]
-        if len(numbers) < self.shortest:
-            return f"at least {self.shortest} numbers; got {value}"
-        if self.odd and any(number % 2 == 0 for number in numbers):
-            return f"odd; got {value}"
-        within = all(self.low <= number <= self.high for number in numbers)
-        return None if within else f"from {self.low:g} to {self.high:g}; got {value}"
-
-
 class Table(list[dict[str, Any]]):
     """What was measured, a dictionary a row."""
 

@@ -18,7 +18,8 @@ from matplotlib.animation import FuncAnimation
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from ajuste_fino.lecture.findings import Check, Findings, Limit, Table
+from ajuste_fino.lecture.findings import Check, Findings, Table
+from ajuste_fino.lecture.settings import Limit
 from ajuste_fino.lecture.slide import Slide, slide
 from ajuste_fino.lecture.text import Texts
 from ajuste_fino.report.plots import BLUE, GREEN, ORANGE

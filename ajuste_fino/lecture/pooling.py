@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ajuste_fino.lecture.findings import Check, Findings, Limit, Table
+from ajuste_fino.lecture.findings import Check, Findings, Table
 from ajuste_fino.lecture.photo import grey, photograph
+from ajuste_fino.lecture.settings import Limit
 from ajuste_fino.lecture.slide import MARKERS, Slide, integer_ticks, show_image, slide
 from ajuste_fino.lecture.text import Texts
 from ajuste_fino.report.plots import COLORS

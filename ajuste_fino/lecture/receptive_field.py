@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from ajuste_fino.lecture.findings import Check, Findings, Limit, Table
+from ajuste_fino.lecture.findings import Check, Findings, Table
 from ajuste_fino.lecture.photo import photograph
+from ajuste_fino.lecture.settings import Limit
 from ajuste_fino.lecture.slide import MARKERS, Slide, integer_ticks, show_image, slide
 from ajuste_fino.lecture.text import Texts
 from ajuste_fino.report.plots import BLUE, COLORS, GREEN, ORANGE

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,6 +62,21 @@ def _plain(check: Check, texts: Texts) -> dict[str, Any]:
         "beyond": check.informational,
         "why": check.reason(texts),
     }
+
+
+def read_claim(folder: Path) -> dict[str, Any]:
+    """Return the `claim.json` of an experiment that was run."""
+    found: dict[str, Any] = json.loads((folder / CLAIM).read_text(encoding="utf-8"))
+    return found
+
+
+def is_done(folder: Path, settings: Mapping[str, Any], lang: str) -> bool:
+    """Return whether a folder holds the experiment with these settings, and no identity of it is broken."""
+    if not (folder / CLAIM).is_file():
+        return False
+    claim = read_claim(folder)
+    holds = all(check["holds"] for check in claim["checks"] if check["identity"])
+    return holds and (claim["settings"], claim["lang"]) == (dict(settings), lang)
 
 
 def _animation(animation: Any, path: Path) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 import torch
 
 from ajuste_fino.lecture.data import digits
-from ajuste_fino.lecture.findings import Check, Findings, Limit, Table
+from ajuste_fino.lecture.findings import Check, Findings, Table
+from ajuste_fino.lecture.settings import Limit
 from ajuste_fino.lecture.slide import MARKERS, Slide, band, integer_ticks, slide
 from ajuste_fino.lecture.text import Texts
 from ajuste_fino.report.plots import BLUE, GREEN, ORANGE

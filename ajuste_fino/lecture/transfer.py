@@ -28,9 +28,10 @@ from ajuste_fino.data.manifest import load_manifest
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.head import Head, HeadShape
 from ajuste_fino.lecture.data import Split, digits
-from ajuste_fino.lecture.findings import Check, Findings, Limit, Table
+from ajuste_fino.lecture.findings import Check, Findings, Table
 from ajuste_fino.lecture.frozen import quiet
 from ajuste_fino.lecture.photo import photograph
+from ajuste_fino.lecture.settings import Limit
 from ajuste_fino.lecture.slide import Slide, curve, slide
 from ajuste_fino.lecture.stats import standard_errors
 from ajuste_fino.lecture.text import Texts

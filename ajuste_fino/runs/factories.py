@@ -75,7 +75,7 @@ def augmentation(cfg: DictConfig) -> Augment:
     made: type = Augmentation
     if target is not None:
         made = own_class(str(target), Augment, trusted(cfg), "data.augment._target_")
-        given = {name: value for name, value in given.items() if name not in Augmentation.__dataclass_fields__}
+        given = {name: value for name, value in given.items() if name not in {field.name for field in fields(Augmentation)}}
     try:
         return made(**given)
     except TypeError as error:

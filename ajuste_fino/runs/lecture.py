@@ -1,6 +1,5 @@
 """`lecture`: measure, draw and judge one experiment; or all of them, with a page."""
 
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino import sweep
 from ajuste_fino.errors import AjusteFinoError, UserError, nearest, preview
-from ajuste_fino.lecture import NAMES, experiment, page, record
+from ajuste_fino.lecture import NAMES, experiment, page, record, settings
 from ajuste_fino.lecture.findings import Findings
 from ajuste_fino.lecture.text import LANGUAGES, Texts
 from ajuste_fino.runs.configuration import config_name, plain
@@ -37,12 +36,12 @@ def lecture(cfg: DictConfig, out: Path) -> dict[str, Any]:
     _require_language(cfg.lang)
     if name == "all":
         return every(cfg, out)
-    settings = _settings(cfg, name)
+    given = _settings(cfg, name)
     require_empty(out)
-    findings = _run(name, settings, cfg.lang, out)
+    findings = _run(name, given, cfg.lang, out)
     log.info(f"Results: {out.absolute()}")
     _require_identities({name: findings})
-    return _read_claim(out)
+    return record.read_claim(out)
 
 
 def every(cfg: DictConfig, out: Path) -> dict[str, Any]:
@@ -65,11 +64,11 @@ def every(cfg: DictConfig, out: Path) -> dict[str, Any]:
     )
     measured = {}
     for name in progress(names, len(names), "Experiments"):
-        settings = _defaults(name)
-        if not _is_done(out / name, settings, cfg.lang):
-            measured[name] = _run(name, settings, cfg.lang, out / name)
+        defaults = _defaults(name)
+        if not record.is_done(out / name, defaults, cfg.lang):
+            measured[name] = _run(name, defaults, cfg.lang, out / name)
     page.write([out / name for name in names], out / PAGE, cfg.lang)
-    claims = {name: _read_claim(out / name) for name in names}
+    claims = {name: record.read_claim(out / name) for name in names}
     passed = sum(claim["verdict"] == "PASS" for claim in claims.values())
     log.info(f"{passed} of {len(names)} reproduced. The page: {(out / PAGE).absolute()}")
     _require_identities(measured)
@@ -99,12 +98,6 @@ def _run(name: str, settings: Mapping[str, Any], lang: str, folder: Path) -> Fin
     return findings
 
 
-def _read_claim(folder: Path) -> dict[str, Any]:
-    """The `claim.json` of an experiment that was run."""
-    found: dict[str, Any] = json.loads((folder / record.CLAIM).read_text(encoding="utf-8"))
-    return found
-
-
 def _require_identities(findings: Mapping[str, Findings]) -> None:
     wrong = [
         f"{name}: {check.sentence(Texts.load(name, 'en'))}: {check.value:.3g}"
@@ -113,15 +106,6 @@ def _require_identities(findings: Mapping[str, Findings]) -> None:
     ]
     if wrong:
         raise AjusteFinoError(f"Identities that do not hold, which is a defect of the code:\n{preview(wrong)}")
-
-
-def _is_done(folder: Path, settings: Mapping[str, Any], lang: str) -> bool:
-    path = folder / record.CLAIM
-    if not path.is_file():
-        return False
-    claim = _read_claim(folder)
-    holds = all(check["holds"] for check in claim["checks"] if check["identity"])
-    return holds and (claim["settings"], claim["lang"]) == (dict(settings), lang)
 
 
 def _require_language(lang: str) -> None:
@@ -148,26 +132,5 @@ def _settings(cfg: DictConfig, name: str) -> dict[str, Any]:
     """The experiment's settings, each of its default's type and within its limits."""
     defaults = _defaults(name)
     given = {str(key): OmegaConf.to_container(cfg, resolve=True)[key] for key in defaults}  # type: ignore[index, call-overload]
-    limits = getattr(experiment(name), "LIMITS", {})
-    wrong = [f"{key} ({rule})" for key, default in defaults.items() if (rule := _violation(given[key], default))]
-    wrong = wrong or [f"{key} ({rule})" for key, limit in limits.items() if (rule := limit.violation(given[key]))]
-    if wrong:
-        raise UserError("These settings", f"must be of their kind: {', '.join(wrong)}", fix="Change them.")
+    settings.check(given, defaults, getattr(experiment(name), "LIMITS", {}))
     return given
-
-
-def _violation(value: Any, default: Any) -> str | None:
-    """The rule that a value breaks by not being of its default's type; None where it breaks none."""
-    if default is None or isinstance(default, str):
-        return None if value is None or isinstance(value, str) else f"a text, or null; got {value}"
-    if isinstance(default, dict):
-        same = isinstance(value, dict) and value.keys() == default.keys()
-        return next((r for k in default if (r := _violation(value[k], default[k]))), None) if same else f"keys {list(default)}"
-    if isinstance(default, list):
-        if not isinstance(value, list) or not value:
-            return f"a list as {default}; got {value}"
-        return next((r for one in value if (r := _violation(one, min(default)))), None)
-    least = min(default, 1) if isinstance(default, int) else 0
-    kind: Any = int if isinstance(default, int) else (int, float)
-    fits = isinstance(value, kind) and not isinstance(value, bool) and value >= least and (value > 0 or least < 1)
-    return None if fits else f"a {'whole ' if kind is int else ''}number of at least {least:g}; got {value}"

@@ -1,0 +1,60 @@
+"""The settings of an experiment: each has the type of its default, and lies within the limits that the experiment gives."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+from ajuste_fino.errors import UserError
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a setting must be, beside having its default's type.
+
+    Each of its numbers lies from `low` to `high`, and is odd where `odd` is set; a list has at least `shortest` of them.
+    """
+
+    low: float = -inf
+    high: float = inf
+    odd: bool = False
+    shortest: int = 1
+
+    def violation(self, value: Any) -> str | None:
+        """The rule that a value breaks; None where it breaks none."""
+        numbers = value if isinstance(value, list) else [value]
+        if len(numbers) < self.shortest:
+            return f"at least {self.shortest} numbers; got {value}"
+        if self.odd and any(number % 2 == 0 for number in numbers):
+            return f"odd; got {value}"
+        within = all(self.low <= number <= self.high for number in numbers)
+        return None if within else f"from {self.low:g} to {self.high:g}; got {value}"
+
+
+def check(given: Mapping[str, Any], defaults: Mapping[str, Any], limits: Mapping[str, Limit]) -> None:
+    """Refuse settings that the experiment cannot have, all of them at once.
+
+    Raises:
+        UserError: where there is one.
+    """
+    wrong = [f"{key} ({rule})" for key, default in defaults.items() if (rule := violation(given[key], default))]
+    wrong = wrong or [f"{key} ({rule})" for key, limit in limits.items() if (rule := limit.violation(given[key]))]
+    if wrong:
+        raise UserError("These settings", f"must be of their kind: {', '.join(wrong)}", fix="Change them.")
+
+
+def violation(value: Any, default: Any) -> str | None:
+    """The rule that a value breaks by not being of its default's type; None where it breaks none."""
+    if default is None or isinstance(default, str):
+        return None if value is None or isinstance(value, str) else f"a text, or null; got {value}"
+    if isinstance(default, dict):
+        same = isinstance(value, dict) and value.keys() == default.keys()
+        return next((r for k in default if (r := violation(value[k], default[k]))), None) if same else f"keys {list(default)}"
+    if isinstance(default, list):
+        if not isinstance(value, list) or not value:
+            return f"a list as {default}; got {value}"
+        return next((r for one in value if (r := violation(one, min(default)))), None)
+    least = min(default, 1) if isinstance(default, int) else 0
+    kind: Any = int if isinstance(default, int) else (int, float)
+    fits = isinstance(value, kind) and not isinstance(value, bool) and value >= least and (value > 0 or least < 1)
+    return None if fits else f"a {'whole ' if kind is int else ''}number of at least {least:g}; got {value}"
