@@ -14,16 +14,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from ajuste_fino.data.prepare import Source, Table, prepare
 from rich.console import Console
-from rich.table import Table as Screen
+from rich.table import Table
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from ajuste_fino.backbone import build
+from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.digits import digits_folder
-from ajuste_fino.data.images import load_image
+from ajuste_fino.data.images import read_image
+from ajuste_fino.data.manifest import Manifest, load_manifest
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.files import write_csv
 
@@ -38,14 +39,14 @@ class Set:
     """Images and labels of the three splits of a folder, at 64 px."""
 
     def __init__(self, name: str, root: Path) -> None:
-        table = prepare(Source(root), 0, 0, lambda items, _total, _what: iter(items))
+        manifest = load_manifest(DataConfig(root), 0, lambda items, _total, _what: iter(items))
         preprocessing = Preprocessing(**build("embedded", "none")[0].preprocessing)
         self.name, self.preprocessing = name, preprocessing
-        self.pixels = {split: self._read(table, split) for split in ("train", "val", "test")}
-        self.labels = {split: np.array(table.targets(table.of(split))) for split in ("train", "val", "test")}
+        self.pixels = {split: self._read(manifest, split) for split in ("train", "val", "test")}
+        self.labels = {split: np.array(manifest.targets(manifest.split(split))) for split in ("train", "val", "test")}
 
-    def _read(self, table: Table, split: str) -> Tensor:
-        return torch.stack([self.preprocessing(load_image(sample.path)) for sample in table.of(split)])
+    def _read(self, manifest: Manifest, split: str) -> Tensor:
+        return torch.stack([self.preprocessing(read_image(sample)[1]) for sample in manifest.split(split)])
 
     def few(self, labels: int, seed: int) -> np.ndarray:
         """Positions of `labels` training images of each class (0: all)."""
@@ -124,7 +125,7 @@ def main() -> None:
     ask.add_argument("--data", action="append", required=True, help="digits, or a folder; may be given several times")
     ask.add_argument("--seeds", type=int, default=5)
     args = ask.parse_args()
-    table, found = Screen(*HEADER), []
+    table, found = Table(*HEADER), []
     for value in args.data:
         data = Set(Path(value).name, digits_folder() if value == "digits" else Path(value))
         for row in rows(data, args.seeds):
