@@ -120,3 +120,21 @@ def test_torch_never_loads_a_pickle():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
                 assert {k.arg: ast.unparse(k.value) for k in node.keywords}.get("weights_only") == "True", path
+
+
+def test_only_one_file_opens_images():
+    """`Sample.read()` is the door to an image's bytes; whoever opened a path beside it would tie samples to files."""
+    doors = set()
+    for path in FILES:
+        if room(path) in ("data", "features", "predict"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and ast.unparse(node.func).endswith((".read_bytes", ".open", "open")):
+                    doors.add(path.relative_to(PACKAGE).as_posix())
+    assert doors == {"data/images.py"}
+
+
+def test_nothing_asks_which_phase_or_which_kind_of_features():
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        assert "phases.name" not in text or path.name == "configuration.py", path
+        assert "isinstance(features" not in text, path
