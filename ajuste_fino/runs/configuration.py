@@ -119,6 +119,8 @@ def literal(value: object) -> str:
         return repr(float(value))
     if isinstance(value, list | tuple):
         return "[" + ",".join(literal(one) for one in value) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}: {literal(one)}" for key, one in value.items()) + "}"
     text = str(value).replace("\\'", "\\\\'").replace("'", "\\'")
     return f"'{text}" + ("\\'" if text.endswith("\\") else "'")
 

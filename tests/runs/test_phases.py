@@ -248,3 +248,11 @@ def test_callbacks_may_be_left_out_and_added(cli, photos, tmp_path):
     rows = read_csv(tmp_path / "run" / "metrics.csv")
     assert len([row for row in rows if row["val/loss"]]) == 4
     assert any(name.startswith("lr-") for name in rows[0])
+
+
+def test_a_schedule_from_python(photos, tmp_path):
+    from ajuste_fino import fine_tune
+
+    keys = {"phases.schedule": [{"train_from": "block3", "epochs": 1, "backbone_lr_mult": 0.5}]}
+    model = fine_tune(photos, out=str(tmp_path / "run"), workers=0, **keys)
+    assert model.metrics["trained/parameters"] > 0

@@ -36,7 +36,7 @@ def absent(inspection: Inspection) -> Iterator[Finding]:
         missing = sorted(labels - inspection.classes(split), key=natural)
         if missing and inspection.of(split):
             rule = f"has no image of {', '.join(missing)}"
-            fix = "Its metrics do not speak of them."
+            fix = "Its metrics leave them out."
             yield Finding(f"absent from {split}", "warning", f"The {split} split", rule, fix)
 
 
