@@ -65,6 +65,8 @@ def _named(name: str, verb: Verb, arguments: list[str]) -> tuple[str, list[str]]
     """`lecture NAME …` → `lecture/NAME`, a configuration of its own; the rest."""
     from ajuste_fino.runs.configuration import options
 
+    if arguments[:1] in (["--help"], ["-h"]):
+        arguments = []  # whoever asks in general is shown the names
     given = bool(arguments) and "=" not in arguments[0] and not arguments[0].startswith("-")
     chosen, rest = (arguments[0], arguments[1:]) if given else (verb.default, arguments)
     if chosen not in options(name):

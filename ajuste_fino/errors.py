@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from math import inf
 
+MOST_NAMES = 30  # that a message lists
+
 
 class AjusteFinoError(Exception):
     """A run that could not do its whole job: exit code 1."""
@@ -58,6 +60,8 @@ def nearest(word: str, known: list[str]) -> str:
     close = get_close_matches(word, known, n=1, cutoff=0.6)
     if close:
         return f"Did you mean {close[0]}?"
+    if len(known) > MOST_NAMES:
+        return f"Of {len(known)} names, the nearest: {', '.join(get_close_matches(word, known, n=10, cutoff=0))}."
     return f"Known: {', '.join(sorted(known))}."
 
 

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from ajuste_fino import bundle
 from ajuste_fino.classifier import probabilities
+from ajuste_fino.data.hashing import Progress
 from ajuste_fino.data.images import SUFFIXES, BadImage, Content, ImageFile
-from ajuste_fino.data.loading import ImageDataset, LoaderConfig, PlainView, Progress
+from ajuste_fino.data.loading import ImageDataset, LoaderConfig, PlainView
 from ajuste_fino.data.order import EpochBatchSampler
 from ajuste_fino.data.scan import natural
 from ajuste_fino.ensemble import Ensemble, disagreement

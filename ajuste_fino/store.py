@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -19,7 +20,7 @@ KEY = 80  # characters
 SHARD_BYTES = 32 * 2**20  # held in memory until a shard is written
 SHARD_SECONDS = 60  # of work, at most, that a kill can lose
 OPEN_SHARDS = 32  # mapped at a time, each by one file descriptor
-BLOCK = 256  # rows that are copied at a time
+COPIED_ROWS = 256  # rows that are copied at a time
 RESIDENT_BYTES = 32 * 2**20  # of mapped rows that stay in this process's memory
 
 
@@ -81,10 +82,11 @@ class FeatureStore:
         self.refresh()
 
     @classmethod
-    def existing(cls, folder: Path) -> Self:
-        """Open a folder that holds shards already, whatever the shape of its rows."""
-        row = open_shard(min(folder.glob("*.npy"))).dtype["row"]
-        return cls(folder, row.shape, row.base.str)
+    def existing(cls, folder: Path) -> Self | None:
+        """Open a folder that holds shards already, whatever the shape of its rows; None: it holds no whole one."""
+        whole = (path for path in sorted(folder.glob("*.npy")) if sha256(path) == path.stem)
+        row = next((open_shard(path).dtype["row"] for path in whole), None)
+        return None if row is None else cls(folder, row.shape, row.base.str)
 
     def refresh(self) -> None:
         """Read the folder again, and find shards that other processes added or removed."""
@@ -95,7 +97,11 @@ class FeatureStore:
             for path in kept:
                 self._register(path)
         for path in sorted(there.difference(self.shards, self.damaged)):
-            if sha256(path) == path.stem:
+            try:
+                whole = sha256(path) == path.stem
+            except FileNotFoundError:  # another process removed it meanwhile
+                continue
+            if whole:
                 self._register(path)
             else:
                 self.damaged.append(path)
@@ -149,10 +155,13 @@ class FeatureStore:
             return 0
         keys = [key.decode() for key, (n, _) in self.index.items() if n in small]
         rows, before = self.rows(keys), len(self.shards)
-        for start in range(0, len(keys), BLOCK):
-            self.add(keys[start : start + BLOCK], rows[slice(start, start + BLOCK)])
+        for start in range(0, len(keys), COPIED_ROWS):
+            self.add(keys[start : start + COPIED_ROWS], rows[slice(start, start + COPIED_ROWS)])
         self.flush()
+        oldest = min(self.shards[n].stat().st_mtime for n in small)  # what is old stays old, for whoever removes old features
         gone = {self.shards[n] for n in small} - set(self.shards[before:])
+        for path in self.shards[before:]:
+            os.utime(path, (oldest, oldest))
         for path in gone:
             path.unlink()
         self.refresh()

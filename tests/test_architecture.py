@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "ajuste_fino"
 TIERS = [
-    {"errors", "verbs"},
+    {"errors", "verbs", "console"},
     {"files", "implementation", "memory", "phases"},
     {"trust"},
     {"store", "data", "backbone", "head", "scratch"},

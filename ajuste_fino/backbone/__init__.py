@@ -96,7 +96,7 @@ class Backbone(nn.Module):
         if tail is not self:
             self.net.load_state_dict(tail[0].net.state_dict(), strict=False)  # type: ignore[index]
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def _num_features(self, whole: Tensor | None) -> int:
         """Count the features, after checking that the cut network gives the output of the whole network at that layer."""
         x = run(self.net, probe(self.recording.size))
@@ -212,5 +212,6 @@ def rebuild(
     """Build the backbone of a bundle: the same architecture up to the same layer, with the tensors given."""
     net = architecture(spec.name, False, preprocessing["size"], spec.design, trusted).build()
     backbone = Backbone(net, spec, preprocessing, record(net, preprocessing["size"], spec.layer))
-    load_tensors(backbone.net, tensors, strict=True)
+    there = {name: tensor for name, tensor in tensors.items() if not name.startswith("_tensor_constant")}  # of release 0.1
+    load_tensors(backbone.net, there, strict=True)
     return backbone

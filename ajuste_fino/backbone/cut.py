@@ -45,20 +45,15 @@ def end_at(net: nn.Module, layer: str | None, recording: Recording) -> nn.Module
     With `layer` None all of it stays but the classifier, whose input is then the output.
     """
     if layer is None:
-        _remove_classifier(net)
+        if callable(reset := getattr(net, "reset_classifier", None)):
+            reset(0)  # timm's own way, which also knows networks with two classifiers
+        else:
+            setattr(net, classifier_name(net), nn.Identity())
         return net.eval()
     moment = recording.end(layer)
     net.get_submodule(layer).register_forward_hook(_stop)
     _replace(net, "", lambda name, part: {"before": part, "after": nn.Identity()}.get(_when(name, part, recording, moment)))
     return net.eval()
-
-
-def _remove_classifier(net: nn.Module) -> None:
-    reset = getattr(net, "reset_classifier", None)
-    if reset is not None:
-        reset(0)  # timm's own way, which also knows networks with two classifiers
-    else:
-        setattr(net, classifier_name(net), nn.Identity())
 
 
 def _when(name: str, part: nn.Module, recording: Recording, moment: float) -> str:
@@ -112,35 +107,32 @@ class Tail(nn.Module):
 
     def __init__(self, net: nn.Module, last: str, recording: Recording) -> None:
         super().__init__()
-        self.net, self.size, self.resumed = _shared_copy(net), recording.size, _Resumed()
+        self.net, self.size, self.inputs = _shared_copy(net), recording.size, list[Tensor]()
         moment = recording.end(last)
 
         def choose(name: str, part: nn.Module) -> nn.Module | None:
             when = _when(name, part, recording, moment)
             if when == "before":
-                return _Constant(self.resumed, None if name == last else recording.calls[name].shape)
+                return _Constant(self.inputs, None if name == last else recording.calls[name].shape)
             return part if when == "after" else None
 
         _replace(self.net, "", choose)
 
     def forward(self, x: Tensor) -> Tensor:
-        self.resumed.input = x
-        return run(self.net, x.new_zeros(()).expand(len(x), 3, self.size, self.size))
-
-
-class _Resumed:
-    """Holds the input of a tail."""
-
-    input: Tensor
+        self.inputs[:] = [x]
+        try:
+            return run(self.net, x.new_zeros(()).expand(len(x), 3, self.size, self.size))
+        finally:
+            self.inputs.clear()
 
 
 class _Constant(nn.Module):
     """Replaces a block that does not run: returns zeros of the shape of its output, or the input of the tail."""
 
-    def __init__(self, resumed: _Resumed, shape: tuple[int, ...] | None) -> None:
+    def __init__(self, inputs: list[Tensor], shape: tuple[int, ...] | None) -> None:
         super().__init__()
-        self.resumed, self.shape = resumed, shape
+        self.inputs, self.shape = inputs, shape
 
     def forward(self, *_: object, **__: object) -> Tensor:
-        x = self.resumed.input
+        x = self.inputs[0]
         return x if self.shape is None else x.new_zeros(()).expand(len(x), *self.shape)

@@ -4,15 +4,15 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ajuste_fino.console import console
 
 
 class ProgressBar(Callback):
     """Counts steps over all epochs; early stopping can only make it shorter. Ctrl-C stops it."""
 
     def __init__(self) -> None:
-        console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), TextColumn("left at most"))
         self.progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Collection, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ def decode_all(
     workers: int,
     progress: Progress,
     strict: bool,
-    pixels: "tuple[Preprocessing, LoaderConfig] | None" = None,
+    pixel_config: "tuple[Preprocessing, LoaderConfig] | None" = None,
     wanted: Collection[str] = (),
 ) -> Generator[Decoded, None, None]:
     """Decode every distinct content, a few at a time. What was found good before is not decoded again.
@@ -52,14 +53,14 @@ def decode_all(
         workers: processes that decode, where no pixels are asked for.
         strict: one bad image will stop the run. After the first, the rest is decoded without pixels, since the user should
             see all that are bad, and soon.
-        pixels: how pixels are made, where they are asked for, and how many images at once.
+        pixel_config: how pixels are made, where they are asked for, and how many images at once.
         wanted: the contents whose pixels are wanted although it is known what they are.
     """
     distinct = {sample.sha256: sample for sample in samples}
     with ImageInfoCache() as cache:
         yield Decoded({content: cache[content] for content in distinct if content in cache and content not in wanted})
         todo = [sample for content, sample in distinct.items() if content in wanted or content not in cache]
-        for decoded in _decode(todo, workers, progress, strict, pixels):
+        for decoded in _decode(todo, workers, progress, strict, pixel_config):
             cache.update(decoded.infos)
             yield decoded
 
@@ -69,20 +70,21 @@ def _decode(
     workers: int,
     progress: Progress,
     strict: bool,
-    pixels: "tuple[Preprocessing, LoaderConfig] | None",
+    pixel_config: "tuple[Preprocessing, LoaderConfig] | None",
 ) -> Iterator[Decoded]:
-    if pixels is None:
+    if pixel_config is None:
         yield from decode_infos(todo, workers, progress)
         return
     from ajuste_fino.data.loading import decode_pixels
 
     count = 0
-    for decoded in decode_pixels(todo, *pixels):
-        yield decoded
-        count += len(decoded.infos) + len(decoded.bad)
-        if strict and decoded.bad:
-            yield from decode_infos(todo[count:], workers, progress)
-            return
+    with closing(decode_pixels(todo, *pixel_config)) as stream:
+        for decoded in stream:
+            yield decoded
+            count += len(decoded.infos) + len(decoded.bad)
+            if strict and decoded.bad:
+                break
+    yield from decode_infos(todo[count:], workers, progress)
 
 
 def decode_infos(samples: Sequence[Sample], workers: int, progress: Progress) -> Iterator[Decoded]:

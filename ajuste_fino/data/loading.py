@@ -1,6 +1,6 @@
 """Images decoded to pixels by threads or processes, a batch at a time."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -12,13 +12,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ajuste_fino.data.decoding import Decoded
+from ajuste_fino.data.hashing import Progress
 from ajuste_fino.data.images import BadImage, Content, quiet, read_image
 from ajuste_fino.data.info import ImageInfo
 from ajuste_fino.data.order import EpochBatchSampler
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.transforms import Preprocessing
 
-Progress = Callable[[Iterable, int, str], Iterator]
 View = tuple[int, ImageInfo | None, Tensor | BadImage]
 
 
@@ -150,7 +150,9 @@ class LoaderConfig:
         return loader(images, order, self.processes, pin=self.device.type == "cuda")
 
 
-def decode_pixels(samples: Sequence[Sample], preprocessing: Preprocessing, config: LoaderConfig) -> Iterator[Decoded]:
+def decode_pixels(
+    samples: Sequence[Sample], preprocessing: Preprocessing, config: LoaderConfig
+) -> Generator[Decoded, None, None]:
     """Decode samples to infos and pixels, a batch at a time."""
     contents = [sample.sha256 for sample in samples]
     images = ImageDataset(samples, PlainView(preprocessing), config.threads, infos=True)

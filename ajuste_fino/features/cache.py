@@ -1,6 +1,7 @@
 """Show and shrink the cache of features."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,45 +11,52 @@ from ajuste_fino.files import cache_folder, sha256
 from ajuste_fino.store import ABOUT, FeatureStore, open_shard
 
 FOLDER = "features"
+HOUR = 3600  # s; no write takes so long, so an older temporary file is left over
 
 
 @dataclass(frozen=True)
 class CachedSpace:
-    """The features of one backbone, cut, preprocessing and precision: a folder of shards, and what is known of them."""
+    """The features of one backbone, cut, preprocessing and precision: what they are, and the files they are in.
+
+    `written` is when the newest file was, in seconds since 1970; `shape` is that of a row.
+    """
 
     folder: Path
     about: dict[str, Any]
-    shards: list[Path]
-
-    @property
-    def bytes(self) -> int:
-        return sum(path.stat().st_size for path in self.shards)
-
-    @property
-    def rows(self) -> int:
-        return sum(len(open_shard(path)) for path in self.shards)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of a row."""
-        return open_shard(self.shards[0]).dtype["row"].shape
-
-    @property
-    def written(self) -> float:
-        """When the newest shard was written, in seconds since 1970."""
-        return max(path.stat().st_mtime for path in self.shards)
+    files: int
+    rows: int
+    shape: tuple[int, ...]
+    bytes: int
+    written: float
 
 
 def spaces() -> list[CachedSpace]:
-    """All that hold anything, the newest first."""
+    """Return all that hold anything, the newest first."""
     return sorted(_spaces(), key=lambda space: -space.written)
 
 
 def _spaces() -> Iterator[CachedSpace]:
     for folder in (cache_folder() / FOLDER).glob("*"):
-        if shards := sorted(folder.glob("*.npy")):
-            about = folder / ABOUT
-            yield CachedSpace(folder, json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}, shards)
+        paths = [path for path in folder.glob("*.npy") if _readable(path)]
+        if paths:
+            about, stats = folder / ABOUT, [path.stat() for path in paths]
+            yield CachedSpace(
+                folder,
+                json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {},
+                len(paths),
+                sum(len(open_shard(path)) for path in paths),
+                open_shard(paths[0]).dtype["row"].shape,
+                sum(stat.st_size for stat in stats),
+                max(stat.st_mtime for stat in stats),
+            )
+
+
+def _readable(path: Path) -> bool:
+    """Whether a file is a shard by its header and its length."""
+    try:
+        return open_shard(path).dtype.names == ("key", "row")
+    except (ValueError, EOFError):
+        return False
 
 
 def prune(limit: float) -> list[Path]:
@@ -58,7 +66,8 @@ def prune(limit: float) -> list[Path]:
         What was removed.
     """
     folder = cache_folder() / FOLDER
-    removed = [*folder.glob("*/.*.tmp"), *(path for path in folder.glob("*/*.npy") if sha256(path) != path.stem)]
+    removed = [path for path in folder.glob("*/.*.tmp") if path.stat().st_mtime < time.time() - HOUR]
+    removed += [path for path in folder.glob("*/*.npy") if sha256(path) != path.stem]
     whole = sorted(set(folder.glob("*/*.npy")) - set(removed), key=lambda path: path.stat().st_mtime)
     total = sum(path.stat().st_size for path in whole)
     for path in whole:
@@ -73,7 +82,8 @@ def prune(limit: float) -> list[Path]:
 
 def compact() -> int:
     """Join small shards; return by how many the number of files fell."""
-    before = sum(len(space.shards) for space in spaces())
+    before = sum(space.files for space in spaces())
     for space in spaces():
-        FeatureStore.existing(space.folder).compact()
-    return before - sum(len(space.shards) for space in spaces())
+        if store := FeatureStore.existing(space.folder):
+            store.compact()
+    return before - sum(space.files for space in spaces())

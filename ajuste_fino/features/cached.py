@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,6 @@ from ajuste_fino.files import cache_folder, fingerprint
 from ajuste_fino.store import FeatureRows, FeatureStore
 
 VERSION = 2  # of what a feature is: raise it when the same key would give other numbers
-AT_ONCE = 1024  # rows
 
 
 class CachedFeatures:
@@ -38,7 +38,7 @@ class CachedFeatures:
     """
 
     workers: int = 0  # rows are read, not computed
-    pixels: tuple[Preprocessing, LoaderConfig] | None
+    pixel_config: tuple[Preprocessing, LoaderConfig] | None
 
     def __init__(
         self,
@@ -50,14 +50,15 @@ class CachedFeatures:
     ) -> None:
         space = {"version": VERSION, "device": loading.device.type, **identity(extractor)}
         self.images, self.loading = ImagePass(extractor, augmentation, loading), loading
-        self.body: nn.Module | None = tail
+        self.tail, self.body = tail, cast(nn.Module | None, tail)
         self.num_features: int = num_features or extractor.backbone.shape[0]
-        self.pixels = (extractor.preprocessing, loading)
+        self.pixel_config = (extractor.preprocessing, loading)
         self.augmentation = fingerprint(identity_of_views(augmentation))[:8]
         self.store = FeatureStore(cache_folder() / FOLDER / fingerprint(space)[:32], extractor.backbone.shape, about=space)
         self.misses = 0
 
     def missing(self, contents: Sequence[str]) -> set[str]:
+        self.store.refresh()  # another run may have computed some meanwhile
         return {contents[position] for position in self.store.missing(contents)}
 
     def extract(self, stream: Generator[Decoded, None, None]) -> Generator[Decoded, None, None]:
@@ -91,12 +92,13 @@ class CachedFeatures:
 
     def features_of(self, samples: Sequence[Sample]) -> Iterator[Tensor]:
         rows = self.rows(samples)  # computed now, if need be; read when asked for
-        batches = (torch.from_numpy(rows[slice(start, start + AT_ONCE)]) for start in range(0, len(rows), AT_ONCE))
-        return batches if self.body is None else map(self._through_tail, batches)
+        size = self.loading.batch_size
+        batches = (torch.from_numpy(rows[slice(start, start + size)]) for start in range(0, len(rows), size))
+        return batches if self.tail is None else self._through_tail(self.tail, batches)
 
-    @torch.no_grad()
-    def _through_tail(self, batch: Tensor) -> Tensor:
-        return self.body.cpu().eval()(batch)  # type: ignore[union-attr]
+    def _through_tail(self, tail: AtPrecision, batches: Iterator[Tensor]) -> Iterator[Tensor]:
+        extraction = Extraction(tail, self.loading.device)
+        yield from map(extraction, batches)
 
     def metrics(self) -> dict[str, object]:
         """`cache/hit` is true where not one image had to go through the backbone."""

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ajuste_fino.backbone.blocks import probe
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.errors import UserError
 from ajuste_fino.freezing import Frozen
@@ -36,14 +37,18 @@ class AtPrecision(nn.Module):
 
     backbone: Any
 
-    def __init__(self, backbone: nn.Module, precision: str) -> None:
+    def __init__(self, backbone: nn.Module, precision: str, input_dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
-        self.backbone, self.precision = backbone, precision
+        self.backbone, self.precision, self.input_dtype = backbone, precision, input_dtype
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.compute(x.to(self.input_dtype)).float()
+
+    def compute(self, x: Tensor) -> Tensor:
+        """The output in whichever type it is computed."""
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            output = self.backbone(x)
-        return output.float()
+            output: Tensor = self.backbone(x)
+        return output
 
 
 class Extractor(AtPrecision):
@@ -55,6 +60,11 @@ class Extractor(AtPrecision):
 
     def forward(self, pixels: Tensor) -> Tensor:
         return super().forward(self.preprocessing.normalise(pixels))
+
+    @torch.no_grad()
+    def output_dtype(self) -> torch.dtype:
+        """In which type the output is computed, before it is made float32; a tail must go on in the same."""
+        return self.compute(probe(self.preprocessing.size)).dtype
 
 
 def identity(extractor: Extractor) -> dict[str, Any]:
@@ -70,15 +80,15 @@ def identity(extractor: Extractor) -> dict[str, Any]:
 
 
 class Extraction:
-    """An extractor at work on a device: pixels in, features on the CPU out."""
+    """An extractor, or a tail, at work on a device, a few images at a time; inputs and outputs are on the CPU."""
 
-    def __init__(self, extractor: Extractor, device: torch.device) -> None:
+    def __init__(self, extractor: AtPrecision, device: torch.device) -> None:
         keep_freed_memory()
         self.extractor, self.device = extractor.to(device).eval(), device
         self.at_once = IN_CACHE if device.type == "cpu" else None
 
     @torch.inference_mode()
-    def __call__(self, pixels: Tensor) -> Tensor:
-        parts = pixels.split(self.at_once or max(len(pixels), 1))
+    def __call__(self, inputs: Tensor) -> Tensor:
+        parts = inputs.split(self.at_once or max(len(inputs), 1))
         features = [self.extractor(part.to(self.device, non_blocking=True)).cpu() for part in parts if len(part)]
         return torch.cat(features or [torch.empty(0)])

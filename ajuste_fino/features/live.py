@@ -18,7 +18,7 @@ from ajuste_fino.features.source import refuse_changed
 class LiveFeatures:
     """A `FeatureSource` that passes images through the whole backbone whenever they are needed."""
 
-    pixels: tuple[Preprocessing, LoaderConfig] | None = None
+    pixel_config: tuple[Preprocessing, LoaderConfig] | None = None
 
     def __init__(
         self, extractor: Extractor, augmentation: Augment, loading: LoaderConfig, num_features: int | None = None

@@ -33,6 +33,6 @@ def _store_with(contents: list[str]) -> FeatureStore | None:
     folders = [folder for folder in (cache_folder() / FOLDER).glob("*") if any(folder.glob("*.npy"))]
     for folder in sorted(folders, key=lambda folder: -folder.stat().st_mtime):
         store = FeatureStore.existing(folder)
-        if len(store.dtype["row"].shape) == 1 and not store.missing(contents):
+        if store and len(store.dtype["row"].shape) == 1 and not store.missing(contents):
             return store
     return None

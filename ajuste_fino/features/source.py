@@ -19,7 +19,7 @@ class FeatureSource(Protocol):
     body: nn.Module | None
     num_features: int
     workers: int
-    pixels: tuple[Preprocessing, LoaderConfig] | None
+    pixel_config: tuple[Preprocessing, LoaderConfig] | None
 
     def missing(self, contents: Sequence[str]) -> Collection[str]:
         """The contents whose pixels `extract` wants."""

@@ -15,14 +15,14 @@ from ajuste_fino.data.decoding import decode_all
 from ajuste_fino.data.inspection import Inspection, inspect_folder
 from ajuste_fino.data.sample import SPLITS
 from ajuste_fino.data.traps.finding import Finding
-from ajuste_fino.errors import Range, UserError, preview
+from ajuste_fino.errors import UserError, preview
 from ajuste_fino.files import cache_folder, write_json, write_text
 from ajuste_fino.runs.configuration import require_keys, validate_ranges
-from ajuste_fino.runs.console import progress, start_log, workers
+from ajuste_fino.runs.console import WORKERS, progress, start_log, workers
 from ajuste_fino.runs.data import data_config
 from ajuste_fino.runs.run_folder import create_run_dir, require_empty
 
-RANGES = {"workers": Range(int, 0, 64, optional=True), **DataConfig.RANGES}
+RANGES = {"workers": WORKERS, **DataConfig.RANGES}
 STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 SHOWN = 3  # files of a finding on the screen; audit.json has all
 

@@ -11,7 +11,7 @@ from rich.table import Column, Table
 from ajuste_fino.errors import Range
 from ajuste_fino.features import cache as features
 from ajuste_fino.files import cache_folder
-from ajuste_fino.runs.configuration import config_name, require_keys, validate_ranges
+from ajuste_fino.runs.configuration import require_keys, validate_ranges
 from ajuste_fino.runs.console import log, start_log
 
 GIB = 2**30
@@ -25,7 +25,7 @@ def cache(cfg: DictConfig, out: Path) -> dict[str, Any]:
     """
     require_keys(cfg)
     start_log()
-    name = config_name()
+    name = cfg.command.name
     if name == "prune":
         validate_ranges(cfg, {"limit_gb": Range(float, 0)})
         removed = features.prune(cfg.limit_gb * GIB)
@@ -45,7 +45,7 @@ def _show() -> dict[str, Any]:
         written = f"{datetime.fromtimestamp(space.written):%Y-%m-%d %H:%M}"
         shape = " × ".join(map(str, space.shape))
         size = f"{space.bytes / 2**20:,.0f}"
-        table.add_row(cut.get("name", "?"), layer, shape, f"{space.rows:,}", size, str(len(space.shards)), written)
+        table.add_row(cut.get("name", "?"), layer, shape, f"{space.rows:,}", size, str(space.files), written)
     Console().print(table, markup=False)
     total = sum(space.bytes for space in found)
     Console().print(f"{total / GIB:.2f} GiB in all. ajuste-fino cache prune limit_gb=1 keeps the newest GiB.", highlight=False)

@@ -5,12 +5,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino.errors import UserError
 from ajuste_fino.runs import multirun
-from ajuste_fino.runs.configuration import compose_with_hydra, refuse_additions
+from ajuste_fino.runs.configuration import compose, refuse_additions
 
 Function = Callable[[DictConfig, Path], Any]
 HELP = """Every key of this verb with its value; change one by key=value, see `ajuste-fino list` for the names.
@@ -64,9 +63,10 @@ def execute(config: str, arguments: Sequence[str], several: bool, load: Callable
 
 
 def _compose(config: str, overrides: Sequence[str], directory: str | None) -> DictConfig:
-    """Compose the configuration of a verb, and set `HydraConfig`, where run functions find the overrides."""
-    cfg, hydra = compose_with_hydra(config, overrides, directory)
-    HydraConfig.instance().set_config(hydra)
+    """Compose the configuration of a verb; a verb that asks for it by a key `command` learns what the command line was."""
+    cfg = compose(config, overrides, directory)
+    if "command" in cfg:
+        cfg.command = {"name": config.rpartition("/")[2], "overrides": list(overrides), "config_dir": directory}
     if cfg.trust and not any(one.startswith("trust=") for one in overrides):  # a file could come from anyone
         raise UserError("trust", "can be given on the command line only", got=list(cfg.trust), fix="Take it out of the file.")
     return cfg

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -49,35 +50,36 @@ def compose(config: str, overrides: Sequence[str], directory: str | None = None)
     Raises:
         UserError: for an unknown key or name, or a value that cannot be read.
     """
-    return compose_with_hydra(config, overrides, directory)[0]
-
-
-def compose_with_hydra(config: str, overrides: Sequence[str], directory: str | None) -> tuple[DictConfig, DictConfig]:
-    """`compose`, which also returns Hydra's own node, under the key `hydra`."""
     from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
     from hydra.errors import HydraException
 
     path = [f"hydra.searchpath=[{literal(f'file://{Path(directory).absolute()}')}]"] if directory else []
     try:
-        with initialize_config_dir(str(folder()), version_base="1.3"):
+        with hydra_in_conf():
             cfg = hydra_compose(config, [*path, *(quoted(one) for one in overrides)], return_hydra_config=True)
     except HydraException as error:
         raise explain(error, config, overrides) from error
     if foreign := [name for name in targets(OmegaConf.to_container(cfg.hydra)) if not name.startswith("hydra.")]:
         fix = "Leave hydra out of these configurations."
         raise UserError(f"--config-dir {directory}", "must not change Hydra's own classes", got=", ".join(foreign), fix=fix)
-    hydra = OmegaConf.masked_copy(cfg, "hydra")
     with open_dict(cfg):
         del cfg["hydra"]
-    return cfg, hydra
+    return cfg
 
 
-def config_name() -> str:
-    """Return the name after the verb in the configuration of this command: `lecture/dropout` → `dropout`."""
-    from hydra.core.hydra_config import HydraConfig
+@contextmanager
+def hydra_in_conf() -> Iterator[None]:
+    """Hydra at work in `conf/`; an application that uses Hydra itself has its own back afterwards."""
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
 
-    return str(HydraConfig.get().job.config_name).rpartition("/")[2]
+    theirs = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(folder()), version_base="1.3"):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = theirs
 
 
 def targets(node: Any) -> Iterator[str]:

@@ -6,12 +6,14 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ajuste_fino.console import console
+from ajuste_fino.errors import Range
+
+WORKERS = Range(int, 0, 64, optional=True)
 MOST_WORKERS = 8  # each holds some batches in memory, and few backbones are faster than eight
 log = logging.getLogger("ajuste_fino")
-console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def progress(items: Iterable, total: int, what: str) -> Iterator:

@@ -12,13 +12,15 @@ from ajuste_fino.data.digits import digits_folder
 from ajuste_fino.data.images import changed
 from ajuste_fino.data.manifest import Manifest, load_eval, load_test_split
 from ajuste_fino.errors import UserError
-from ajuste_fino.files import existing, write_json, write_text
+from ajuste_fino.files import existing, write_json
 from ajuste_fino.predict import Predictor, load
-from ajuste_fino.runs.configuration import require_keys
-from ajuste_fino.runs.console import log, progress, start_log, workers
+from ajuste_fino.runs.configuration import require_keys, validate_ranges
+from ajuste_fino.runs.console import WORKERS, log, progress, start_log, workers
 from ajuste_fino.runs.factories import trusted
-from ajuste_fino.runs.run_folder import create_run_dir, require_empty
+from ajuste_fino.runs.run_folder import open_run, require_empty
 from ajuste_fino.runs.train import evaluate_split
+
+RANGES = {"workers": WORKERS, "data.max_skipped": DataConfig.RANGES["data.max_skipped"]}
 
 
 def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
@@ -29,15 +31,12 @@ def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
     """
     started = time.perf_counter()
     require_keys(cfg)
+    validate_ranges(cfg, RANGES)
     require_empty(out)
     start_log()
     predictor = load(cfg.run, cfg.trainer.accelerator, trusted(cfg))
     manifest = _known(_manifest(cfg), predictor)
-    create_run_dir(out)
-    start_log(out / "log.txt")
-    write_text(out / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
-    for warning in manifest.warnings:
-        log.warning(warning)
+    open_run(out, cfg, manifest.warnings)
     scores = predictor.scores(manifest.samples, workers=workers(cfg.workers), progress=progress)
     if scores.bad:
         raise changed(next(iter(scores.bad.values())))
@@ -61,7 +60,7 @@ def _manifest(cfg: DictConfig) -> Manifest:
         return load_eval(config, workers(cfg.workers), progress)
     run = existing("run", cfg.run)
     if not (run / "split.csv").is_file():
-        fix = "Pass data.root=FOLDER with images to judge by."
+        fix = "Pass data.root=FOLDER with images to evaluate on."
         raise UserError(f"run={run}", "is a bundle and has no test split of its own", fix=fix)
     data = OmegaConf.load(run / "config.yaml").data
     root = digits_folder() if data.name == "digits" else existing("data.root", data.root)

@@ -14,13 +14,14 @@ from torch import nn
 from ajuste_fino.backbone import Backbone, build
 from ajuste_fino.classifier import Engine, Loss
 from ajuste_fino.data.transforms import Augment, Augmentation
-from ajuste_fino.errors import UserError
+from ajuste_fino.errors import UserError, nearest
 from ajuste_fino.implementation import implementation
 from ajuste_fino.phases import Phase
 from ajuste_fino.runs.targets import class_of
 from ajuste_fino.trust import own_class, packages
 
 Make = Callable[..., Any]
+MONITORS = ["val/loss", "val/accuracy", "val/macro_f1", "train/loss"]
 
 
 def backbone(cfg: DictConfig) -> tuple[Backbone, list[str]]:
@@ -48,22 +49,22 @@ def phases(cfg: DictConfig) -> list[Phase]:
         raise UserError("phases.schedule", "must be a list of one phase", got=cfg.phases.schedule, fix=fix)
     rate = {} if cfg.phases.rate is None else {"backbone_lr_mult": cfg.phases.rate}
     try:
-        found = [Phase(**{**phase, **rate}) for phase in schedule]
-    except TypeError as error:
+        found = [Phase(**{**phase, **rate, "train_from": str(phase.get("train_from", "head"))}) for phase in schedule]
+    except (TypeError, AttributeError) as error:
         fix = f"A phase has {', '.join(field.name for field in fields(Phase))}."
         raise UserError("phases.schedule", f"is not accepted ({error})", got=schedule, fix=fix) from error
-    _refuse_other_start(cfg)
+    _require_matching_weights(cfg)
     return found
 
 
-def _refuse_other_start(cfg: DictConfig) -> None:
+def _require_matching_weights(cfg: DictConfig) -> None:
     start, weights = cfg.phases.start, cfg.backbone.weights
     if start == "trained" and weights == "none":
         fix = "Pass phases=scratch, or the weights to go on from."
-        raise UserError("phases.start=trained", "goes on from trained weights", got="backbone.weights=none", fix=fix)
+        raise UserError("The phases", "go on from trained weights (phases.start)", got="backbone.weights=none", fix=fix)
     if start == "random" and weights != "none":
         fix = "Pass backbone.weights=none, or phases=full to go on from those weights."
-        raise UserError("phases.start=random", "begins from random weights", got=f"backbone.weights={weights}", fix=fix)
+        raise UserError("The phases", "begin from random weights (phases.start)", got=f"backbone.weights={weights}", fix=fix)
     if start not in ("any", "trained", "random"):
         raise UserError("phases.start", "must be any, trained or random", got=start, fix="any takes both.")
 
@@ -122,21 +123,29 @@ def trainer(cfg: DictConfig) -> tuple[list[Make], list[Make], dict[str, Any]]:
     Raises:
         UserError: for a class or an argument that is not to be had, or without the checkpoint of the best epoch.
     """
-    callbacks = _named(cfg, "callbacks")
-    loggers: list[Make] = [partial(_logger, logger) for logger in _named(cfg, "logger").values()]
-    if "best" not in callbacks:
-        raise UserError("callbacks.best", "must be there: the run goes on with its checkpoint", fix="Leave it as it is.")
-    for name, made in callbacks.items():
-        if "dirpath" in made.keywords:  # type: ignore[attr-defined]
-            fix = "Leave it out: checkpoints lie in the run folder."
-            raise UserError(f"callbacks.{name}.dirpath", "must not be given", fix=fix)
-        _try(f"callbacks.{name}", made)
-    return list(callbacks.values()), loggers, {str(name): value for name, value in cfg.trainer.items()}
+    callbacks, loggers = (_named(cfg, group) for group in ("callbacks", "logger"))
+    for key, there in (("callbacks.best", "best" in callbacks), ("logger.csv", "csv" in loggers)):
+        if not there:
+            raise UserError(key, "must be there: the run goes on with what it writes", fix="Leave it as it is.")
+    for name, make in callbacks.items():
+        given = make.keywords  # type: ignore[attr-defined]
+        if "dirpath" in given or (name == "best" and given.get("filename") != "best"):
+            fix = "Leave it out: checkpoints lie in the run folder, and the run goes on with best.ckpt."
+            raise UserError(f"callbacks.{name}", "must not move a checkpoint", fix=fix)
+        if given.get("monitor") not in (None, *MONITORS):
+            rule = f"must be one of {', '.join(MONITORS)}"
+            raise UserError(f"callbacks.{name}.monitor", rule, got=given["monitor"], fix=nearest(given["monitor"], MONITORS))
+        _try(f"callbacks.{name}", make)
+    makes: list[Make] = [partial(_logger, make) for make in loggers.values()]
+    for name, make in zip(loggers, makes, strict=True):
+        _try(f"logger.{name}", partial(make, Path()))
+    return list(callbacks.values()), makes, {str(name): value for name, value in cfg.trainer.items()}
 
 
 def _named(cfg: DictConfig, group: str) -> dict[str, Callable[..., Any]]:
     """The classes of a dictionary of names; null: none."""
-    return {str(n): class_of(node, group, trusted(cfg), f"{group}.{n}") for n, node in cfg[group].items() if node is not None}
+    nodes = (cfg.get(group) or {}).items()
+    return {str(n): class_of(node, group, trusted(cfg), f"{group}.{n}") for n, node in nodes if node is not None}
 
 
 def _logger(make: Callable[..., Any], folder: Path) -> Any:

@@ -32,6 +32,8 @@ class Fit:
             logging.getLogger(name).setLevel(logging.WARNING)
         trainer = pl.Trainer(
             max_epochs=self.epochs,
+            devices=1,
+            num_nodes=1,
             logger=[make(out) for make in self.loggers],
             callbacks=[make() for make in self.callbacks],
             plugins=[AtomicCheckpointIO()],

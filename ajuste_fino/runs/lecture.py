@@ -12,7 +12,7 @@ from ajuste_fino.errors import AjusteFinoError, UserError, nearest, preview
 from ajuste_fino.lecture import NAMES, experiment, page, record, settings
 from ajuste_fino.lecture.findings import Findings
 from ajuste_fino.lecture.text import LANGUAGES, Texts
-from ajuste_fino.runs.configuration import config_name, plain
+from ajuste_fino.runs.configuration import plain
 from ajuste_fino.runs.console import log, progress, start_log
 from ajuste_fino.runs.run_folder import require_empty
 
@@ -30,7 +30,7 @@ def lecture(cfg: DictConfig, out: Path) -> dict[str, Any]:
         AjusteFinoError: where an identity does not hold.
     """
     start_log()
-    name = config_name()
+    name = cfg.command.name
     if name == "list":
         return listing()
     _require_language(cfg.lang)

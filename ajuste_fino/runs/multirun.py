@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig
@@ -15,7 +16,7 @@ from rich.table import Column, Table
 from ajuste_fino.errors import AjusteFinoError, Diverged
 from ajuste_fino.files import write_csv
 from ajuste_fino.report.compare import curves, key_map
-from ajuste_fino.runs.configuration import explain, quoted
+from ajuste_fino.runs.configuration import explain, hydra_in_conf, quoted
 from ajuste_fino.runs.console import log, start_log
 
 COLUMNS = ("val/accuracy", "val/loss", "test/accuracy", "test/macro_f1", "epoch", "time/total_s")
@@ -38,15 +39,17 @@ def jobs(overrides: Sequence[str], config: str) -> list[list[str]]:
         UserError: for an override that cannot be read.
     """
     try:
-        parsed = OverridesParser.create().parse_overrides([quoted(one, several=True) for one in overrides])
-    except HydraException as error:
+        with hydra_in_conf():
+            parser = OverridesParser.create(GlobalHydra.instance().config_loader())
+            parsed = parser.parse_overrides([quoted(one, several=True) for one in overrides])
+            choices = [
+                [f"{one.get_key_element()}={value}" for value in one.sweep_string_iterator()]
+                if one.is_sweep_override()
+                else [str(one.input_line)]
+                for one in parsed
+            ]
+    except (HydraException, TypeError) as error:
         raise explain(error, config, overrides) from error
-    choices = [
-        [f"{one.get_key_element()}={value}" for value in one.sweep_string_iterator()]
-        if one.is_sweep_override()
-        else [str(one.input_line)]
-        for one in parsed
-    ]
     return [list(job) for job in itertools.product(*choices)]
 
 
@@ -56,13 +59,12 @@ def execute(compose: Callable[[list[str]], DictConfig], jobs: Sequence[list[str]
     Raises:
         AjusteFinoError: at the end, where a run diverged; the others go on.
     """
-    function, done, diverged = None, list[Job](), list[Diverged]()
     start_log()
-    base = Path(compose(jobs[0]).out).expanduser()
-    for number, overrides in enumerate(jobs):
-        cfg, job = compose(overrides), Job(overrides, base / str(number))
+    configs, done, diverged = [compose(overrides) for overrides in jobs], list[Job](), list[Diverged]()
+    function, base = load(), Path(configs[0].out).expanduser()
+    for number, (cfg, overrides) in enumerate(zip(configs, jobs, strict=True)):
+        job = Job(overrides, base / str(number))
         cfg.out = str(job.folder)
-        function = function or load()
         log.info(f"Run {number + 1} of {len(jobs)}: {' '.join(overrides)}")
         try:
             job.metrics = function(cfg, job.folder)
@@ -98,11 +100,14 @@ def _draw(path: Path, jobs: Sequence[Job], differing: Sequence[list[str]]) -> No
     values = [dict(one.partition("=")[::2] for one in what) for what in differing]
     keys = list(dict.fromkeys(key for one in values for key in one))
     number = next((key for key in keys if all(_is_number(one.get(key)) for one in values)), None)
-    if len(keys) == 2 and number and any(job.metrics for job in jobs):
+    accuracy = [job.metrics.get("val/accuracy") for job in jobs]
+    if len(keys) == 2 and number and any(value is not None for value in accuracy):
         other = next(key for key in keys if key != number)
         pairs = [(one.get(other, ""), one[number]) for one in values]
         rows, columns = (list(dict.fromkeys(pair[axis] for pair in pairs)) for axis in (0, 1))
-        cells = {pair: job.metrics["val/accuracy"] for pair, job in zip(pairs, jobs, strict=True) if job.metrics}
+        cells = {
+            pair: job.metrics["val/accuracy"] for pair, job in zip(pairs, jobs, strict=True) if "val/accuracy" in job.metrics
+        }
         key_map(rows, sorted(columns, key=float), cells, path, (other, number, "validation accuracy"))
         return
     tables = {" ".join(what) or f"run {n}": jobs[n].folder / "metrics.csv" for n, what in enumerate(differing)}

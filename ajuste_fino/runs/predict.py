@@ -14,7 +14,7 @@ from ajuste_fino.errors import Range, UserError, preview
 from ajuste_fino.files import write_csv, write_json
 from ajuste_fino.predict import Prediction, images, load
 from ajuste_fino.runs.configuration import require_keys, validate_ranges
-from ajuste_fino.runs.console import progress, start_log, workers
+from ajuste_fino.runs.console import WORKERS, progress, start_log, workers
 from ajuste_fino.runs.factories import trusted
 
 MOST = 50  # rows on the screen; the files hold all
@@ -27,7 +27,7 @@ def predict(cfg: DictConfig, out: Path) -> dict[str, Any]:
         UserError: where there is no such run or image; after the rest is done, where some were no images.
     """
     require_keys(cfg)
-    validate_ranges(cfg, {"top": Range(int, 1)})
+    validate_ranges(cfg, {"top": Range(int, 1), "workers": WORKERS})
     start_log()
     paths = images([str(one) for one in cfg.images] if OmegaConf.is_list(cfg.images) else str(cfg.images))
     predictor = load(cfg.run, cfg.trainer.accelerator, trusted(cfg))

@@ -4,20 +4,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino import sweep as searching
 from ajuste_fino.errors import AjusteFinoError, Range, UserError, nearest
 from ajuste_fino.files import write_csv, write_json
 from ajuste_fino.report import search as search_plot
-from ajuste_fino.runs.configuration import compose, keys, literal, validate_ranges
+from ajuste_fino.runs.configuration import compose, keys, literal, require_keys, validate_ranges
 from ajuste_fino.runs.console import log, start_log
 from ajuste_fino.runs.run_folder import require_empty
 from ajuste_fino.runs.train import train
 
 JOURNAL, NAME = "journal.log", "sweep"
-OWN = ("trials", "storage", "space", "out")  # keys of the search, which no trial has
+OWN = ("trials", "storage", "space", "out", "command")  # keys of the search, which no trial has
 
 
 def sweep(cfg: DictConfig, out: Path) -> dict[str, Any]:
@@ -29,18 +28,19 @@ def sweep(cfg: DictConfig, out: Path) -> dict[str, Any]:
         AjusteFinoError: where not one trial came to an end.
     """
     start_log()
+    require_keys(cfg)
     given = flat(OmegaConf.to_container(cfg.space, resolve=True))  # type: ignore[arg-type]
     space = {key: _like(choice, OmegaConf.select(cfg, key)) for key, choice in given}
     _validate(cfg, space)
     if not (out / "trials").is_dir():
         require_empty(out)
-    command = HydraConfig.get().overrides
-    shared = [one for one in command.task if one.lstrip("+~").split("=")[0].split(".")[0] not in OWN]
+    command = cfg.command
+    shared = [one for one in command.overrides if one.lstrip("+~").split("=")[0].split(".")[0] not in OWN]
     storage = Path(cfg.storage).expanduser() if cfg.storage else out / JOURNAL
 
     def run(values: Mapping[str, Any], folder: Path, run_test: bool) -> dict[str, Any]:
         chosen = [f"{key}={literal(value)}" for key, value in values.items()]
-        return train(compose("train", [*shared, *chosen, f"out={folder}"]), folder, run_test)
+        return train(compose("train", [*shared, *chosen, f"out={folder}"], command.config_dir), folder, run_test)
 
     def objective(values: dict[str, Any], number: int) -> float:
         summary = ", ".join(
@@ -49,7 +49,7 @@ def sweep(cfg: DictConfig, out: Path) -> dict[str, Any]:
         log.info(f"Trial {number + 1} of {cfg.trials}: {summary}")
         return float(run(values, out / "trials" / str(number), run_test=False)["val/accuracy"])
 
-    _compose(space, shared)
+    _compose(space, shared, command.config_dir)
     study = searching.study(storage, NAME)
     searching.refuse_other_choices(study, space)
     log.info(f"Ctrl-C stops it; out={out} goes on. Another process may help with storage={storage.absolute()}.")
@@ -99,11 +99,11 @@ def _like(choice: Any, default: Any) -> Any:
     return choice
 
 
-def _compose(space: Mapping[str, Any], shared: Sequence[str]) -> None:
+def _compose(space: Mapping[str, Any], shared: Sequence[str], directory: str | None) -> None:
     """Refuse a listed choice that the configuration of `train` does not know."""
     for key, choice in space.items():
         for one in choice if isinstance(choice, list) else ():
-            compose("train", [*shared, f"{key}={literal(one)}"])
+            compose("train", [*shared, f"{key}={literal(one)}"], directory)
 
 
 def _validate(cfg: DictConfig, space: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from ajuste_fino import bundle
@@ -21,7 +21,7 @@ from ajuste_fino.data.split import write_split
 from ajuste_fino.data.transforms import Augmentation, Preprocessing
 from ajuste_fino.errors import Range, UserError
 from ajuste_fino.features import AtPrecision, CachedFeatures, Extractor, FeatureSource, LiveFeatures, resolve_precision
-from ajuste_fino.files import read_csv, write_json, write_text
+from ajuste_fino.files import read_csv, write_json
 from ajuste_fino.freezing import Frozen
 from ajuste_fino.head import HeadShape
 from ajuste_fino.phases import Phase
@@ -30,10 +30,10 @@ from ajuste_fino.report.plots import confusion, learning_curves
 from ajuste_fino.runs import bagging, factories, folds
 from ajuste_fino.runs.clock import Clock
 from ajuste_fino.runs.configuration import require_keys, validate_ranges
-from ajuste_fino.runs.console import log, progress, start_log, workers
+from ajuste_fino.runs.console import WORKERS, log, progress, start_log, workers
 from ajuste_fino.runs.data import data_config
 from ajuste_fino.runs.learner import Learner
-from ajuste_fino.runs.run_folder import create_run_dir, require_empty
+from ajuste_fino.runs.run_folder import open_run, require_empty
 from ajuste_fino.scores import read_predictions, score, write_predictions
 
 Metrics = dict[str, Any]
@@ -42,7 +42,7 @@ RANGES = {
     "patience": Range(int, 1),
     "callbacks.early_stopping.patience": Range(int, 1, optional=True),
     "batch_size": Range(int, 1),
-    "workers": Range(int, 0, 64, optional=True),
+    "workers": WORKERS,
     "features.batch_size": Range(int, 1),
     "features.views": Range(int, 1, 10**6),
     "features.pool": Range(int, 1, 4, optional=True),
@@ -92,7 +92,7 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
     head, bagged = bagging.train_ensemble(learner, manifest, features, one, epoch, loading.device)
     clock.stop()
 
-    metrics |= verify_frozen(frozen, tail) | _validation(out, epoch) | bagged
+    metrics |= frozen_metrics(frozen, tail) | _validation(out, epoch) | bagged
     if tail is not None:
         backbone.adopt(tail)
     preprocessing = Preprocessing(**backbone.preprocessing)
@@ -118,10 +118,11 @@ def _validate(cfg: DictConfig, out: Path) -> tuple[DataConfig, Phase]:
 
 def _decode(inspection: Inspection, features: FeatureSource, workers: int) -> Generator[Decoded, None, None]:
     """Decode every image, to pixels where its features are missing; a run that will stop gets no pixels."""
-    strict = inspection.config.strict
-    wanted = features.missing([sample.sha256 for sample in inspection.samples])
-    pixels = None if strict and inspection.skipped else features.pixels
-    return decode_all(inspection.samples, workers, progress, strict, pixels, wanted)
+    samples, strict = inspection.samples, inspection.config.strict
+    if strict and inspection.skipped:
+        return decode_all(samples, workers, progress, strict)
+    wanted = features.missing([sample.sha256 for sample in samples])
+    return decode_all(samples, workers, progress, strict, features.pixel_config, wanted)
 
 
 def _features(
@@ -131,35 +132,31 @@ def _features(
     preprocessing, augmentation = Preprocessing(**backbone.preprocessing), factories.augmentation(cfg)
     if frozen is not None and cfg.features.mode == "cached":
         extractor = Extractor(frozen, preprocessing, precision)
-        after = None if tail is None else AtPrecision(tail, precision)
+        after = None if tail is None else AtPrecision(tail, precision, extractor.output_dtype())
         return CachedFeatures(extractor, augmentation, loading, after, backbone.num_features)
     parts = [part for part in (frozen, tail) if part is not None]
     whole = parts[0] if len(parts) == 1 else nn.Sequential(*parts)
     return LiveFeatures(Extractor(whole, preprocessing, precision), augmentation, loading, backbone.num_features)
 
 
-def verify_frozen(frozen: Frozen | None, tail: nn.Module | None) -> Metrics:
+def frozen_metrics(frozen: Frozen | None, tail: nn.Module | None) -> Metrics:
     """Count the frozen and the trained parameters, and verify that the frozen ones have not changed."""
-    metrics: Metrics = {"frozen/parameters": 0 if frozen is None else _count(frozen)}
+    metrics: Metrics = {"frozen/parameters": 0 if frozen is None else _count(frozen, trained=False)}
     if frozen is not None:
         metrics |= {"frozen/sha256": frozen.verify_frozen(), "frozen/unchanged": True}
     if tail is not None:
-        metrics |= {"trained/parameters": _count(tail)}
+        metrics |= {"trained/parameters": _count(tail, trained=True)}
     return metrics
 
 
-def _count(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
+def _count(module: nn.Module, trained: bool) -> int:
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad == trained)
 
 
 def _open(out: Path, cfg: DictConfig, manifest: Manifest, notes: list[str]) -> None:
     """Create the run folder and write its configuration, log and split."""
-    create_run_dir(out)
-    start_log(out / "log.txt")
-    write_text(out / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
+    open_run(out, cfg, notes + manifest.warnings)
     write_split(out / "split.csv", manifest.samples)
-    for warning in notes + manifest.warnings:
-        log.warning(warning)
     sizes = ", ".join(f"{len(manifest.split(split))} {split}" for split in ("train", "val", "test"))
     log.info(f"{len(manifest.samples)} images of {len(manifest.labels)} classes: {sizes}")
 

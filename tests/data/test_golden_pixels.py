@@ -107,7 +107,7 @@ def test_the_loader_training_and_prediction_see_the_same_pixels(files, run, monk
     samples, _ = hash_files([Sample(file, file.path.name, "x") for file in files_], 0, quiet)
     cached = CachedFeatures(model.extractor, Augmentation(), LoaderConfig(torch.device("cpu"), 16, 2, quiet))
     wanted = cached.missing([sample.sha256 for sample in samples])
-    stream = cached.extract(decode_all(samples, 0, quiet, True, cached.pixels, wanted))
+    stream = cached.extract(decode_all(samples, 0, quiet, True, cached.pixel_config, wanted))
     assert sum(len(decoded.contents) for decoded in stream) == len(paths)
     from_training = torch.cat(seen)
 

@@ -86,7 +86,7 @@ def test_full_keeps_the_best_epoch_of_both(cli, photos, tmp_path):
     ("overrides", "message"),
     [
         (["phases=scratch"], "backbone.weights=none, or phases=full"),
-        (["phases=full", "backbone=cnn"], "phases.start=trained goes on from trained weights"),
+        (["phases=full", "backbone=cnn"], "The phases go on from trained weights"),
         ([*CNN, "backbone.filters=2.5"], "one for each layer"),
         (["+backbone.layers=3"], "backbone.layers is for a network of your own design"),
         (["phases=full", "phases.rate=0"], "must not be 0 for train_from=all"),
@@ -228,7 +228,7 @@ def test_a_phase_has_its_own_epochs_and_rate(cli, photos, tmp_path):
         (["callbacks.early_stopping.patience=x"], "patience"),
         (["+callbacks.mine._target_=os.system"], "must be a class of ajuste_fino.callbacks or lightning.pytorch.callbacks"),
         (["callbacks.early_stopping._target_=ajuste_fino.callbacks.guard"], "must be a class of ajuste_fino.callbacks"),
-        (["+callbacks.last.dirpath=/tmp"], "checkpoints lie in the run folder"),
+        (["+callbacks.last.dirpath=/tmp"], "must not move a checkpoint"),
         (["+callbacks.last.nonsense=1"], "is not accepted"),
         (["logger.csv._target_=lightning.pytorch.loggers.WandbLogger"], "must be a class of lightning.pytorch.loggers"),
     ],
