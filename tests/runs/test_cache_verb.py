@@ -40,6 +40,21 @@ def test_the_cache_is_shown_pruned_and_compacted(cli, photos, tmp_path, own_cach
     assert features(own_cache) == []
 
 
+def test_a_damaged_shard_is_passed_over_and_a_writers_file_stays(cli, photos, tmp_path, own_cache):
+    train(cli, photos, tmp_path / "a")
+    (shard,) = features(own_cache)
+    shard.with_name(f"{'0' * 64}.npy").write_bytes(shard.read_bytes()[:-100])
+    fresh, left = (shard.with_name(f".{name}.npy.x.tmp") for name in ("fresh", "left"))
+    for path in (fresh, left):
+        path.touch()
+    os.utime(left, (time.time() - 7200,) * 2)
+    for arguments in (["cache", "show"], ["cache", "compact"], ["audit", f"data.root={photos}", f"out={tmp_path / 'audit'}"]):
+        code, _, err = cli(*arguments)
+        assert code == 0, err
+    assert cli("cache", "prune", "limit_gb=1")[0] == 0
+    assert (features(own_cache), fresh.exists(), left.exists()) == ([shard], True, False)
+
+
 def test_what_cannot_be_is_refused(cli):
     for arguments, message in (
         (["cache", "prune"], "limit_gb must be given"),

@@ -224,7 +224,14 @@ def test_a_phase_has_its_own_epochs_and_rate(cli, photos, tmp_path):
         (["phases.schedule=[{train_from: head, epochs: 0}]"], "epochs must be a whole number of at least 1"),
         (["phases.name=full"], "phases.name is unknown to train. phases=NAME chooses a schedule"),
         (["phases.start=warm"], "phases.start must be any, trained or random"),
+        (["phases.schedule=[{train_from: 4, backbone_lr_mult: 1}]"], "must be head, all or a block of the backbone; got 4"),
+        (["phases.schedule=[4]"], "A phase has train_from"),
         (["callbacks.best=null"], "callbacks.best must be there"),
+        (["~callbacks"], "callbacks.best must be there"),
+        (["logger.csv=null"], "logger.csv must be there"),
+        (["+logger.csv.foo=1"], "logger.csv is not accepted"),
+        (["callbacks.best.filename=other"], "must not move a checkpoint"),
+        (["callbacks.early_stopping.monitor=val/f1"], "must be one of val/loss, val/accuracy, val/macro_f1"),
         (["callbacks.early_stopping.patience=x"], "patience"),
         (["+callbacks.mine._target_=os.system"], "must be a class of ajuste_fino.callbacks or lightning.pytorch.callbacks"),
         (["callbacks.early_stopping._target_=ajuste_fino.callbacks.guard"], "must be a class of ajuste_fino.callbacks"),
@@ -256,3 +263,28 @@ def test_a_schedule_from_python(photos, tmp_path):
     keys = {"phases.schedule": [{"train_from": "block3", "epochs": 1, "backbone_lr_mult": 0.5}]}
     model = fine_tune(photos, out=str(tmp_path / "run"), workers=0, **keys)
     assert model.metrics["trained/parameters"] > 0
+
+
+def test_a_block_whose_name_is_a_number(cli, photos, tmp_path):
+    keys = ["backbone=mobilenet_v2", "backbone.weights=none", "data.image_size=32", "epochs=1", "workers=0"]
+    found = trained(cli, photos, tmp_path / "run", *keys, "phases.schedule=[{train_from: 17, backbone_lr_mult: 1}]")
+    assert found["trained/parameters"] > 0
+
+
+@pytest.mark.parametrize(("name", "size"), [("mobilenet_v2", 32), ("vit_b_16", 224)])
+def test_a_tail_goes_on_in_the_type_in_which_the_trunk_ended(name, size):
+    """In bf16 a residual sum in another type than the whole network's would give other features."""
+    from ajuste_fino.backbone import build
+    from ajuste_fino.data.transforms import Preprocessing
+    from ajuste_fino.features import AtPrecision, Extractor
+    from ajuste_fino.freezing import Frozen
+
+    torch.manual_seed(0)
+    backbone, _ = build(name, "none", size=size)
+    trunk, tail = backbone.split(backbone.blocks[len(backbone.blocks) // 2])
+    preprocessing = Preprocessing(**backbone.preprocessing)
+    first = Extractor(Frozen(trunk), preprocessing, "bf16")
+    after = AtPrecision(tail, "bf16", first.output_dtype())
+    pixels = torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8)
+    with torch.inference_mode():
+        assert torch.equal(after(first(pixels)), Extractor(backbone, preprocessing, "bf16").eval()(pixels))
