@@ -42,6 +42,8 @@ def main() -> None:
         code = 0
     except KeyboardInterrupt:
         code = _report("Stopped. The features computed so far are kept; the next run goes on from them.", 130)
+    except SystemExit as stop:
+        code = _report("Stopped.", int(stop.code or 0))
     except Exception as error:
         code = _report(*_explained(error))
     leave(code)

@@ -19,7 +19,7 @@ ABOUT = "about.json"
 KEY = 80  # characters
 SHARD_BYTES = 32 * 2**20  # held in memory until a shard is written
 SHARD_SECONDS = 60  # of work, at most, that a kill can lose
-OPEN_SHARDS = 32  # mapped at a time, each by one file descriptor
+OPEN_SHARDS = 16  # mapped at a time, each by one file descriptor
 COPIED_ROWS = 256  # rows that are copied at a time
 RESIDENT_BYTES = 32 * 2**20  # of mapped rows that stay in this process's memory
 
@@ -31,6 +31,17 @@ def open_shard(path: Path) -> np.ndarray:
     except FileNotFoundError as error:
         what = f"The feature cache was cleaned while it was read: {path} is gone"
         raise AjusteFinoError(f"{what}. Start again; what is missing is computed anew.") from error
+
+
+def is_shard(path: Path, dtype: np.dtype | None = None) -> bool:
+    """Return whether a file is a shard, unchanged since it was written, with records of that type or of any."""
+    try:
+        if not path.is_file() or sha256(path) != path.stem:
+            return False
+        found = open_shard(path).dtype
+    except (FileNotFoundError, AjusteFinoError, ValueError, EOFError):
+        return False
+    return found.names == ("key", "row") if dtype is None else found == dtype
 
 
 class FeatureRows:
@@ -84,26 +95,22 @@ class FeatureStore:
     @classmethod
     def existing(cls, folder: Path) -> Self | None:
         """Open a folder that holds shards already, whatever the shape of its rows; None: it holds no whole one."""
-        whole = (path for path in sorted(folder.glob("*.npy")) if sha256(path) == path.stem)
+        whole = (path for path in sorted(folder.glob("*.npy")) if is_shard(path))
         row = next((open_shard(path).dtype["row"] for path in whole), None)
         return None if row is None else cls(folder, row.shape, row.base.str)
 
     def refresh(self) -> None:
         """Read the folder again, and find shards that other processes added or removed."""
-        there = set(self.folder.glob("*.npy"))
+        there = {path for path in self.folder.glob("*.npy") if path.is_file()}
         kept = [path for path in self.shards if path in there]
         if len(kept) < len(self.shards):
             self.shards, self.index = [], {}
             for path in kept:
                 self._register(path)
         for path in sorted(there.difference(self.shards, self.damaged)):
-            try:
-                whole = sha256(path) == path.stem
-            except FileNotFoundError:  # another process removed it meanwhile
-                continue
-            if whole:
+            if is_shard(path, self.dtype):
                 self._register(path)
-            else:
+            elif path.exists():  # else another process removed it meanwhile
                 self.damaged.append(path)
 
     def _register(self, path: Path) -> None:

@@ -61,3 +61,35 @@ def test_several_runs_by_a_pattern(cli, photos, tmp_path):
 def test_help_of_a_verb_with_names_shows_them(cli):
     assert "momentum" in cli("lecture", "--help")[1]
     assert "condition" in cli("lecture", "momentum", "--help")[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--config-dir", "/no/such"], "--config-dir must be an existing path"),
+        (["-m", "out=a,b"], "out must be one folder"),
+        (["-m", "optimizer.lr=interval(0,1)"], "cannot read its arguments"),
+        (["callbacks=null"], "callbacks must be one of default; got null"),
+        (["+callbacks.best.save_top_k=0"], "must not move a checkpoint or leave it out"),
+    ],
+)
+def test_a_mistake_of_the_command_line(cli, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = cli("train", *arguments)
+    assert (code, message in err, list(tmp_path.iterdir())) == (2, True, []), err
+
+
+def test_the_runs_before_a_mistake_have_their_table(cli, photos, tmp_path):
+    keys = ["data=folder", f"data.root={photos}", f"out={tmp_path / 'm'}", *FAST, "batch_size=8,0"]
+    code, _, err = cli("train", "-m", *keys)
+    assert (code, "batch_size" in err) == (2, True)
+    assert len((tmp_path / "m" / "multirun.csv").read_text().splitlines()) == 2
+
+
+def test_lost_infos_are_no_lost_features(cli, photos, tmp_path, own_cache):
+    keys = ["data=folder", f"data.root={photos}", *FAST]
+    assert cli("train", *keys, f"out={tmp_path / 'a'}")[0] == 0
+    next(own_cache.rglob("looks-*.txt")).unlink()
+    assert cli("train", *keys, f"out={tmp_path / 'b'}")[0] == 0
+    assert json.loads((tmp_path / "b" / "metrics.json").read_text())["cache/misses"] == 0
+    assert next(own_cache.rglob("looks-*.txt")).stat().st_size > 0

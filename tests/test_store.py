@@ -137,3 +137,28 @@ def test_shards_of_the_first_release_are_read(tmp_path):
     np.save(buffer, shard)
     (tmp_path / f"{hashlib.sha256(buffer.getvalue()).hexdigest()}.npy").write_bytes(buffer.getvalue())
     assert FeatureStore(tmp_path, (3,)).rows(keys(2))[[1]].tolist() == [[4, 5, 6]]
+
+
+def test_what_is_no_shard_is_left_out_whatever_its_name(filled):
+    """Also a file that hashes to its name but holds something else, a pipe and a folder."""
+    folder, rows = filled
+    for content in (
+        b"",
+        np.lib.format.magic(1, 0) + b"?",
+        save(np.zeros(3)),
+        save(np.zeros(2, [("key", "S80"), ("row", "f8", (7,))])),
+    ):
+        (folder / f"{hashlib.sha256(content).hexdigest()}.npy").write_bytes(content)
+    os.mkfifo(folder / f"{'1' * 64}.npy")
+    (folder / f"{'2' * 64}.npy").mkdir()
+    (folder / f"{'3' * 64}.npy").symlink_to(folder / "nowhere")
+    store = FeatureStore(folder, (7,))
+    assert len(store.damaged) == 4
+    assert np.array_equal(store.rows(keys(50))[slice(None)], rows)
+    assert FeatureStore.existing(folder) is not None
+
+
+def save(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()

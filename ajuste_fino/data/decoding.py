@@ -7,6 +7,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from ajuste_fino.data.hashing import CHUNK, Progress
@@ -54,41 +55,39 @@ def decode_all(
         strict: one bad image will stop the run. After the first, the rest is decoded without pixels, since the user should
             see all that are bad, and soon.
         pixel_config: how pixels are made, where they are asked for, and how many images at once.
-        wanted: the contents whose pixels are wanted although it is known what they are.
+        wanted: the contents whose pixels are wanted, whether or not it is known what they are.
     """
     distinct = {sample.sha256: sample for sample in samples}
     with ImageInfoCache() as cache:
         yield Decoded({content: cache[content] for content in distinct if content in cache and content not in wanted})
-        todo = [sample for content, sample in distinct.items() if content in wanted or content not in cache]
-        for decoded in _decode(todo, workers, progress, strict, pixel_config):
+        left = [sample for content, sample in distinct.items() if content not in cache or content in wanted]
+        pixels = _with_pixels(left, wanted, strict, *pixel_config) if pixel_config else iter(())
+        for decoded in chain(pixels, decode_infos(left, workers, progress)):
             cache.update(decoded.infos)
             yield decoded
 
 
-def _decode(
-    todo: Sequence[Sample],
-    workers: int,
-    progress: Progress,
-    strict: bool,
-    pixel_config: "tuple[Preprocessing, LoaderConfig] | None",
+def _with_pixels(
+    left: list[Sample], wanted: Collection[str], strict: bool, preprocessing: "Preprocessing", loading: "LoaderConfig"
 ) -> Iterator[Decoded]:
-    if pixel_config is None:
-        yield from decode_infos(todo, workers, progress)
-        return
+    """Decode those of the samples whose pixels are wanted; what is decoded is no longer in `left`."""
     from ajuste_fino.data.loading import decode_pixels
 
-    count = 0
-    with closing(decode_pixels(todo, *pixel_config)) as stream:
+    todo = [sample for sample in left if sample.sha256 in wanted]
+    done: set[str] = set()
+    with closing(decode_pixels(todo, preprocessing, loading)) as stream:
         for decoded in stream:
             yield decoded
-            count += len(decoded.infos) + len(decoded.bad)
+            done.update(decoded.infos, decoded.bad)
             if strict and decoded.bad:
                 break
-    yield from decode_infos(todo[count:], workers, progress)
+    left[:] = [sample for sample in left if sample.sha256 not in done]
 
 
 def decode_infos(samples: Sequence[Sample], workers: int, progress: Progress) -> Iterator[Decoded]:
     """Decode samples to infos, in as many processes as there are workers."""
+    if not samples:
+        return
     results = _shared(samples, workers) if workers and len(samples) > FEW else map(decode, samples)
     for sample, result in zip(samples, progress(results, len(samples), "Checking images"), strict=True):
         if isinstance(result, BadImage):

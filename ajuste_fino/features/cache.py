@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ajuste_fino.files import cache_folder, sha256
-from ajuste_fino.store import ABOUT, FeatureStore, open_shard
+from ajuste_fino.files import cache_folder
+from ajuste_fino.store import ABOUT, FeatureStore, is_shard, open_shard
 
 FOLDER = "features"
 HOUR = 3600  # s; no write takes so long, so an older temporary file is left over
@@ -39,10 +39,10 @@ def _spaces() -> Iterator[CachedSpace]:
     for folder in (cache_folder() / FOLDER).glob("*"):
         paths = [path for path in folder.glob("*.npy") if _readable(path)]
         if paths:
-            about, stats = folder / ABOUT, [path.stat() for path in paths]
+            stats = [path.stat() for path in paths]
             yield CachedSpace(
                 folder,
-                json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {},
+                _about(folder / ABOUT),
                 len(paths),
                 sum(len(open_shard(path)) for path in paths),
                 open_shard(paths[0]).dtype["row"].shape,
@@ -51,10 +51,18 @@ def _spaces() -> Iterator[CachedSpace]:
             )
 
 
-def _readable(path: Path) -> bool:
-    """Whether a file is a shard by its header and its length."""
+def _about(path: Path) -> dict[str, Any]:
     try:
-        return open_shard(path).dtype.names == ("key", "row")
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = None
+    return found if isinstance(found, dict) else {}  # it is for people only
+
+
+def _readable(path: Path) -> bool:
+    """Whether a file is a shard by its header and its length; to hash all of them would take long."""
+    try:
+        return path.is_file() and open_shard(path).dtype.names == ("key", "row")
     except (ValueError, EOFError):
         return False
 
@@ -67,8 +75,9 @@ def prune(limit: float) -> list[Path]:
     """
     folder = cache_folder() / FOLDER
     removed = [path for path in folder.glob("*/.*.tmp") if path.stat().st_mtime < time.time() - HOUR]
-    removed += [path for path in folder.glob("*/*.npy") if sha256(path) != path.stem]
-    whole = sorted(set(folder.glob("*/*.npy")) - set(removed), key=lambda path: path.stat().st_mtime)
+    shards = [path for path in folder.glob("*/*.npy") if path.is_file()]
+    removed += [path for path in shards if not is_shard(path)]
+    whole = sorted(set(shards) - set(removed), key=lambda path: path.stat().st_mtime)
     total = sum(path.stat().st_size for path in whole)
     for path in whole:
         if total <= limit:

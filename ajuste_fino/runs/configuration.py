@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ajuste_fino.errors import Range, UserError, nearest
+from ajuste_fino.files import existing
 
 ARGUMENTS = (
     "optimizer.",
@@ -53,12 +54,13 @@ def compose(config: str, overrides: Sequence[str], directory: str | None = None)
     from hydra import compose as hydra_compose
     from hydra.errors import HydraException
 
-    path = [f"hydra.searchpath=[{literal(f'file://{Path(directory).absolute()}')}]"] if directory else []
+    theirs = [literal(f"file://{existing('--config-dir', directory)}")] if directory else []
+    path = [f"hydra.searchpath=[{one}]" for one in theirs]
     try:
         with hydra_in_conf():
             cfg = hydra_compose(config, [*path, *(quoted(one) for one in overrides)], return_hydra_config=True)
-    except HydraException as error:
-        raise explain(error, config, overrides) from error
+    except (HydraException, ValueError) as error:
+        raise explain(error, config, overrides, directory) from error
     if foreign := [name for name in targets(OmegaConf.to_container(cfg.hydra)) if not name.startswith("hydra.")]:
         fix = "Leave hydra out of these configurations."
         raise UserError(f"--config-dir {directory}", "must not change Hydra's own classes", got=", ".join(foreign), fix=fix)
@@ -127,17 +129,16 @@ def literal(value: object) -> str:
     return f"'{text}" + ("\\'" if text.endswith("\\") else "'")
 
 
-def explain(error: Exception, verb: str, overrides: Sequence[str]) -> UserError:
-    """Turn an error of Hydra's into a message with the nearest name that exists."""
+def explain(error: Exception, verb: str, overrides: Sequence[str], directory: str | None = None) -> UserError:
+    """Turn an error of Hydra's into a message with the nearest name that exists, in `conf/` or the user's own folder."""
     known = keys(verb)
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
         group, _, rest = key.partition(".")
         if (folder() / key).is_dir():
-            unknown = [name for name in value.replace("'", "").split(",") if name not in options(key)]
-            if unknown:
-                rule = f"must be one of {', '.join(options(key))}"
-                return UserError(key, rule, got=unknown[0], fix=nearest(unknown[0], options(key)))
+            names = options(key) + ([path.stem for path in Path(directory, key).glob("*.yaml")] if directory else [])
+            if unknown := [name for name in value.replace("'", "").split(",") if name not in names]:
+                return UserError(key, f"must be one of {', '.join(names)}", got=unknown[0], fix=nearest(unknown[0], names))
         elif key not in known and not (override.startswith("+") and key.startswith(ARGUMENTS)):
             return UserError(
                 f"The key {key}", f"is unknown to {verb.replace('/', ' ')}", fix=GONE.get(key) or nearest(key, known)
@@ -146,14 +147,8 @@ def explain(error: Exception, verb: str, overrides: Sequence[str]) -> UserError:
             having = [name for name in options(group) if rest in dict(plain(f"{group}/{name}.yaml"))]
             return UserError(key, f"is not a key of the {group} that is chosen", fix=f"{group}={'|'.join(having)} has it.")
     reason = str(error).splitlines()[0]
-    if "Ambiguous value" in reason:
-        fix = "Pass -m as well for several runs, or put the value in quotes or brackets."
-        return UserError(f"ajuste-fino {verb}", f"cannot read its arguments ({reason})", fix=fix)
-    return UserError(
-        f"ajuste-fino {verb.replace('/', ' ')}",
-        f"cannot read its arguments ({reason})",
-        fix="Put values with commas or spaces in quotes.",
-    )
+    fix = "Put values with commas or spaces in quotes" + (", or pass -m." if "Ambiguous value" in reason else ".")
+    return UserError(f"ajuste-fino {verb.replace('/', ' ')}", f"cannot read its arguments ({reason})", fix=fix)
 
 
 def refuse_additions(verb: str, overrides: Sequence[str]) -> None:

@@ -129,9 +129,9 @@ def trainer(cfg: DictConfig) -> tuple[list[Make], list[Make], dict[str, Any]]:
             raise UserError(key, "must be there: the run goes on with what it writes", fix="Leave it as it is.")
     for name, make in callbacks.items():
         given = make.keywords  # type: ignore[attr-defined]
-        if "dirpath" in given or (name == "best" and given.get("filename") != "best"):
-            fix = "Leave it out: checkpoints lie in the run folder, and the run goes on with best.ckpt."
-            raise UserError(f"callbacks.{name}", "must not move a checkpoint", fix=fix)
+        if "dirpath" in given or (name == "best" and (given.get("filename") != "best" or given.get("save_top_k", 1) != 1)):
+            fix = "Leave it as it is: checkpoints lie in the run folder, and the run goes on with best.ckpt."
+            raise UserError(f"callbacks.{name}", "must not move a checkpoint or leave it out", fix=fix)
         if given.get("monitor") not in (None, *MONITORS):
             rule = f"must be one of {', '.join(MONITORS)}"
             raise UserError(f"callbacks.{name}.monitor", rule, got=given["monitor"], fix=nearest(given["monitor"], MONITORS))

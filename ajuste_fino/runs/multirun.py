@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Column, Table
 
-from ajuste_fino.errors import AjusteFinoError, Diverged
+from ajuste_fino.errors import AjusteFinoError, Diverged, UserError
 from ajuste_fino.files import write_csv
 from ajuste_fino.report.compare import curves, key_map
 from ajuste_fino.runs.configuration import explain, hydra_in_conf, quoted
@@ -48,8 +48,10 @@ def jobs(overrides: Sequence[str], config: str) -> list[list[str]]:
                 else [str(one.input_line)]
                 for one in parsed
             ]
-    except (HydraException, TypeError) as error:
+    except (HydraException, TypeError, ValueError) as error:
         raise explain(error, config, overrides) from error
+    if any(one.key_or_group == "out" and one.is_sweep_override() for one in parsed):
+        raise UserError("out", "must be one folder", fix="Each of several runs has a numbered folder in it.")
     return [list(job) for job in itertools.product(*choices)]
 
 
@@ -71,6 +73,10 @@ def execute(compose: Callable[[list[str]], DictConfig], jobs: Sequence[list[str]
         except Diverged as error:
             log.warning(str(error))
             diverged.append(error)
+        except AjusteFinoError:
+            if done:
+                write(base, done)  # what is done is worth its table
+            raise
         done.append(job)
     write(base, done)
     if diverged:

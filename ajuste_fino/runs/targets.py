@@ -63,8 +63,8 @@ ALLOWED = {
 
 FIXES = {
     "head.engine": "Pass head=backprop.",
-    "callbacks": "Pass null for none of it.",
-    "logger": "Pass null for none of it.",
+    "callbacks": "Name one of these, or pass null.",
+    "logger": "Name one of these.",
 }
 
 

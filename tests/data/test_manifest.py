@@ -10,6 +10,7 @@ from PIL import Image
 from ajuste_fino.data import decoding
 from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.decoding import decode_all
+from ajuste_fino.data.info import ImageInfoCache
 from ajuste_fino.data.inspection import inspect_folder
 from ajuste_fino.data.loading import LoaderConfig
 from ajuste_fino.data.manifest import Manifest, load_eval, load_manifest
@@ -197,7 +198,9 @@ class Reader:
     def __call__(self):
         inspection = inspect_folder(self.config, 0, quiet)
         names = {sample.sha256: sample.file for sample in inspection.samples}
-        stream = decode_all(inspection.samples, 0, quiet, self.config.strict, self.pixels)
+        with ImageInfoCache() as known:
+            wanted = [content for content in names if content not in known]
+        stream = decode_all(inspection.samples, 0, quiet, self.config.strict, self.pixels, wanted)
         return Manifest.of(inspection.with_decoded(self._noted(stream, names)).split())
 
     def _noted(self, stream, names):
