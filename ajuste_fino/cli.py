@@ -100,7 +100,7 @@ def _leave_in_order(number: int, _frame: object) -> None:
 
 
 def leave(code: int) -> None:
-    """End the process without taking its libraries apart piece by piece, which would take it another second.
+    """End the process without Python's orderly shutdown, which would take another second.
 
     All files are closed by now; what is left is printed.
     """

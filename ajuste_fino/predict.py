@@ -49,7 +49,7 @@ class Scores(NamedTuple):
         return self.probabilities[row], None if self.disagreement is None else float(self.disagreement[row])
 
 
-def quiet(items: Iterable, _total: int, _what: str) -> Iterator:
+def no_progress(items: Iterable, _total: int, _what: str) -> Iterator:
     """No progress is shown."""
     return iter(items)
 
@@ -84,7 +84,7 @@ class Predictor:
         return Prediction(*top[0], top, disagreement)
 
     def scores(
-        self, sources: Sequence[Content | Image.Image], batch_size: int = 64, workers: int = 0, progress: Progress = quiet
+        self, sources: Sequence[Content | Image.Image], batch_size: int = 64, workers: int = 0, progress: Progress = no_progress
     ) -> Scores:
         """What the model says of each image, and which of them cannot be decoded."""
         loading = LoaderConfig(self.device, batch_size, workers, progress)

@@ -15,7 +15,7 @@ from ajuste_fino.data.transforms import Augmentation, Preprocessing
 from ajuste_fino.errors import UserError
 from ajuste_fino.features import CachedFeatures, Extractor, LiveFeatures, resolve_precision
 from ajuste_fino.freezing import Frozen
-from ajuste_fino.predict import quiet
+from ajuste_fino.predict import no_progress as quiet
 
 CPU = torch.device("cpu")
 

@@ -17,7 +17,7 @@ POOLS = ("avgpool", "global_pool", "flatten", "dropout", "head_drop")
 PREFIX = "features."  # of torchvision's names for what comes before the classifier; a user may leave it out
 
 
-class Call(NamedTuple):
+class ModuleCall(NamedTuple):
     """When a module began and ended in a pass, and the shape of its output for one image (None: not a tensor)."""
 
     start: int
@@ -34,7 +34,7 @@ class Recording:
     """
 
     size: int
-    calls: dict[str, Call] = field(default_factory=dict)
+    calls: dict[str, ModuleCall] = field(default_factory=dict)
     outputs: dict[str, Tensor] = field(default_factory=dict)
 
     def end(self, layer: str | None) -> float:
@@ -64,7 +64,7 @@ def record(net: nn.Module, size: int, layer: str | None = None) -> Recording:
     def after(name: str) -> Callable[..., None]:
         def note(_module: nn.Module, _inputs: object, output: object) -> None:
             shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else None
-            recording.calls[name] = Call(began[name], next(clock), shape)
+            recording.calls[name] = ModuleCall(began[name], next(clock), shape)
             if isinstance(output, Tensor) and name in wanted and name != classifier:
                 recording.outputs[name] = output.clone()  # what follows may work in place
 

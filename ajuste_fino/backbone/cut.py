@@ -113,7 +113,7 @@ class Tail(nn.Module):
         def choose(name: str, part: nn.Module) -> nn.Module | None:
             when = _when(name, part, recording, moment)
             if when == "before":
-                return _Constant(self.inputs, None if name == last else recording.calls[name].shape)
+                return _Placeholder(self.inputs, None if name == last else recording.calls[name].shape)
             return part if when == "after" else None
 
         _replace(self.net, "", choose)
@@ -126,7 +126,7 @@ class Tail(nn.Module):
             self.inputs.clear()
 
 
-class _Constant(nn.Module):
+class _Placeholder(nn.Module):
     """Replaces a block that does not run: returns zeros of the shape of its output, or the input of the tail."""
 
     def __init__(self, inputs: list[Tensor], shape: tuple[int, ...] | None) -> None:

@@ -17,7 +17,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
-        buffer = io.BytesIO()  # written by Python, a full disk is told as what it is
+        buffer = io.BytesIO()  # written by Python, a full disk raises the OSError that names it
         torch.save(checkpoint, buffer)
         with atomic(Path(path)) as temporary:
             temporary.write_bytes(buffer.getbuffer())

@@ -46,7 +46,7 @@ class Inspection:
         """All classes, in the order of the logits: 2 before 10."""
         return sorted({sample.label for sample in self.samples}, key=natural)
 
-    def split(self) -> "Inspection":
+    def with_splits(self) -> "Inspection":
         """Return the same inspection with a split for every sample."""
         return replace(self, samples=split(self.samples, self.config.val, self.config.test, self.config.seed))
 

@@ -57,9 +57,9 @@ def load_manifest(config: DataConfig, workers: int, progress: Progress) -> Manif
         UserError: for each trap; for what names and contents show, before anything is decoded.
     """
     inspection = inspect_folder(config, workers, progress)
-    traps.refuse(traps.findings(inspection.split(), traps.STRUCTURE))
+    traps.refuse(traps.findings(inspection.with_splits(), traps.STRUCTURE))
     stream = decode_all(inspection.samples, workers, progress, config.strict)
-    return Manifest.of(inspection.with_decoded(stream).split())
+    return Manifest.of(inspection.with_decoded(stream).with_splits())
 
 
 def load_eval(config: DataConfig, workers: int, progress: Progress) -> Manifest:

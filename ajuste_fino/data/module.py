@@ -1,4 +1,4 @@
-"""The LightningDataModule: a training and a validation set, whatever they hold, in an order that can be told again."""
+"""The LightningDataModule: a training and a validation set, whatever they hold, in a reproducible order."""
 
 from typing import Any
 

@@ -7,16 +7,16 @@ import numpy as np
 BLOCK = 2048  # rows of each side in memory at a time
 
 
-def close_pairs(one: np.ndarray, other: np.ndarray, least: float) -> list[tuple[int, int, float]]:
-    """Positions in `one` (N, D) and `other` (M, D), rows of unit length, whose cosine is at least `least`; closest first."""
-    found = [pair for top in range(0, len(one), BLOCK) for pair in _row_of_blocks(one, other, top, least)]
+def close_pairs(one: np.ndarray, other: np.ndarray, min_cosine: float) -> list[tuple[int, int, float]]:
+    """Positions in `one` (N, D) and `other` (M, D), rows of unit length, whose cosine is at least `min_cosine`; closest first."""
+    found = [pair for top in range(0, len(one), BLOCK) for pair in _row_of_blocks(one, other, top, min_cosine)]
     return sorted(found, key=lambda pair: -pair[2])
 
 
-def _row_of_blocks(one: np.ndarray, other: np.ndarray, top: int, least: float) -> Iterator[tuple[int, int, float]]:
+def _row_of_blocks(one: np.ndarray, other: np.ndarray, top: int, min_cosine: float) -> Iterator[tuple[int, int, float]]:
     for left in range(0, len(other), BLOCK):
         cosines = _unit(one[top : top + BLOCK]) @ _unit(other[left : left + BLOCK]).T
-        for row, column in zip(*np.nonzero(cosines >= least), strict=True):
+        for row, column in zip(*np.nonzero(cosines >= min_cosine), strict=True):
             yield top + int(row), left + int(column), float(cosines[row, column])
 
 

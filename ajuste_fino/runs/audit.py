@@ -54,7 +54,7 @@ def inspect(config: DataConfig, processes: int) -> tuple[Inspection | None, list
     try:
         inspection = inspect_folder(config, processes, progress)
         stream = decode_all(inspection.samples, processes, progress, strict=False)
-        inspection = inspection.with_decoded(stream).split()
+        inspection = inspection.with_decoded(stream).with_splits()
     except UserError as error:
         return None, [Finding("layout", "error", *error.parts)]
     found = traps.findings(inspection, traps.AUDIT)

@@ -16,6 +16,7 @@ from ajuste_fino.features import FeatureSource
 from ajuste_fino.head import Head
 from ajuste_fino.phases import Phase
 from ajuste_fino.runs.console import log, progress
+from ajuste_fino.runs.factories import require_cached_head
 from ajuste_fino.runs.learner import Learner
 
 
@@ -23,10 +24,7 @@ def require_possible(cfg: DictConfig, phase: Phase) -> None:
     """Refuse an ensemble of what is trained on images, or by another engine than autograd."""
     if cfg.ensemble is None:
         return
-    if phase.trains_backbone or cfg.features.mode != "cached":
-        got = f"train_from={phase.train_from}, features.mode={cfg.features.mode}"
-        fix = "Leave ensemble out, or train heads on cached features."
-        raise UserError("ensemble", "needs phases=head and features.mode=cached", got=got, fix=fix)
+    require_cached_head("ensemble", cfg, phase)
     if cfg.head.engine is not None:
         fix = "Leave ensemble out, or take another head."
         raise UserError("ensemble", "trains by automatic differentiation", got="head.engine", fix=fix)

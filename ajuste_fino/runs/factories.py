@@ -69,6 +69,14 @@ def _require_matching_weights(cfg: DictConfig) -> None:
         raise UserError("phases.start", "must be any, trained or random", got=start, fix="any takes both.")
 
 
+def require_cached_head(key: str, cfg: DictConfig, phase: Phase) -> None:
+    """Refuse a key that trains many heads, where each would have to pass all images through the backbone again."""
+    if phase.trains_backbone or cfg.features.mode != "cached":
+        got = f"train_from={phase.train_from}, features.mode={cfg.features.mode}"
+        fix = f"Leave {key} out, or train a head on cached features."
+        raise UserError(key, "needs phases=head and features.mode=cached", got=got, fix=fix)
+
+
 def augmentation(cfg: DictConfig) -> Augment:
     """Build the augmentation: the project's own, or a class that is trusted."""
     given = {str(k): v for k, v in OmegaConf.to_container(cfg.data.augment, resolve=True).items()}  # type: ignore[union-attr]

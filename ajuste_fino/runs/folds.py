@@ -11,20 +11,18 @@ from omegaconf import DictConfig
 from ajuste_fino.classifier import probabilities
 from ajuste_fino.data.folds import folds
 from ajuste_fino.data.manifest import Manifest
-from ajuste_fino.errors import UserError
 from ajuste_fino.features import FeatureSource
 from ajuste_fino.phases import Phase
 from ajuste_fino.runs.console import log
+from ajuste_fino.runs.factories import require_cached_head
 from ajuste_fino.runs.learner import Learner
 from ajuste_fino.scores import metrics
 
 
 def require_possible(cfg: DictConfig, phase: Phase) -> None:
     """Refuse to cross-validate a run that trains on images."""
-    if cfg.data.folds is not None and (phase.trains_backbone or cfg.features.mode != "cached"):
-        got = f"train_from={phase.train_from}, features.mode={cfg.features.mode}"
-        fix = "Leave data.folds out, or train a head on cached features."
-        raise UserError("data.folds", "needs phases=head and features.mode=cached", got=got, fix=fix)
+    if cfg.data.folds is not None:
+        require_cached_head("data.folds", cfg, phase)
 
 
 def cross_validate(learner: Learner, manifest: Manifest, features: FeatureSource, out: Path) -> dict[str, Any]:

@@ -25,20 +25,20 @@ class Allowed:
     modules: dict[str, str]
     names: tuple[str, ...] = ()
 
-    def find(self, target: str) -> type | None:
+    def lookup(self, target: str) -> type | None:
         """The class, or None. A module that is not listed is never imported."""
         home, _, name = target.rpartition(".")
         found = getattr(import_module(self.modules[home]), name, None) if home in self.modules else None
         named = not self.names or name in self.names
         return found if named and isinstance(found, type) and issubclass(found, self.base) else None
 
-    def found(self, target: str, trusted: Sequence[str], key: str, fix: str) -> type:
+    def resolve(self, target: str, trusted: Sequence[str], key: str, fix: str) -> type:
         """The class, of these modules or of the user's own.
 
         Raises:
             UserError: where it is neither.
         """
-        known = self.find(target)
+        known = self.lookup(target)
         if known is None and target.partition(".")[0] in trusted:
             return own_class(target, self.base, trusted, f"{key}._target_")
         if known is None:
@@ -85,7 +85,7 @@ def class_of(node: DictConfig, kind: str, trusted: Sequence[str] = (), key: str 
     if "impl" in node:
         implementation(str(node.impl), "optim", f"{key}.impl")
     target = str(node._target_)
-    found = ALLOWED[kind].found(target, trusted, key, fix)
+    found = ALLOWED[kind].resolve(target, trusted, key, fix)
     arguments = {str(k): v for k, v in OmegaConf.to_container(node, resolve=True).items()}  # type: ignore[union-attr]
     if target.startswith("torch.") and arguments.pop("formulation", "torch") != "torch":
         fix = f"Pass {key}.impl=scratch, or leave the formulation out."

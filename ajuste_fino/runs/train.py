@@ -78,9 +78,9 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
 
     clock.start("extract")
     inspection = inspect_folder(data, loading.workers, progress)
-    traps.refuse(traps.findings(inspection.split(), traps.STRUCTURE))
+    traps.refuse(traps.findings(inspection.with_splits(), traps.STRUCTURE))
     stream = _decode(inspection, features, loading.workers)
-    manifest = Manifest.of(inspection.with_decoded(features.extract(stream)).split())
+    manifest = Manifest.of(inspection.with_decoded(features.extract(stream)).with_splits())
     _open(out, cfg, manifest, [*([] if cfg.phases.start == "random" else notes), *features.warnings()])
     module = learner.data_module(manifest, features)
     test_features = features.features_of(manifest.split("test"))

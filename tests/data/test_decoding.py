@@ -11,7 +11,7 @@ from ajuste_fino.data.info import ImageInfo, difference_hash
 from ajuste_fino.data.near import close_pairs, hash_rows, hash_similarity
 from ajuste_fino.data.scan import scan
 from ajuste_fino.errors import AjusteFinoError
-from ajuste_fino.predict import quiet
+from ajuste_fino.predict import no_progress as quiet
 from tests.conftest import draw_folder, shapes
 
 

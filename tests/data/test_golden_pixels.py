@@ -12,7 +12,8 @@ from ajuste_fino.data.loading import ImageDataset, LoaderConfig, PlainView
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.transforms import Augmentation
 from ajuste_fino.features import CachedFeatures, Extractor
-from ajuste_fino.predict import load, quiet
+from ajuste_fino.predict import load
+from ajuste_fino.predict import no_progress as quiet
 
 Y, X = np.mgrid[:48, :72]
 GREY = ((3 * X + 5 * Y + 40 * (X > 40)) % 256).astype(np.uint8)  # no symmetry: every orientation is another image

@@ -10,7 +10,7 @@ from ajuste_fino.data.group import assign_groups
 from ajuste_fino.data.manifest import load_manifest
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.errors import UserError
-from ajuste_fino.predict import quiet
+from ajuste_fino.predict import no_progress as quiet
 from tests.conftest import draw
 
 

@@ -17,7 +17,7 @@ from ajuste_fino.data.manifest import Manifest, load_eval, load_manifest
 from ajuste_fino.data.split import write_split
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.errors import UserError
-from ajuste_fino.predict import quiet
+from ajuste_fino.predict import no_progress as quiet
 from tests.conftest import draw, draw_folder
 
 
@@ -201,7 +201,7 @@ class Reader:
         with ImageInfoCache() as known:
             wanted = [content for content in names if content not in known]
         stream = decode_all(inspection.samples, 0, quiet, self.config.strict, self.pixels, wanted)
-        return Manifest.of(inspection.with_decoded(self._noted(stream, names)).split())
+        return Manifest.of(inspection.with_decoded(self._noted(stream, names)).with_splits())
 
     def _noted(self, stream, names):
         for decoded in stream:

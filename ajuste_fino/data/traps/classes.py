@@ -46,7 +46,7 @@ def tiny(inspection: Inspection) -> Iterator[Finding]:
     ones = [label for label in inspection.labels if count[label] == 1]
     if ones:
         rule = f"has one image only of {', '.join(ones)}"
-        yield Finding("one-image classes", "warning", "data.root", rule, "Nothing can be learnt, or judged, from one.")
+        yield Finding("one-image classes", "warning", "data.root", rule, "Nothing can be learnt or tested from one.")
 
 
 def imbalance(inspection: Inspection) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ LEVELS = ("error", "warning", "note")
 
 @dataclass(frozen=True)
 class Finding:
-    """One trap, named: an `error` stops training, a `warning` is said before it, a `note` is for the audit.
+    """One trap, named: an `error` stops training, a `warning` is logged before it, a `note` is for the audit.
 
     `thing`, `rule`, `got` and `fix` are those of a UserError; `files` are the files, or groups of files, concerned.
     """
