@@ -8,7 +8,7 @@ BLOCK = 2048  # rows of each side in memory at a time
 
 
 def close_pairs(one: np.ndarray, other: np.ndarray, min_cosine: float) -> list[tuple[int, int, float]]:
-    """Positions in `one` (N, D) and `other` (M, D), rows of unit length, of at least that cosine, and the cosine; closest first."""
+    """Positions in `one` (N, D) and `other` (M, D), rows of unit length, that have at least that cosine; closest first."""
     found = [pair for top in range(0, len(one), BLOCK) for pair in _row_of_blocks(one, other, top, min_cosine)]
     return sorted(found, key=lambda pair: -pair[2])
 

@@ -87,18 +87,18 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
     clock.start("folds")
     metrics = folds.cross_validate(learner, manifest, features, out)
     clock.start("fit")
-    one, epoch = learner.fit(manifest, features, module, out)
+    head, epoch = learner.fit(manifest, features, module, out)
     clock.start("ensemble")
-    head, bagged = bagging.train_ensemble(learner, manifest, features, one, epoch, loading.device)
+    final, bagged = bagging.train_ensemble(learner, manifest, features, head, epoch, loading.device)
     clock.stop()
 
     metrics |= frozen_metrics(frozen, tail) | _validation(out, epoch) | bagged
     if tail is not None:
         backbone.adopt(tail)
     preprocessing = Preprocessing(**backbone.preprocessing)
-    bundle.write(bundle.Bundle(backbone, head, manifest.labels, preprocessing, precision), out / "bundle")
+    bundle.write(bundle.Bundle(backbone, final, manifest.labels, preprocessing, precision), out / "bundle")
     if run_test and manifest.split("test"):
-        metrics |= evaluate_split(manifest, probabilities(head, test_features), out / "predictions_test.csv", out / "plots")
+        metrics |= evaluate_split(manifest, probabilities(final, test_features), out / "predictions_test.csv", out / "plots")
     learning_curves(out / "metrics.csv", out / "plots" / "learning_curves.png", epoch)
     return _close(out, metrics | features.metrics() | clock.metrics() | {"images/skipped": len(manifest.skipped)})
 
