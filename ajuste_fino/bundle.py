@@ -1,6 +1,7 @@
 """What a user keeps: backbone, head, labels and preprocessing in two files and their hashes; never a pickle."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,9 +44,9 @@ class Bundle:
 
     def tensors(self) -> dict[str, Tensor]:
         parts = {"backbone": self.backbone.net, "head": self.head}
-        return {
-            f"{part}.{name}": t.detach().cpu().contiguous() for part, m in parts.items() for name, t in m.state_dict().items()
-        }
+        named = {f"{part}.{name}": t.detach().cpu() for part, m in parts.items() for name, t in m.state_dict().items()}
+        shared = Counter(tensor.data_ptr() for tensor in named.values())  # some networks use one buffer under several names
+        return {n: t.contiguous().clone() if shared[t.data_ptr()] > 1 else t.contiguous() for n, t in named.items()}
 
 
 def write(bundle: Bundle, folder: Path) -> None:

@@ -4,10 +4,14 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from ajuste_fino import bundle
+from ajuste_fino.backbone import build
 from ajuste_fino.backbone.weights import digest
+from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.errors import UserError
+from ajuste_fino.head import Head, HeadShape
 
 
 @pytest.fixture
@@ -76,3 +80,15 @@ def test_the_backbone_in_it_is_the_one_that_was_loaded(tmp_path, photos):
     kept = bundle.read(tmp_path / "run").backbone.net.state_dict()
     assert kept.keys() == state.keys()
     assert all(torch.equal(kept[name], tensor) for name, tensor in state.items())
+
+
+def test_a_buffer_under_two_names_is_written_under_both(tmp_path):
+    """As MaxVit's relative positions are."""
+    backbone, _ = build("embedded", "none")
+    net = backbone.net
+    net.register_buffer("one", torch.arange(3.0))
+    net.register_buffer("other", net.one)
+    parts = bundle.Bundle(backbone, Head(HeadShape(2048, 2)), ["a", "b"], Preprocessing(**backbone.preprocessing), "fp32")
+    bundle.write(parts, tmp_path)
+    written = load_file(tmp_path / bundle.TENSORS)
+    assert written["backbone.one"].tolist() == written["backbone.other"].tolist() == [0, 1, 2]
