@@ -42,7 +42,10 @@ class AtPrecision(nn.Module):
         self.backbone, self.precision, self.input_dtype = backbone, precision, input_dtype
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.compute(x.to(self.input_dtype)).float()
+        x = x.to(self.input_dtype)
+        if x.ndim == 4:  # maps in the layout in which the trunk computed them, so that they are rounded alike
+            x = x.contiguous(memory_format=torch.channels_last)
+        return self.compute(x).float()
 
     def compute(self, x: Tensor) -> Tensor:
         """The output in whichever type it is computed."""

@@ -288,3 +288,13 @@ def test_a_tail_goes_on_in_the_type_in_which_the_trunk_ended(name, size):
     pixels = torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8)
     with torch.inference_mode():
         assert torch.equal(after(first(pixels)), Extractor(backbone, preprocessing, "bf16").eval()(pixels))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_evaluate_reproduces_the_table_of_a_run_with_a_tail(cli, photos, tmp_path, precision):
+    """To the byte: cached maps go through the tail in the layout and the type of the whole network's."""
+    trained(cli, photos, tmp_path / "run", BLOCK, f"features.precision={precision}", "epochs=2", "workers=0")
+    code, _, err = cli("evaluate", f"run={tmp_path / 'run'}", f"out={tmp_path / 'again'}", "workers=0")
+    assert code == 0, err
+    tables = [(tmp_path / name / "predictions_test.csv").read_bytes() for name in ("run", "again")]
+    assert tables[0] == tables[1]
