@@ -43,7 +43,7 @@ def main() -> None:
     except KeyboardInterrupt:
         code = _report("Stopped. The features computed so far are kept; the next run goes on from them.", 130)
     except SystemExit as stop:
-        code = _report("Stopped.", int(stop.code or 0))
+        code = _report("Stopped.", stop.code if isinstance(stop.code, int) else 1)
     except Exception as error:
         code = _report(*_explained(error))
     leave(code)

@@ -15,14 +15,14 @@ from ajuste_fino.data.transforms import Augmentation, Preprocessing
 from ajuste_fino.errors import UserError
 from ajuste_fino.features import CachedFeatures, Extractor, LiveFeatures, resolve_precision
 from ajuste_fino.freezing import Frozen
-from ajuste_fino.predict import no_progress as quiet
+from ajuste_fino.predict import no_progress
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
 def samples(photos):
-    return hash_files(scan(photos).samples, 0, quiet)[0]
+    return hash_files(scan(photos).samples, 0, no_progress)[0]
 
 
 @pytest.fixture(autouse=True)
@@ -38,10 +38,10 @@ def extractor():
 
 
 def live_of(extractor):
-    return LiveFeatures(extractor, Augmentation(), LoaderConfig(CPU, 8, 0, quiet))
+    return LiveFeatures(extractor, Augmentation(), LoaderConfig(CPU, 8, 0, no_progress))
 
 
-def cached_of(extractor, progress=quiet):
+def cached_of(extractor, progress=no_progress):
     return CachedFeatures(extractor, Augmentation(), LoaderConfig(CPU, 8, 0, progress))
 
 
@@ -72,7 +72,7 @@ def test_one_changed_pixel_is_one_miss_and_a_new_name_none(extractor, samples, p
 
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     cached = cached_of(extractor)
-    list(cached.features_of(hash_files(scan(photos).samples, 0, quiet)[0]))
+    list(cached.features_of(hash_files(scan(photos).samples, 0, no_progress)[0]))
     assert cached.misses == 1
 
 

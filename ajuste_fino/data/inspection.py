@@ -20,8 +20,9 @@ from ajuste_fino.data.split import apply_split_file, split
 class Inspection:
     """What is known of a folder so far, before the rules for traps are applied.
 
-    `samples` can be trained on, as far as is known, and have a split; `bad` cannot, by what is wrong with them; `infos` are
-    those of samples by content, once they were decoded; `unknown` are images that a given split file does not name.
+    `samples` can be trained on, as far as is known; all of them have a split after `with_splits`. `bad` are files that cannot
+    be trained on, by what is wrong with them, `infos` those of samples by content, once they were decoded, and `unknown`
+    images that a given split file does not name.
     """
 
     config: DataConfig
@@ -35,11 +36,11 @@ class Inspection:
     def skipped(self) -> list[BadImage]:
         return [bad for kind in self.bad.values() for bad in kind]
 
-    def of(self, split: str) -> list[Sample]:
-        return in_split(self.samples, split)
+    def split(self, name: str) -> list[Sample]:
+        return in_split(self.samples, name)
 
-    def classes(self, split: str) -> set[str]:
-        return {sample.label for sample in self.of(split)}
+    def classes(self, name: str) -> set[str]:
+        return {sample.label for sample in self.split(name)}
 
     @property
     def labels(self) -> list[str]:

@@ -68,7 +68,7 @@ def load_eval(config: DataConfig, workers: int, progress: Progress) -> Manifest:
     samples, unreadable = hash_files(found.samples, workers, progress)
     stream = decode_all(samples, workers, progress, config.strict)
     inspection = Inspection(config, found, samples, {"unreadable files": unreadable}).with_decoded(stream)
-    samples = [replace(sample, split="test") for sample in inspection.of("test") or inspection.samples]
+    samples = [replace(sample, split="test") for sample in inspection.split("test") or inspection.samples]
     return Manifest.of(replace(inspection, samples=samples), traps.FILES)
 
 

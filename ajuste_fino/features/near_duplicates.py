@@ -22,7 +22,7 @@ def near_duplicates(inspection: Inspection) -> Iterator[Finding]:
     rows = store.rows(contents)[slice(None)]
     place = {content: row for row, content in enumerate(contents)}
     centred = rows - rows.mean(0)
-    train, others = inspection.of("train"), inspection.of("val") + inspection.of("test")
+    train, others = inspection.split("train"), inspection.split("val") + inspection.split("test")
     one, other = (centred[[place[s.sha256] for s in side]] for side in (others, train))
     pairs = close_pairs(one, other, ALIKE)
     yield from look_alikes("near copies by features", others, train, pairs)

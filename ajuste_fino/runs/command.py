@@ -56,7 +56,9 @@ def execute(config: str, arguments: Sequence[str], several: bool, load: Callable
         keys = OmegaConf.to_yaml(cfg, resolve=flags.resolve)
         print(HELP.format(keys=keys) if flags.help else keys)
     elif flags.multirun:
-        multirun.execute(lambda job: _compose(config, job, flags.config_dir), multirun.jobs(overrides, config), load)
+        multirun.execute(
+            lambda job: _compose(config, job, flags.config_dir), multirun.jobs(overrides, config, flags.config_dir), load
+        )
     else:
         cfg = _compose(config, overrides, flags.config_dir)
         load()(cfg, Path(cfg.out).expanduser())

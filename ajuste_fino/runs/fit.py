@@ -20,7 +20,7 @@ EXPECTED = (  # what Lightning warns of, and why it may
 
 
 class Fit:
-    """A Trainer as the configuration wants it; wrong callbacks, loggers and arguments are refused when this is made."""
+    """A Trainer as the configuration wants it; wrong callbacks and loggers are refused when this is made."""
 
     def __init__(self, cfg: DictConfig) -> None:
         self.epochs, self.seed = cfg.epochs, cfg.seed

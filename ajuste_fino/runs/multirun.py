@@ -32,7 +32,7 @@ class Job:
     metrics: dict[str, Any] = field(default_factory=dict)
 
 
-def jobs(overrides: Sequence[str], config: str) -> list[list[str]]:
+def jobs(overrides: Sequence[str], config: str, directory: str | None = None) -> list[list[str]]:
     """Return the overrides of each run: every combination of the values that are separated by commas.
 
     Raises:
@@ -49,7 +49,7 @@ def jobs(overrides: Sequence[str], config: str) -> list[list[str]]:
                 for one in parsed
             ]
     except (HydraException, TypeError, ValueError) as error:
-        raise explain(error, config, overrides) from error
+        raise explain(error, config, overrides, directory) from error
     if any(one.key_or_group == "out" and one.is_sweep_override() for one in parsed):
         raise UserError("out", "must be one folder", fix="Each of several runs has a numbered folder in it.")
     return [list(job) for job in itertools.product(*choices)]

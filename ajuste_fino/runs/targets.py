@@ -71,9 +71,8 @@ FIXES = {
 def class_of(node: DictConfig, kind: str, trusted: Sequence[str] = (), key: str | None = None) -> Callable[..., Any]:
     """The class that `_target_` names, with its arguments, waiting for the rest.
 
-    Only classes of the project's and torch's optimizers, of torch's schedules and of the project's engines can be named,
-    and those of packages that are trusted: by the name before anything is imported, and by what the name turns out to be.
-    No value is instantiated in turn.
+    Only the classes of `ALLOWED` can be named, and those of packages that are trusted. The name is checked before anything is
+    imported, and then what the name turns out to be. No value is instantiated in turn.
 
     Raises:
         UserError: for any other target, or arguments that the class does not take.

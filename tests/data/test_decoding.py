@@ -11,24 +11,24 @@ from ajuste_fino.data.info import ImageInfo, difference_hash
 from ajuste_fino.data.near import close_pairs, hash_rows, hash_similarity
 from ajuste_fino.data.scan import scan
 from ajuste_fino.errors import AjusteFinoError
-from ajuste_fino.predict import no_progress as quiet
+from ajuste_fino.predict import no_progress
 from tests.conftest import draw_folder, shapes
 
 
 def test_processes_look_as_one_does(tmp_path):
-    samples, _ = hash_files(scan(draw_folder(tmp_path, each=30)).samples, 2, quiet)
-    many = list(decode_infos(samples, 2, quiet))
-    assert many == list(decode_infos(samples, 0, quiet))
+    samples, _ = hash_files(scan(draw_folder(tmp_path, each=30)).samples, 2, no_progress)
+    many = list(decode_infos(samples, 2, no_progress))
+    assert many == list(decode_infos(samples, 0, no_progress))
     assert all(isinstance(info, ImageInfo) for decoded in many for info in decoded.infos.values())
     assert len(many) == len(samples)
 
 
 def test_a_process_that_dies_is_told_with_the_files_it_had(tmp_path, monkeypatch):
-    samples, _ = hash_files(scan(draw_folder(tmp_path, each=30)).samples, 0, quiet)
+    samples, _ = hash_files(scan(draw_folder(tmp_path, each=30)).samples, 0, no_progress)
     real, fatal = decoding.decode, samples[40].file
     monkeypatch.setattr(decoding, "decode", lambda sample: os._exit(1) if sample.file == fatal else real(sample))
     with pytest.raises(AjusteFinoError, match=f"(?s)A decoding process died.*{fatal}"):
-        list(decode_infos(samples, 2, quiet))
+        list(decode_infos(samples, 2, no_progress))
 
 
 def test_close_pairs_are_those_of_the_whole_matrix(monkeypatch):

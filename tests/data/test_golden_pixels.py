@@ -12,8 +12,7 @@ from ajuste_fino.data.loading import ImageDataset, LoaderConfig, PlainView
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.transforms import Augmentation
 from ajuste_fino.features import CachedFeatures, Extractor
-from ajuste_fino.predict import load
-from ajuste_fino.predict import no_progress as quiet
+from ajuste_fino.predict import load, no_progress
 
 Y, X = np.mgrid[:48, :72]
 GREY = ((3 * X + 5 * Y + 40 * (X > 40)) % 256).astype(np.uint8)  # no symmetry: every orientation is another image
@@ -101,14 +100,14 @@ def test_the_loader_training_and_prediction_see_the_same_pixels(files, run, monk
     preprocessing = model.preprocessing
     golden = torch.stack([preprocessing(load_image(path)) for path in paths])
 
-    files_ = [ImageFile(path) for path in paths]
-    from_loader = ImageDataset(files_, PlainView(preprocessing), threads=2)[list(range(len(paths)))].pixels
+    contents = [ImageFile(path) for path in paths]
+    from_loader = ImageDataset(contents, PlainView(preprocessing), threads=2)[list(range(len(paths)))].pixels
     model.predict(paths)
     from_prediction, seen[:] = torch.cat(seen), []
-    samples, _ = hash_files([Sample(file, file.path.name, "x") for file in files_], 0, quiet)
-    cached = CachedFeatures(model.extractor, Augmentation(), LoaderConfig(torch.device("cpu"), 16, 2, quiet))
+    samples, _ = hash_files([Sample(file, file.path.name, "x") for file in contents], 0, no_progress)
+    cached = CachedFeatures(model.extractor, Augmentation(), LoaderConfig(torch.device("cpu"), 16, 2, no_progress))
     wanted = cached.missing([sample.sha256 for sample in samples])
-    stream = cached.extract(decode_all(samples, 0, quiet, True, cached.pixel_config, wanted))
+    stream = cached.extract(decode_all(samples, 0, no_progress, True, cached.pixel_config, wanted))
     assert sum(len(decoded.contents) for decoded in stream) == len(paths)
     from_training = torch.cat(seen)
 

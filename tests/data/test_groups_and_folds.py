@@ -10,7 +10,7 @@ from ajuste_fino.data.group import assign_groups
 from ajuste_fino.data.manifest import load_manifest
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.errors import UserError
-from ajuste_fino.predict import no_progress as quiet
+from ajuste_fino.predict import no_progress
 from tests.conftest import draw
 
 
@@ -45,22 +45,22 @@ def sides(samples):
 @pytest.mark.parametrize("by", ["expression", "column"])
 def test_a_person_is_on_one_side(people, by):
     root, group = (people, r"(person\d+)") if by == "expression" else (table(people), "person")
-    samples = load_manifest(DataConfig(root, group=group), 0, quiet).samples
+    samples = load_manifest(DataConfig(root, group=group), 0, no_progress).samples
     assert all(len(one) == 1 for one in sides(samples).values())
     assert Counter(sample.split for sample in samples) == {"train": 42, "val": 18, "test": 12} or all(
         n >= 6 for n in Counter(sample.split for sample in samples).values()
     )
     assert {(s.split, s.label) for s in samples} == {(split, label) for split in ("train", "val", "test") for label in "ab"}
-    other = load_manifest(DataConfig(root, group=group, seed=1), 0, quiet).samples
+    other = load_manifest(DataConfig(root, group=group, seed=1), 0, no_progress).samples
     assert sides(other) != sides(samples)
 
 
 def test_without_a_group_people_are_mixed(people):
-    assert any(len(one) > 1 for one in sides(load_manifest(DataConfig(people), 0, quiet).samples).values())
+    assert any(len(one) > 1 for one in sides(load_manifest(DataConfig(people), 0, no_progress).samples).values())
 
 
 def test_shares_are_kept_as_nearly_as_groups_allow(people):
-    count = Counter(s.split for s in load_manifest(DataConfig(people, group=r"(person\d+)"), 0, quiet).samples)
+    count = Counter(s.split for s in load_manifest(DataConfig(people, group=r"(person\d+)"), 0, no_progress).samples)
     assert abs(count["train"] - 43) <= 6
     assert abs(count["val"] - 14) <= 6
     assert abs(count["test"] - 14) <= 6
@@ -68,7 +68,7 @@ def test_shares_are_kept_as_nearly_as_groups_allow(people):
 
 def test_groups_that_share_a_image_are_one(people):
     (people / "a" / "person00_copy.png").write_bytes((people / "a" / "person01_0.png").read_bytes())
-    samples = load_manifest(DataConfig(people, group=r"(person\d+)"), 0, quiet).samples
+    samples = load_manifest(DataConfig(people, group=r"(person\d+)"), 0, no_progress).samples
     of = sides(samples)
     assert of["person00"] == of["person01"]
 
@@ -78,7 +78,7 @@ def test_given_splits_that_part_a_group_are_refused(people):
     lines = [f"{lines[0]},split", *(f"{line},{('train', 'val', 'test')[n % 3]}" for n, line in enumerate(lines[1:]))]
     (people / "table.csv").write_text("\n".join(lines) + "\n")
     with pytest.raises(UserError, match="data.group must lie in one split; got 12 in several"):
-        load_manifest(DataConfig(people / "table.csv", group="person"), 0, quiet)
+        load_manifest(DataConfig(people / "table.csv", group="person"), 0, no_progress)
 
 
 @pytest.mark.parametrize(
@@ -93,19 +93,19 @@ def test_given_splits_that_part_a_group_are_refused(people):
 )
 def test_expressions_that_cannot_be(people, group, message):
     with pytest.raises(UserError, match=message):
-        load_manifest(DataConfig(people, group=group), 0, quiet)
+        load_manifest(DataConfig(people, group=group), 0, no_progress)
 
 
 def test_columns_that_cannot_be(people):
     with pytest.raises(UserError, match=r"must be a column of table.csv; got persona. Did you mean person\?"):
-        load_manifest(DataConfig(table(people), group="persona"), 0, quiet)
+        load_manifest(DataConfig(table(people), group="persona"), 0, no_progress)
     with pytest.raises(UserError, match="(?s)every image a group.*person03_1.png"):
-        load_manifest(DataConfig(table(people, missing="person03_1.png"), group="person"), 0, quiet)
+        load_manifest(DataConfig(table(people, missing="person03_1.png"), group="person"), 0, no_progress)
 
 
 def test_too_few_groups(people):
     with pytest.raises(UserError, match="makes too few groups; got 2"):
-        load_manifest(DataConfig(people, group=r"^(a|b)/"), 0, quiet)
+        load_manifest(DataConfig(people, group=r"^(a|b)/"), 0, no_progress)
 
 
 def samples(classes="ab", each=10, group=None):

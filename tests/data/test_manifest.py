@@ -17,12 +17,12 @@ from ajuste_fino.data.manifest import Manifest, load_eval, load_manifest
 from ajuste_fino.data.split import write_split
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.errors import UserError
-from ajuste_fino.predict import no_progress as quiet
+from ajuste_fino.predict import no_progress
 from tests.conftest import draw, draw_folder
 
 
 def prepared(root, seed=0, **options):
-    return load_manifest(DataConfig(root, seed=seed, **options), 0, quiet)
+    return load_manifest(DataConfig(root, seed=seed, **options), 0, no_progress)
 
 
 def test_labels_are_sorted_as_people_count_and_the_split_is_stratified(photos):
@@ -177,15 +177,15 @@ def test_a_content_found_good_is_not_decoded_again(photos, own_cache, monkeypatc
 def test_workers_find_the_same(tmp_path):
     root = draw_folder(tmp_path, each=30)
     (root / "1" / "bad.jpg").write_text("no")
-    many = load_manifest(DataConfig(root, on_bad_image="skip", max_skipped=0.5), 2, quiet)
+    many = load_manifest(DataConfig(root, on_bad_image="skip", max_skipped=0.5), 2, no_progress)
     assert many.samples == prepared(root, on_bad_image="skip", max_skipped=0.5).samples
     assert len(many.skipped) == 1
 
 
 def test_images_to_judge_by_are_the_test_split_or_all(photos, tmp_path):
-    assert len(load_eval(DataConfig(photos), 0, quiet).split("test")) == 36
+    assert len(load_eval(DataConfig(photos), 0, no_progress).split("test")) == 36
     root = splits(tmp_path / "s", train="ab", test="ab")
-    assert [s.file.split("/")[0] for s in load_eval(DataConfig(root), 0, quiet).samples] == ["test"] * 4
+    assert [s.file.split("/")[0] for s in load_eval(DataConfig(root), 0, no_progress).samples] == ["test"] * 4
 
 
 class Reader:
@@ -193,14 +193,14 @@ class Reader:
 
     def __init__(self, root, **options):
         self.config, self.files = DataConfig(root, **options), []
-        self.pixels = (Preprocessing(32, 32, squash=True), LoaderConfig(torch.device("cpu"), 1, 0, quiet))
+        self.pixels = (Preprocessing(32, 32, squash=True), LoaderConfig(torch.device("cpu"), 1, 0, no_progress))
 
     def __call__(self):
-        inspection = inspect_folder(self.config, 0, quiet)
+        inspection = inspect_folder(self.config, 0, no_progress)
         names = {sample.sha256: sample.file for sample in inspection.samples}
         with ImageInfoCache() as known:
             wanted = [content for content in names if content not in known]
-        stream = decode_all(inspection.samples, 0, quiet, self.config.strict, self.pixels, wanted)
+        stream = decode_all(inspection.samples, 0, no_progress, self.config.strict, self.pixels, wanted)
         return Manifest.of(inspection.with_decoded(self._noted(stream, names)).with_splits())
 
     def _noted(self, stream, names):
@@ -227,7 +227,7 @@ def test_what_names_and_contents_show_is_said_before_anything_is_decoded(photos,
     (photos / "3").mkdir()
     monkeypatch.setattr(decoding, "read_image", None)
     with pytest.raises(UserError, match="none of 3"):
-        load_manifest(DataConfig(photos), 0, quiet)
+        load_manifest(DataConfig(photos), 0, no_progress)
 
 
 def test_a_damaged_record_of_looks_is_no_obstacle(photos, own_cache):

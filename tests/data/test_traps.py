@@ -13,14 +13,14 @@ from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.decoding import decode_all
 from ajuste_fino.data.inspection import inspect_folder
 from ajuste_fino.errors import UserError
-from ajuste_fino.predict import no_progress as quiet
+from ajuste_fino.predict import no_progress
 from tests.conftest import draw, draw_folder, shapes
 
 
 def found(root, **options):
     """Findings by trap."""
-    inspection = inspect_folder(DataConfig(root, **options), 0, quiet)
-    inspection = inspection.with_decoded(decode_all(inspection.samples, 0, quiet, False)).with_splits()
+    inspection = inspect_folder(DataConfig(root, **options), 0, no_progress)
+    inspection = inspection.with_decoded(decode_all(inspection.samples, 0, no_progress, False)).with_splits()
     return {one.trap: one for one in traps.findings(inspection, traps.AUDIT)}
 
 

@@ -24,7 +24,7 @@ def empty(inspection: Inspection) -> Iterator[Finding]:
 def absent(inspection: Inspection) -> Iterator[Finding]:
     """Classes that a split lacks: an error in train, a warning elsewhere."""
     labels = set(inspection.labels)
-    if not inspection.of("val"):
+    if not inspection.split("val"):
         fix = "Bring at least three images of each class, or two with data.test=0."
         rule = "holds too few images for a validation split"
         yield Finding("no validation split", "error", "data.root", rule, fix, len(inspection.samples))
@@ -34,7 +34,7 @@ def absent(inspection: Inspection) -> Iterator[Finding]:
         yield Finding("absent from train", "error", "train", "must hold every class", fix, f"none of {', '.join(lacking)}")
     for split in ("val", "test"):
         missing = sorted(labels - inspection.classes(split), key=natural)
-        if missing and inspection.of(split):
+        if missing and inspection.split(split):
             rule = f"has no image of {', '.join(missing)}"
             fix = "Its metrics leave them out."
             yield Finding(f"absent from {split}", "warning", f"The {split} split", rule, fix)
@@ -51,7 +51,7 @@ def tiny(inspection: Inspection) -> Iterator[Finding]:
 
 def imbalance(inspection: Inspection) -> Iterator[Finding]:
     """A class with many times the training images of another."""
-    count = Counter(sample.label for sample in inspection.of("train"))
+    count = Counter(sample.label for sample in inspection.split("train"))
     if len(count) < 2:
         return
     (most, many), (least, few) = count.most_common()[0], count.most_common()[-1]

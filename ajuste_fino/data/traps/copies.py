@@ -76,6 +76,6 @@ def look_alikes(
 def _hashed(inspection: Inspection, split: str) -> list[Sample]:
     """The distinct images of a split that have a hash worth comparing."""
     distinct = {
-        s.sha256: s for s in inspection.of(split) if s.sha256 in inspection.infos and inspection.infos[s.sha256].comparable
+        s.sha256: s for s in inspection.split(split) if s.sha256 in inspection.infos and inspection.infos[s.sha256].comparable
     }
     return list(distinct.values())
