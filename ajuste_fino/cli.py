@@ -40,10 +40,8 @@ def main() -> None:
     try:
         _dispatch(sys.argv[1:])
         code = 0
-    except KeyboardInterrupt:
-        code = _report("Stopped. The features computed so far are kept; the next run goes on from them.", 130)
-    except SystemExit as stop:
-        code = _report("Stopped.", stop.code if isinstance(stop.code, int) else 1)
+    except (KeyboardInterrupt, SystemExit) as stop:
+        code = _report(" ".join(["Stopped.", *getattr(stop, "__notes__", [])]), _exit_code(stop))
     except Exception as error:
         code = _report(*_explained(error))
     leave(code)
@@ -107,6 +105,11 @@ def leave(code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _exit_code(stop: BaseException) -> int:
+    code = 130 if isinstance(stop, KeyboardInterrupt) else getattr(stop, "code", 1)
+    return code if isinstance(code, int) else 1
 
 
 def _explained(error: Exception) -> tuple[str, int]:

@@ -19,7 +19,7 @@ from ajuste_fino.features.cache import FOLDER
 from ajuste_fino.features.extractor import AtPrecision, Extraction, Extractor, identity
 from ajuste_fino.features.images import ImagePass
 from ajuste_fino.features.source import refuse_changed
-from ajuste_fino.files import cache_folder, fingerprint
+from ajuste_fino.files import fingerprint, writable_cache
 from ajuste_fino.store import FeatureRows, FeatureStore
 
 VERSION = 2  # of what a feature is: raise it when the same key would give other numbers
@@ -39,6 +39,7 @@ class CachedFeatures:
 
     workers: int = 0  # rows are read, not computed
     pixel_config: tuple[Preprocessing, LoaderConfig] | None
+    stop_note: str | None = "The features computed so far are kept; the next run goes on from them."
 
     def __init__(
         self,
@@ -54,7 +55,7 @@ class CachedFeatures:
         self.num_features: int = num_features or extractor.backbone.shape[0]
         self.pixel_config = (extractor.preprocessing, loading)
         self.augmentation = fingerprint(identity_of_views(augmentation))[:8]
-        self.store = FeatureStore(cache_folder() / FOLDER / fingerprint(space)[:32], extractor.backbone.shape, about=space)
+        self.store = FeatureStore(writable_cache() / FOLDER / fingerprint(space)[:32], extractor.backbone.shape, about=space)
         self.misses = 0
 
     def missing(self, contents: Sequence[str]) -> set[str]:
