@@ -35,6 +35,11 @@ class Ensemble(nn.Module):
         self.weights = nn.ParameterList(weights.values())
         self._one = (heads[0].to("meta"),)  # in a tuple: its own weights are none of this module's
 
+    @torch.no_grad()
+    def set_prior(self, shares: Tensor) -> None:
+        """As `Head.set_prior`, for each member."""
+        self.weights[-1].copy_(shares.log())
+
     def forward(self, x: Tensor) -> Tensor:
         return self.logits(x).log_softmax(2).logsumexp(0) - math.log(self.members)
 

@@ -33,7 +33,7 @@ BATCHES = (16, 64)
 def decode(paths, preprocessing):
     started = time.perf_counter()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        pixels = list(pool.map(lambda path: preprocessing(load_image(path, least=preprocessing.least)), paths))
+        pixels = list(pool.map(lambda path: preprocessing(load_image(path, preprocessing.min_size)), paths))
     return time.perf_counter() - started, torch.stack(pixels[:64])
 
 
@@ -99,7 +99,10 @@ def once(args, backbone, preprocessing, paths):
 
 def show(metrics, args, count):
     bare = metrics["bare decode"] + metrics["bare forward"]
-    print(f"{args.backbone}, {count} images, {args.device}, {torch.get_num_threads()} threads, median of {args.repeat}\n")
+    load = f"load of the machine at the end {os.getloadavg()[0]:.1f}"
+    print(
+        f"{args.backbone}, {count} images, {args.device}, {torch.get_num_threads()} threads, median of {args.repeat}, {load}\n"
+    )
     print("| | seconds | of bare decode + forward | peak MiB |\n|---|---|---|---|")
     peaks = {"first run": metrics["peak"], "cached rerun": metrics["peak again"]}
     for name in ("bare decode", "bare forward", "extraction", "first run", "cached rerun"):

@@ -45,6 +45,7 @@ def train_ensemble(
     torch.manual_seed(cfg.seed)
     members = Ensemble(head.shape, cfg.ensemble)
     members.standardise.load_state_dict(head.standardise.state_dict())
+    members.set_prior(learner.prior(manifest))
     members.to(device)
     counts = ensemble.bootstrap(cfg.ensemble, len(samples), cfg.seed)
     optimizer = learner.optimizer(members.parameters())

@@ -61,6 +61,10 @@ class Learner:
             return dataset, BalancedBatchSampler(targets, cfg.batch_size, cfg.seed, views)
         return dataset, EpochBatchSampler(len(samples), cfg.batch_size, cfg.seed, views)
 
+    def prior(self, manifest: Manifest) -> Tensor:
+        """(C,): how frequent each class is among the training images."""
+        return imbalance.shares(manifest.targets(manifest.split("train")), len(manifest.labels))
+
     def class_weights(self, manifest: Manifest) -> Tensor | None:
         """(C,), where every class is to count the same."""
         if self.cfg.imbalance == "none":
@@ -81,7 +85,7 @@ class Learner:
         head = Head(HeadShape(features.num_features, classes, **factories.head_shape(cfg.head)))
         if not (self.phase.trains_backbone and cfg.backbone.weights == "none"):  # features of random weights will change
             head.standardise.set(*statistics(features.features_of(manifest.split("train"))))
-        head.set_prior(imbalance.shares(manifest.targets(manifest.split("train")), classes))
+        head.set_prior(self.prior(manifest))
         classifier = Classifier(
             head,
             classes,

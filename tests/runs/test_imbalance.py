@@ -1,9 +1,12 @@
+from functools import partial
+
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
 from ajuste_fino import imbalance
 from ajuste_fino.data.order import BalancedBatchSampler
+from ajuste_fino.ensemble import Ensemble
 from ajuste_fino.files import read_csv
 from ajuste_fino.head import Head, HeadShape
 from tests.conftest import FAST, draw_folder
@@ -37,10 +40,14 @@ def test_the_sampler_draws_every_class_as_often_by_seed_and_epoch_alone():
 
 
 @pytest.mark.parametrize("hidden", [0, 8])
-def test_a_head_begins_with_the_classes_as_probable_as_they_are_frequent(hidden):
-    head = Head(HeadShape(6, 2, hidden=hidden)).eval()
+@pytest.mark.parametrize("make", [Head, partial(Ensemble, members=3)])
+def test_a_head_begins_with_the_classes_as_probable_as_they_are_frequent(make, hidden):
+    head = make(HeadShape(6, 2, hidden=hidden)).eval()
     head.set_prior(imbalance.shares(TARGETS, 2))
-    torch.testing.assert_close(head.layers[-1].bias.softmax(0), torch.tensor([0.9, 0.1]))
+    for name, parameter in head.named_parameters():
+        if parameter.shape[-2:] in ((2, hidden or 6),):  # the last layer's weights
+            parameter.data.zero_()
+    torch.testing.assert_close(head(torch.randn(4, 6)).softmax(1), torch.tensor([0.9, 0.1]).expand(4, 2))
 
 
 def test_each_way_trains_otherwise(cli, tmp_path):

@@ -241,7 +241,7 @@ def test_a_phase_has_its_own_epochs_and_rate(cli, photos, tmp_path):
         (["+callbacks.last.nonsense=1"], "is not accepted"),
         (
             ["logger.csv._target_=lightning.pytorch.loggers.WandbLogger"],
-            "must be a class of ajuste_fino.callbacks or lightning",
+            "must be a class of ajuste_fino.callbacks or",
         ),
         (["logger.csv._target_=lightning.pytorch.loggers.CSVLogger"], "must be ajuste_fino.callbacks.EpochCSVLogger"),
     ],

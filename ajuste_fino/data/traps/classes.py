@@ -57,7 +57,10 @@ def imbalance(inspection: Inspection) -> Iterator[Finding]:
     (most, many), (least, few) = count.most_common()[0], count.most_common()[-1]
     if many > IMBALANCE * few:
         rule = f"has {many} training images of {most} and {few} of {least}"
-        fix = "Look at test/macro_f1, which counts every class alike, rather than at the accuracy."
+        fix = (
+            "Look at macro F1, which counts every class alike, rather than at the accuracy; "
+            "imbalance=weights or imbalance=sampler finds more of the rare class."
+        )
         yield Finding("imbalance", "warning", "data.root", rule, fix)
 
 
