@@ -65,6 +65,11 @@ def nearest(word: str, known: list[str]) -> str:
     return f"Known: {', '.join(sorted(known))}."
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 image`, `3,000 images`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def preview(items: list[str], most: int = 10) -> str:
     """The first items, a line each, and how many more there are."""
     rest = [f"  … and {len(items) - most} more"] if len(items) > most else []

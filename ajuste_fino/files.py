@@ -72,7 +72,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file, restkey="", restval=""))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(str(path), f"cannot be read as a CSV in UTF-8 ({error})", fix="Check the file.") from error
+        raise UserError(str(path), f"cannot be read as a CSV in UTF-8 ({error})", fix="Save it as CSV in UTF-8.") from error
     return [{key: _plain(cell) for key, cell in row.items() if isinstance(cell, str)} for row in rows]
 
 

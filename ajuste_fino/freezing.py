@@ -45,6 +45,6 @@ class Frozen(nn.Module):
             hashes = f"SHA-256 {self.before[:16]}… before, {after[:16]}… after"
             raise AjusteFinoError(
                 f"The frozen backbone changed during the run: {hashes}. "
-                "The run is not to be trusted; some code wrote into the backbone's parameters or buffers."
+                "Do not trust this run; some code wrote into the backbone's parameters or buffers."
             )
         return after

@@ -26,7 +26,11 @@ def require_optuna() -> None:
         UserError: where that is so.
     """
     if find_spec("optuna") is None:
-        raise UserError("Optuna", "is needed for a search, and for the experiment design", fix="Install ajuste-fino[sweep].")
+        raise UserError(
+            "Optuna",
+            "is needed for a search and for lecture design",
+            fix="Install it with: pip install 'ajuste-fino[sweep]'.",
+        )
 
 
 def study(storage: Path | None, name: str) -> Study:
@@ -102,7 +106,7 @@ def check(space: Mapping[str, Any]) -> None:
         listed = isinstance(choice, list) and len(choice) > 0
         ranged = isinstance(choice, dict) and {"low", "high"} <= choice.keys() <= RANGE and _rises(choice)
         if not listed and not ranged:
-            rule = "must be a list of choices, or a range {low: …, high: …[, log: true][, step: …]} that rises"
+            rule = "must be a list of choices, or a range {low: …, high: …[, log: true][, step: …]} with low below high"
             raise UserError(f"space.{name}", rule, got=choice, fix="Change it.")
 
 

@@ -70,7 +70,7 @@ class Backbone(nn.Module):
     def __init__(self, net: nn.Module, spec: BackboneSpec, preprocessing: Mapping[str, Any], recording: Recording) -> None:
         super().__init__()
         if spec.pool not in GRIDS:
-            raise UserError("features.pool", "must be 1, 2 or 4", got=spec.pool, fix="1 is the mean of the map.")
+            raise UserError("features.pool", "must be 1, 2 or 4", got=spec.pool, fix="Pass 1 for the mean of the map.")
         self.blocks = [name for name in block_names(net, recording) if recording.calls[name].end <= recording.end(spec.layer)]
         self.spec, self.preprocessing, self.recording = spec, preprocessing, recording
         own_end = spec.layer is None and hasattr(net, "reset_classifier")  # which need not be the classifier's input

@@ -96,10 +96,9 @@ def load_into(net: nn.Module, state: dict[str, Tensor], classifier: str, source:
     missing = [n for n in expected if n not in fits and not n.endswith("num_batches_tracked")]
     lacking = [_why(n, expected, state) for n in missing if not _within(n, classifier)]
     if lacking:
-        fix = f"Is it a file for another architecture? Not there:\n{preview(lacking)}"
-        raise UserError(
-            f"backbone.weights={source}", "lack tensors of the network", got=f"{len(lacking)} of {len(expected)}", fix=fix
-        )
+        rule = f"lacks {len(lacking)} of the network's {len(expected)} tensors"
+        fix = f"Is it a file for another architecture? It lacks:\n{preview(lacking)}"
+        raise UserError(f"backbone.weights={source}", rule, fix=fix)
     load_tensors(net, fits, strict=False)
     left = [name for name in state if name not in expected]
     heads = [name for name in missing if _within(name, classifier)]

@@ -28,4 +28,4 @@ class NonFinite(Callback):
 
 def _refuse(loss: Tensor, where: str) -> None:
     if not torch.isfinite(loss):
-        raise Diverged(f"The loss is {float(loss)} at {where}; training stopped. A smaller optimizer.lr is the usual cure.")
+        raise Diverged(f"The loss is {float(loss)} at {where}; training stopped. A smaller optimizer.lr usually helps.")

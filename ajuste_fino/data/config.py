@@ -29,7 +29,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         if self.on_bad_image not in ("error", "skip"):
-            fix = "skip goes on without them."
+            fix = "Pass data.on_bad_image=skip to go on without them."
             raise UserError("data.on_bad_image", "must be error or skip", got=self.on_bad_image, fix=fix)
         if not (0 < self.val < 1 and 0 <= self.test < 1 and self.val + self.test < 1):
             fix, got = "Pass for example data.val=0.2 data.test=0.2.", f"{self.val}, {self.test}"

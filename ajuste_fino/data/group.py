@@ -91,8 +91,8 @@ def stratified_group_split(
     for unit, sample in zip(names, samples, strict=True):
         held[unit][sample.label] += 1
     if len(held) < len(shares):
-        fix = f"It takes one at least for each of {', '.join(shares)}."
-        raise UserError(KEY, "makes too few groups", got=len(held), fix=fix)
+        fix = f"The splits are {', '.join(shares)}; choose groups that are smaller."
+        raise UserError(KEY, "must give at least one group for each split", got=len(held), fix=fix)
     order = sorted(held, key=lambda unit: (-held[unit].total(), hashlib.sha256(f"{seed} {unit}".encode()).digest()))
     totals = Counter(sample.label for sample in samples)
     lack = {side: {label: share * totals[label] for label in totals} for side, share in shares.items()}

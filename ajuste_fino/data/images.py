@@ -66,7 +66,7 @@ def _refuse_empty(content: Content) -> NoReturn:
 
 def changed(bad: BadImage) -> UserError:
     """What a run says of an image that was good when it was checked."""
-    return UserError(str(bad), "changed since it was checked", fix="Start again when nothing writes there.")
+    return UserError(str(bad), "changed since it was checked", fix="Start again when nothing writes to the folder.")
 
 
 class Header(NamedTuple):

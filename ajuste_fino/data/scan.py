@@ -67,7 +67,7 @@ def _scan_folder(root: Path) -> ScanResult:
     if splits and len(splits) == len(folders):
         raise UserError(
             "data.root",
-            "has splits but none to train on",
+            "has splits but none for training",
             got=root,
             fix=f"Name one of its folders train, or pass data.root={folders[0]}.",
         )
@@ -134,7 +134,7 @@ def _sayable(name: str) -> bool:
 
 
 def _refuse_unreadable(error: OSError) -> None:
-    raise UserError(str(error.filename), f"cannot be read ({error.strerror})", fix="Mend its permissions or move it away.")
+    raise UserError(str(error.filename), f"cannot be read ({error.strerror})", fix="Change its permissions, or move it away.")
 
 
 def _files(folder: Path, root: Path, found: ScanResult) -> Iterator[Path]:
@@ -161,7 +161,7 @@ def _scan_csv(table: Path) -> ScanResult:
     labels: dict[str, str] = {}
     for number, row in enumerate(rows, start=2):
         if not row["file"] or not row["label"] or labels.setdefault(row["file"], row["label"]) != row["label"]:
-            fix = f"Line {number} has no file, no label or a second label for its file; one label an image is the rule."
+            fix = f"Line {number} has no file, no label or a second label for its file."
             raise UserError(str(table), "must give every file one label", fix=fix)
         split = split_named(row.get("split", ""), f"{table} line {number}")
         found.samples.append(Sample(ImageFile(table.parent / row["file"]), row["file"], row["label"], split))

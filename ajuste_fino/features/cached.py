@@ -107,7 +107,7 @@ class CachedFeatures:
 
     def warnings(self) -> list[str]:
         damaged = [path.name for path in self.store.damaged]
-        reason = "Damaged files in the feature cache, which are left out and computed again"
+        reason = "The feature cache has damaged files; their features are computed again"
         return [f"{reason}:\n{preview(damaged)}"] if damaged else []
 
 

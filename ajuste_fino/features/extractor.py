@@ -21,7 +21,7 @@ def resolve_precision(wanted: str, device: torch.device) -> str:
     An emulated bf16 is slower than fp32, tenfold on processors without AVX512-BF16 or AMX.
     """
     if wanted not in ("auto", "fp32", "bf16"):
-        raise UserError("features.precision", "must be auto, fp32 or bf16", got=wanted, fix="auto takes the faster one.")
+        raise UserError("features.precision", "must be auto, fp32 or bf16", got=wanted, fix="Pass auto for the faster one.")
     if wanted != "auto":
         return wanted
     if device.type == "cuda":

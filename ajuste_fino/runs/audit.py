@@ -15,7 +15,7 @@ from ajuste_fino.data.decoding import decode_all
 from ajuste_fino.data.inspection import Inspection, inspect_folder
 from ajuste_fino.data.sample import SPLITS
 from ajuste_fino.data.traps.finding import Finding
-from ajuste_fino.errors import UserError, preview
+from ajuste_fino.errors import UserError, counted, preview
 from ajuste_fino.files import cache_folder, write_json, write_text
 from ajuste_fino.runs.configuration import require_keys, validate_ranges
 from ajuste_fino.runs.console import WORKERS, progress, start_log, workers
@@ -91,5 +91,5 @@ def _show(inspection: Inspection | None, found: Sequence[Finding]) -> None:
 def _conclude(config: DataConfig, found: Sequence[Finding]) -> None:
     errors = [one.trap for one in found if one.level == "error"]
     if errors:
-        fix = f"Mend first: {', '.join(errors)}."
-        raise UserError(f"data.root={config.root}", f"has {len(errors)} traps that would stop training", fix=fix)
+        fix = f"Fix first: {', '.join(errors)}."
+        raise UserError(f"data.root={config.root}", f"has {counted(len(errors), 'problem')} that would stop training", fix=fix)

@@ -27,7 +27,7 @@ def require_possible(cfg: DictConfig, phase: Phase) -> None:
     require_cached_head("ensemble", cfg, phase)
     if cfg.head.engine is not None:
         fix = "Leave ensemble out, or take another head."
-        raise UserError("ensemble", "trains by automatic differentiation", got="head.engine", fix=fix)
+        raise UserError("ensemble", "needs a head without an engine of its own", got="head.engine", fix=fix)
 
 
 def train_ensemble(

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Column, Table
 
-from ajuste_fino.errors import Range
+from ajuste_fino.errors import Range, counted
 from ajuste_fino.features import cache as features
 from ajuste_fino.files import cache_folder
 from ajuste_fino.runs.configuration import require_keys, validate_ranges
@@ -29,9 +29,9 @@ def cache(cfg: DictConfig, out: Path) -> dict[str, Any]:
     if name == "prune":
         validate_ranges(cfg, {"limit_gb": Range(float, 0)})
         removed = features.prune(cfg.limit_gb * GIB)
-        log.info(f"Removed {len(removed)} files.")
+        log.info(f"Removed {counted(len(removed), 'file')}.")
     elif name == "compact":
-        log.info(f"There are {features.compact()} files fewer.")
+        log.info(f"The cache has {counted(features.compact(), 'file')} fewer.")
     return _show()
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from ajuste_fino.console import console, log, seconds_left
 from ajuste_fino.errors import Range
@@ -22,7 +22,7 @@ def progress(items: Iterable, total: int, what: str) -> Iterator:
     if not console.is_terminal:
         yield from _lines(items, total, what)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("left"))
+    columns = (TextColumn("{task.description}"), BarColumn(20), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("left"))
     with Progress(*columns, console=console, transient=True) as bars:
         yield from bars.track(items, total=total, description=what)
 
@@ -34,7 +34,7 @@ def _lines(items: Iterable, total: int, what: str) -> Iterator:
         now = time.monotonic()
         if now - said >= EVERY and done < total:
             said = now
-            log.debug(f"{what}: {done:,} of {total:,}, {seconds_left(done, total, now - begun)} left")
+            log.debug(f"{what}: {done / total:.0%}, {seconds_left(done, total, now - begun)} left")
 
 
 def start_log(path: Path | None = None) -> None:

@@ -67,7 +67,7 @@ def _require_matching_weights(cfg: DictConfig) -> None:
         fix = "Pass backbone.weights=none, or phases=full to go on from those weights."
         raise UserError("The phases", "begin from random weights (phases.start)", got=f"backbone.weights={weights}", fix=fix)
     if start not in ("any", "trained", "random"):
-        raise UserError("phases.start", "must be any, trained or random", got=start, fix="any takes both.")
+        raise UserError("phases.start", "must be any, trained or random", got=start, fix="Pass any for either.")
 
 
 def require_cached_head(key: str, cfg: DictConfig, phase: Phase) -> None:
@@ -135,7 +135,7 @@ def trainer(cfg: DictConfig) -> tuple[list[Make], list[Make], dict[str, Any]]:
     callbacks, loggers = (_named(cfg, group) for group in ("callbacks", "logger"))
     for key, there in (("callbacks.best", "best" in callbacks), ("logger.csv", "csv" in loggers)):
         if not there:
-            raise UserError(key, "must be there: the run goes on with what it writes", fix="Leave it as it is.")
+            raise UserError(key, "must be kept, because the run reads what it writes", fix="Leave it as it is.")
     if not issubclass(loggers["csv"].func, EpochCSVLogger):  # type: ignore[attr-defined]
         fix = "Give another logger a name of its own, as +logger.NAME._target_=…"
         raise UserError("logger.csv", "must be ajuste_fino.callbacks.EpochCSVLogger, whose file the run reads", fix=fix)

@@ -30,7 +30,7 @@ def _better(name: str) -> str:
     if best and here[best] > accuracy:
         return f" A better one is here: backbone={best} (ImageNet top-1 {here[best]:.1f} %)."
     if name == "embedded":
-        return " One that knows photographs: ajuste-fino fetch backbone=mobilenet_v2, then train backbone=mobilenet_v2."
+        return " One that knows photographs: ajuste-fino fetch backbone=mobilenet_v2."
     return ""
 
 

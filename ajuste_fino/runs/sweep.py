@@ -62,7 +62,7 @@ def _close(out: Path, study: Any, run: Any) -> dict[str, Any]:
     """Write the table and the plot of all trials; train the best once more, and test it."""
     done = [trial for trial in study.trials if trial.value is not None]
     if not done:
-        raise AjusteFinoError("Not one trial came to an end: all diverged. Search smaller values of optimizer.lr.")
+        raise AjusteFinoError("All trials diverged. Search smaller values of optimizer.lr.")
     best = study.best_trial
     header = ("trial", "val/accuracy", *best.params)
     write_csv(
@@ -115,9 +115,9 @@ def _validate(cfg: DictConfig, space: Mapping[str, Any]) -> None:
     known = keys("train")
     for key in space:
         if key in OWN or key == "trust":
-            raise UserError(f"space.{key}", "is not for a trial to choose", fix="Leave it out.")
+            raise UserError(f"space.{key}", "cannot be searched", fix="Leave it out.")
         if key not in known:
-            raise UserError(f"space.{key}", "is no key of train", fix=nearest(key, known))
+            raise UserError(f"space.{key}", "is not a key of train", fix=nearest(key, known))
         if key == "seed" or key.startswith("data."):
             fix = "Search what is trained, not what it is judged by."
             raise UserError(f"space.{key}", "would let the trials be judged by other images", fix=fix)

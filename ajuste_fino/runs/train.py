@@ -111,7 +111,7 @@ def _validate(cfg: DictConfig, out: Path) -> tuple[DataConfig, Phase]:
     require_keys(cfg)
     validate_ranges(cfg, RANGES)
     if cfg.features.mode not in ("cached", "live"):
-        raise UserError("features.mode", "must be cached or live", got=cfg.features.mode, fix="cached is faster.")
+        raise UserError("features.mode", "must be cached or live", got=cfg.features.mode, fix="Pass cached; it is faster.")
     if cfg.imbalance not in imbalance.WAYS:
         fix = nearest(str(cfg.imbalance), list(imbalance.WAYS))
         raise UserError("imbalance", "must be none, weights or sampler", got=cfg.imbalance, fix=fix)

@@ -51,8 +51,8 @@ def test_slow_work_without_a_terminal_says_how_far_it_is(monkeypatch, capsys):
     console.start_log()
     assert list(console.progress(range(5), 5, "Reading files")) == [0, 1, 2, 3, 4]
     assert capsys.readouterr().err.splitlines() == [
-        "Reading files: 2 of 5, 9 s left",
-        "Reading files: 4 of 5, 3 s left",
+        "Reading files: 40%, 9 s left",
+        "Reading files: 80%, 3 s left",
     ]
 
 

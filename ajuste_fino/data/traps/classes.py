@@ -45,8 +45,9 @@ def tiny(inspection: Inspection) -> Iterator[Finding]:
     count = Counter(sample.label for sample in inspection.samples)
     ones = [label for label in inspection.labels if count[label] == 1]
     if ones:
-        rule = f"has one image only of {', '.join(ones)}"
-        yield Finding("one-image classes", "warning", "data.root", rule, "Nothing can be learnt or tested from one.")
+        rule = f"has only one image of {', '.join(ones)}"
+        fix = "Add images, or remove the class: one image cannot serve training and test."
+        yield Finding("one-image classes", "warning", "data.root", rule, fix)
 
 
 def imbalance(inspection: Inspection) -> Iterator[Finding]:

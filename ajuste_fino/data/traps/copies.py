@@ -7,6 +7,7 @@ from ajuste_fino.data.inspection import Inspection
 from ajuste_fino.data.near import close_pairs, hash_rows, hash_similarity
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.traps.finding import Finding
+from ajuste_fino.errors import counted
 
 BITS = 20  # of 256 that may differ; 99 of 100 images scaled and compressed anew stay below
 
@@ -21,7 +22,7 @@ def leaks(inspection: Inspection) -> Iterator[Finding]:
             groups[sample.group].setdefault(sample.split, sample.file)
     found = [" = ".join(places.values()) for places in splits.values() if len(places) > 1]
     if found:
-        fix = "Keep one of each, or the metrics say nothing:"
+        fix = "Keep one of each, or the metrics will be too good:"
         rule = "has the same image in two splits"
         yield Finding("copies across splits", "error", "data.root", rule, fix, f"{len(found)} of them", found)
     parted = [f"{group}: {', '.join(places.values())}" for group, places in groups.items() if len(places) > 1]
@@ -39,10 +40,8 @@ def within(inspection: Inspection) -> Iterator[Finding]:
         places[sample.sha256, sample.split].append(sample.file)
     found = [" = ".join(files) for files in places.values() if len(files) > 1]
     if found:
-        fix = "Each counts as often as it is there:"
-        yield Finding(
-            "copies within a split", "warning", "data.root", f"has {len(found)} images more than once", fix, files=found
-        )
+        rule, fix = f"has {counted(len(found), 'image')} more than once", "Each counts as often as it is there:"
+        yield Finding("copies within a split", "warning", "data.root", rule, fix, files=found)
 
 
 def near(inspection: Inspection) -> Iterator[Finding]:
@@ -68,8 +67,8 @@ def look_alikes(
     alike = [(others[a], train[b], likeness) for a, b, likeness in pairs if others[a].sha256 != train[b].sha256]
     found = [f"{one.file} ≈ {other.file} ({likeness:.2f})" for one, other, likeness in alike]
     if found:
-        rule = f"has {len(found)} pairs of images that look the same ({trap})"
-        fix = "Where they are the same, keep one of each, under its right label, or the metrics are too good:"
+        rule = f"has {counted(len(found), 'pair')} of images that look the same ({trap})"
+        fix = "If they are the same, keep one of each, under the right label, or the metrics will be too good:"
         yield Finding(trap, "warning", "data.root", rule, fix, files=found)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ajuste_fino.data.inspection import Inspection
 from ajuste_fino.data.traps.finding import Finding
+from ajuste_fino.errors import counted
 
 SUFFIXES = {
     "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
@@ -65,7 +66,7 @@ def disguised(inspection: Inspection) -> Iterator[Finding]:
             "disguised formats",
             "warning",
             "data.root",
-            f"has {len(files)} files of another format than their name says",
+            f"has {counted(len(files), 'file')} of another format than the name says",
             fix,
             files=files,
         )
@@ -80,12 +81,12 @@ def odd_modes(inspection: Inspection) -> Iterator[Finding]:
     usual = max(by_mode, key=lambda mode: len(by_mode[mode]), default=None)
     files = [f"{mode}: {len(names)}, such as {names[0]}" for mode, names in by_mode.items() if mode != usual]
     if files:
-        fix = "All become RGB by the rules of the user guide; a mode that goes with a class gives the class away:"
+        fix = "All become RGB by the rules of the user guide; where a mode goes with a class, it gives the class away:"
         yield Finding(
             "odd modes",
             "note",
             "data.root",
-            f"has {len(by_mode)} kinds of images, the most of mode {usual}",
+            f"has images of {len(by_mode)} modes, most of them {usual}",
             fix,
             files=files,
         )
@@ -106,15 +107,15 @@ def odd_sizes(inspection: Inspection) -> Iterator[Finding]:
         if not middle / 4 <= min(width, height) <= middle * 8 or max(width, height) > 4 * min(width, height)
     ]
     if odd:
-        fix = "They become as large as all others; of a strip longer than 4 to 1 most networks see the middle alone:"
-        rule = f"has {len(odd)} images of unusual sizes, the middle one's shorter side being {middle} px"
+        fix = "They are resized like all others; of a strip longer than 4 to 1 most networks see only the middle:"
+        rule = f"has {counted(len(odd), 'image')} of unusual size; the median of the shorter sides is {middle} px"
         yield Finding("odd sizes", "note", "data.root", rule, fix, files=odd)
 
 
 def unknown(inspection: Inspection) -> Iterator[Finding]:
     """Images that the given split file does not name."""
     if inspection.unknown:
-        rule = f"does not name {len(inspection.unknown)} images"
+        rule = f"does not name {counted(len(inspection.unknown), 'image')}"
         fix = "They are left out:"
         yield Finding(
             "not in the split file", "warning", f"data.split={inspection.config.split}", rule, fix, files=inspection.unknown
