@@ -20,7 +20,7 @@ def own_class(target: str, base: type, trusted: Sequence[str], key: str) -> type
     package = home.partition(".")[0]
     if not package or package not in trusted:
         fix = f"To use a class of your own, pass trust=[{package or 'PACKAGE'}]."
-        raise UserError(key, "must name a class of a package that you trust", got=target, fix=fix)
+        raise UserError(key, "must name a class of a package that is trusted", got=target, fix=fix)
     try:
         found = getattr(import_module(home), name)
     except Exception as error:  # whatever its import runs into

@@ -127,9 +127,9 @@ def test_the_verb_reads_the_test_split_once_and_goes_on(photos, cli, tmp_path):
     ("key", "said"),
     [
         ("space.head.hidden=3", "space.head.hidden must be a list of choices"),
-        ("+space.foo=[1]", "space.foo is no key of train"),
+        ("+space.foo=[1]", "space.foo is not a key of train"),
         ("+space.data.val=[0.1,0.2]", "would let the trials be judged by other images"),
-        ("+space.out=[a,b]", "space.out is not for a trial to choose"),
+        ("+space.out=[a,b]", "space.out cannot be searched"),
         ("~space.optimizer +space.optimizer=[adam,nope]", "optimizer must be one of"),
         ("trials=0", "trials"),
         ("foo=1", "The key foo is unknown to sweep"),

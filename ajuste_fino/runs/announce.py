@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 from ajuste_fino.runs.console import log, start_log
 
 SENTENCES: dict[str, Callable[[DictConfig], str]] = {
-    "train": lambda cfg: f"Training on {_data(cfg)}, backbone {cfg.backbone.name}, at most {cfg.epochs} epochs",
+    "train": lambda cfg: f"Training on {_data(cfg)}, backbone {cfg.backbone.name}, epochs={cfg.epochs}",
     "sweep": lambda cfg: f"Searching with {cfg.trials} trials on {_data(cfg)}, backbone {cfg.backbone.name}",
     "audit": lambda cfg: f"Looking for what is wrong with {_data(cfg)}",
     "evaluate": lambda cfg: f"Evaluating {_given(cfg, 'run')} on {_given(cfg, 'data.root', 'its own test split')}",

@@ -104,7 +104,7 @@ def test_columns_that_cannot_be(people):
 
 
 def test_too_few_groups(people):
-    with pytest.raises(UserError, match="makes too few groups; got 2"):
+    with pytest.raises(UserError, match="at least one group for each split; got 2"):
         load_manifest(DataConfig(people, group=r"^(a|b)/"), 0, no_progress)
 
 

@@ -61,7 +61,7 @@ WRONG = [
     (["photos/train/a/1.png", "photos/test/a/2.png"], "lies above the splits"),
     (["train/a/1.png", "other/b/1.png"], "side by side"),
     (["train/a/1.png", "val/a/1.png", "valid/a/1.png"], "two folders for one split"),
-    (["valid/a/1.png", "test/a/1.png"], "splits but none to train on"),
+    (["valid/a/1.png", "test/a/1.png"], "splits but none for training"),
     (["1.png"], "must hold images"),
     (["a/notes.txt"], "hold no file that ends in"),
 ]

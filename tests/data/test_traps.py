@@ -119,7 +119,7 @@ TRAPS = [
     (lambda root: (root / "1" / "notes.txt").touch(), "files that are no images", "error", "cannot", ["notes.txt"]),
     (disguised, "disguised formats", "warning", "another format", ["1/really.jpg: PNG"]),
     (lambda root: (root / "3").mkdir(), "empty classes", "error", "none of 3", []),
-    (lonely, "one-image classes", "warning", "one image only of 3", []),
+    (lonely, "one-image classes", "warning", "only one image of 3", []),
     (lonely, "absent from val", "warning", "no image of 3", []),
     (hidden, "hidden entries", "warning", "hidden", [".ipynb_checkpoints", "1/._00.png"]),
     (lambda root: (root / "readme.md").touch(), "stray files", "warning", "no class folder", ["readme.md"]),
@@ -141,9 +141,9 @@ TRAPS = [
         "once",
         ["x.png"],
     ),
-    (many, "imbalance", "warning", "macro_f1", []),
-    (strip, "odd sizes", "note", "unusual sizes", ["strip.png: 400 × 40", "tiny.png"]),
-    (transparent, "odd modes", "note", "mode RGB", ["RGBA: 1, such as 1/clear.png", "CMYK"]),
+    (many, "imbalance", "warning", "macro F1", []),
+    (strip, "odd sizes", "note", "of unusual size", ["strip.png: 400 × 40", "tiny.png"]),
+    (transparent, "odd modes", "note", "most of them RGB", ["RGBA: 1, such as 1/clear.png", "CMYK"]),
 ]
 
 

@@ -23,7 +23,7 @@ def test_errors_are_exit_code_two_and_the_file_has_all(cli, photos, tmp_path):
     code, out, err = cli("audit", f"data.root={photos}", f"out={tmp_path / 'o'}", "workers=0")
     assert code == 2
     assert "undecodable files" in out
-    assert "1 traps that would stop training" in err
+    assert "1 problem that would stop training" in err
     findings = json.loads((tmp_path / "o" / "audit.json").read_text())["findings"]
     assert len(next(one for one in findings if one["trap"] == "undecodable files")["files"]) == 30
 
