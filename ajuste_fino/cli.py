@@ -40,12 +40,13 @@ def main() -> None:
     try:
         _dispatch(sys.argv[1:])
         code = 0
-    except KeyboardInterrupt:
-        code = _report("Stopped. The features computed so far are kept; the next run goes on from them.", 130)
+    except KeyboardInterrupt as stop:
+        code = _report(_with_notes("Stopped.", stop), 130)
     except SystemExit as stop:
-        code = _report("Stopped.", stop.code if isinstance(stop.code, int) else 1)
+        code = _report(_with_notes("Stopped.", stop), stop.code if isinstance(stop.code, int) else 1)
     except Exception as error:
-        code = _report(*_explained(error))
+        message, code = _explained(error)
+        _report(_with_notes(message, error), code)
     leave(code)
 
 
@@ -60,7 +61,7 @@ def _dispatch(arguments: list[str]) -> None:
     config, rest = (name, rest) if not verb.names else _named(name, verb, rest)
     from ajuste_fino.runs.command import execute
 
-    execute(config, rest, verb.several, lambda: _function(verb))
+    execute(config, rest, verb.several, lambda: _function(verb), verb.words)
 
 
 def _named(name: str, verb: Verb, arguments: list[str]) -> tuple[str, list[str]]:
@@ -107,6 +108,12 @@ def leave(code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _with_notes(message: str, error: BaseException) -> str:
+    """The message, and what whoever kept something on the way out has noted."""
+    notes = getattr(error, "__notes__", [])
+    return " ".join([f"{message.removesuffix('.')}.", *notes]) if notes else message
 
 
 def _explained(error: Exception) -> tuple[str, int]:

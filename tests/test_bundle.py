@@ -55,7 +55,7 @@ def test_every_flipped_bit_is_seen(copy):
 @pytest.mark.parametrize("name", ["model.safetensors", "bundle.json", "SHA256SUMS"])
 def test_a_part_that_is_missing_is_told(copy, name):
     (copy / name).unlink()
-    with pytest.raises(UserError, match=f"must be a run folder or a bundle|{name} is not as it was written"):
+    with pytest.raises(UserError, match=f"must be a run folder, a bundle|{name} is not as it was written"):
         bundle.read(copy)
 
 

@@ -104,7 +104,7 @@ def test_views_are_the_plain_one_and_others_and_the_same_live(extractor, samples
     assert np.array_equal(rows[slice(0, count)], all_of(live_of(extractor), samples).numpy())
     assert not np.allclose(rows[slice(0, count)], rows[slice(count, 2 * count)], atol=1e-2)
     again = [
-        features for features, _ in live_of(extractor).images.features(samples, EpochBatchSampler(count, 8)) if len(features)
+        batch.features for batch in live_of(extractor).images.features(samples, EpochBatchSampler(count, 8)) if batch.positions
     ]
     assert len(torch.cat(again)) == count
     more = cached_of(extractor)
