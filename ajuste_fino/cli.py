@@ -40,13 +40,10 @@ def main() -> None:
     try:
         _dispatch(sys.argv[1:])
         code = 0
-    except KeyboardInterrupt as stop:
-        code = _report(_with_notes("Stopped.", stop), 130)
-    except SystemExit as stop:
-        code = _report(_with_notes("Stopped.", stop), stop.code if isinstance(stop.code, int) else 1)
+    except (KeyboardInterrupt, SystemExit) as stop:
+        code = _report(" ".join(["Stopped.", *getattr(stop, "__notes__", [])]), _exit_code(stop))
     except Exception as error:
-        message, code = _explained(error)
-        _report(_with_notes(message, error), code)
+        code = _report(*_explained(error))
     leave(code)
 
 
@@ -110,10 +107,9 @@ def leave(code: int) -> None:
     os._exit(code)
 
 
-def _with_notes(message: str, error: BaseException) -> str:
-    """The message, and what whoever kept something on the way out has noted."""
-    notes = getattr(error, "__notes__", [])
-    return " ".join([f"{message.removesuffix('.')}.", *notes]) if notes else message
+def _exit_code(stop: BaseException) -> int:
+    code = 130 if isinstance(stop, KeyboardInterrupt) else getattr(stop, "code", 1)
+    return code if isinstance(code, int) else 1
 
 
 def _explained(error: Exception) -> tuple[str, int]:

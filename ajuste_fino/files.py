@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from ajuste_fino.console import note_if_stopped
 from ajuste_fino.errors import UserError
 
 
@@ -80,11 +81,8 @@ def growing_csv(path: Path, header: Sequence[str]) -> Iterator[Callable[[Sequenc
                 raise
 
         write(header)
-        try:
+        with note_if_stopped(f"{part} has the rows so far."):
             yield write
-        except BaseException as error:
-            error.add_note(f"{part} has the rows so far.")
-            raise
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
@@ -127,7 +125,7 @@ def writable(key: str, value: str | os.PathLike[str]) -> Path:
     """
     path = Path(value).expanduser().absolute()
     if path.exists() and not path.is_file():
-        raise UserError(key, "must be a file", got=value, fix="Pass the name of a file in that folder.")
+        raise UserError(key, "must be the name of a file", got=value or "an empty text", fix="Pass one, such as table.csv.")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         fix = f"Make the folder {path.parent}, or pass another." if not path.parent.exists() else "Pass another."
         raise UserError(key, "must be a file in a folder that can be written to", got=value, fix=fix)

@@ -38,8 +38,12 @@ class ModelCard:
     @property
     def results(self) -> dict[str, str]:
         """The metrics worth showing, those that are known."""
-        known = {name: self.metrics[key] for key, name in METRICS.items() if isinstance(self.metrics.get(key), int | float)}
-        return {name: f"{value:.4g}" for name, value in known.items()}
+        known = [(key, name, self.metrics[key]) for key, name in METRICS.items() if self.metrics.get(key) is not None]
+        return {name: f"{value:.4g}{self._interval(key)}" for key, name, value in known}
+
+    def _interval(self, key: str) -> str:
+        limits = [self.metrics.get(f"{key}_{end}") for end in ("low", "high")]
+        return f" ({limits[0]:.3f} to {limits[1]:.3f})" if None not in limits else ""
 
     def line(self) -> str:
         accuracy = [f"; {name} {value}" for name, value in self.results.items() if name.endswith("accuracy")]

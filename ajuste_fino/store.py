@@ -179,5 +179,3 @@ class FeatureStore:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.flush()
-        if error is not None:
-            error.add_note("The features computed so far are kept; the next run goes on from them.")

@@ -4,7 +4,7 @@
 |---|---|
 | the path of a file | the image in it, whatever its name |
 | the path of a folder | every file below it whose name is an image's, in the order in which people count |
-| a path with `*`, `?` or `[…]` that no file has for its name | what matches, as in a shell; `**` for folders below as well |
+| a path with `*`, `?` or `[…]` that no file has for its name | what matches, as in a shell; hidden files do not |
 | `bytes`, `bytearray`, `memoryview` | the image file whose content they are |
 | a file object opened as binary | its content, from where it stands to its end |
 | a PIL image | the image |
@@ -67,7 +67,7 @@ def _as_list(found: Source | list[Source]) -> list[Source]:
 
 def _from_path(text: str, name: str) -> Source | list[Source]:
     if not text:
-        raise UserError(name, "must name an image", got="an empty text", fix=TAKEN)
+        raise UserError(name, "must name an image", got="an empty text", fix="Pass a file, a folder or a pattern.")
     path = Path(text).expanduser()
     if path.exists():
         return _from_folder(path, name) if path.is_dir() else ImageFile(existing(name, path))
@@ -76,7 +76,7 @@ def _from_path(text: str, name: str) -> Source | list[Source]:
         raise UserError(name, "must be on this machine", got=got, fix="Download it first, and pass its path or its bytes.")
     if not glob.has_magic(text):
         return ImageFile(existing(name, text))
-    matches = sorted(glob.glob(str(path), recursive=True), key=natural)  # noqa: PTH207  # Path.glob takes no absolute ones
+    matches = sorted(glob.glob(str(path)), key=natural)  # noqa: PTH207  # Path.glob takes no absolute ones
     if not matches:
         raise UserError(name, "must match at least one file", got=text, fix="Check the folder and the ending.")
     found = (one for match in matches for one in (images_below(Path(match)) if Path(match).is_dir() else [Path(match)]))
@@ -100,7 +100,7 @@ def _from_file_object(file: Any, name: str) -> ImageBytes:
 
 def _from_tensor(values: Tensor, name: str) -> Image.Image:
     if values.ndim != 3 or values.shape[0] not in (1, 3) or 0 in values.shape:
-        fix = "Pass RGB, or one channel of grey; of a batch pass list(x)."
+        fix = "Channels come first, as after x.permute(2, 0, 1); of a batch pass list(x)."
         raise UserError(name, "must be a tensor (3, H, W) or (1, H, W)", got=tuple(values.shape), fix=fix)
     values = values.detach().cpu()
     plain = values.float() if values.dtype == torch.bfloat16 else values  # NumPy has no bfloat16
@@ -109,7 +109,7 @@ def _from_tensor(values: Tensor, name: str) -> Image.Image:
 
 def _from_array(values: np.ndarray, name: str) -> Image.Image:
     if not (values.ndim == 2 or (values.ndim == 3 and values.shape[2] == 3)) or 0 in values.shape:
-        fix = "Pass RGB, channels last, or grey; of a batch pass list(x)."
+        fix = "Channels come last, as after x.transpose(1, 2, 0); of a batch pass list(x)."
         raise UserError(name, "must be an array (H, W, 3) or (H, W)", got=values.shape, fix=fix)
     return _image(values, name)
 
@@ -123,6 +123,6 @@ def _image(values: np.ndarray, name: str) -> Image.Image:
             raise UserError(name, "must be floats in [0, 1]", got=f"{values.dtype} from {low:g} to {high:g}", fix=fix)
         values = (values * 255).round().astype(np.uint8)
     if values.dtype != np.uint8:
-        fix = "Convert it, as by x.astype('uint8') where it holds 0 … 255."
+        fix = "Convert it to uint8 where it holds 0 … 255."
         raise UserError(name, "must be uint8, or floats in [0, 1]", got=str(values.dtype), fix=fix)
     return Image.fromarray(np.ascontiguousarray(values))

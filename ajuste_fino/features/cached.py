@@ -40,6 +40,7 @@ class CachedFeatures:
 
     workers: int = 0  # rows are read, not computed
     pixel_config: tuple[Preprocessing, LoaderConfig] | None
+    stop_note: str | None = "The features computed so far are kept; the next run goes on from them."
 
     def __init__(
         self,

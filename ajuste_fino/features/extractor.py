@@ -84,7 +84,7 @@ def _to_255(pixels: Tensor, size: int) -> Tensor:
     if pixels.dtype == torch.uint8:
         return pixels
     if not pixels.is_floating_point():
-        fix = "Convert them, as by x.to(torch.uint8) where they are 0 … 255."
+        fix = "Convert them to uint8 where they are 0 … 255."
         raise UserError("pixels", "must be uint8, or floats in [0, 1]", got=pixels.dtype, fix=fix)
     if pixels.numel() and not (pixels.min() >= 0 and pixels.max() <= 1):  # as are numbers that are none
         fix = "Divide by 255 where they are 0 … 255; do not normalise by mean and deviation, which is done here."

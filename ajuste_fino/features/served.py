@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from PIL import Image
 
+from ajuste_fino.console import note_if_stopped
 from ajuste_fino.data.hashing import hash_each
 from ajuste_fino.data.images import BadImage, Content
 from ajuste_fino.data.loading import ImageDataset, LoaderConfig, PlainView
@@ -39,6 +40,8 @@ def _cached(images: Sequence[Content], extractor: Extractor, loading: LoaderConf
     good = {n: one for n, one in enumerate(hashed) if isinstance(one, Sample)}
     yield FeatureBatch(torch.empty(0), [], {n: one for n, one in enumerate(hashed) if isinstance(one, BadImage)})
     place = list(good)
-    for batch in CachedFeatures(extractor, Augmentation(), loading).batches(list(good.values())):
-        bad = {place[position]: one for position, one in batch.bad.items()}
-        yield FeatureBatch(batch.features, [place[position] for position in batch.positions], bad)
+    source = CachedFeatures(extractor, Augmentation(), loading)
+    with note_if_stopped(source.stop_note):
+        for batch in source.batches(list(good.values())):
+            bad = {place[position]: one for position, one in batch.bad.items()}
+            yield FeatureBatch(batch.features, [place[position] for position in batch.positions], bad)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from ajuste_fino.errors import UserError
 from ajuste_fino.runs.configuration import literal, quoted
 
 
@@ -14,8 +15,10 @@ def protect(arguments: Sequence[str], flags: Collection[str]) -> list[str]:
 def gather(overrides: Sequence[str], key: str, known: Collection[str]) -> list[str]:
     """Put all bare words, and all values of the key itself, into one value: `run=r images=['a.jpg','b.jpg']`.
 
-    A word is bare that holds no `=`, that has a `/` before its first `=`, or that names a file,
-    unless a key of the verb stands before its first `=`: a file `top=3.jpg` is written `./top=3.jpg`.
+    A word is bare that holds no `=`, that has a `/` before its first `=`, or that is the name of a file.
+
+    Raises:
+        UserError: where a word is a file as well as a key with its value, as `top=3.jpg` is.
     """
     bare = [_is_bare(one, known) for one in overrides]
     values = [
@@ -33,4 +36,6 @@ def _is_bare(word: str, known: Collection[str]) -> bool:
     before, sign, _ = word.partition("=")
     if not sign or "/" in before:
         return True
-    return before.lstrip("+~") not in known and Path(word).exists()
+    if Path(word).exists() and before.lstrip("+~") in known:
+        raise UserError(word, "is a file here, and a key with its value", fix=f"Write ./{word} for the file.")
+    return Path(word).exists()
