@@ -198,6 +198,13 @@ def test_images_as_bare_words(run, cli, tmp_path, monkeypatch, name):
     assert [row["file"] for row in read_csv(tmp_path / "t.csv")] == [str(tmp_path / name), str(tmp_path / "plain.png")]
 
 
+def test_more_words_than_a_name_has_letters(run, cli, tmp_path):
+    path = run[0].parent / "photos" / "1" / "00.png"
+    for words in ([path] * 70, [f"images=[{','.join([str(path)] * 70)}]"]):
+        assert cli("predict", f"run={run[0]}", f"csv={tmp_path / 't.csv'}", *words)[0] == 0
+        assert len(read_csv(tmp_path / "t.csv")) == 70
+
+
 def test_pixels_are_what_the_extractor_takes(run):
     model, images = run[1], run[0].parent / "photos" / "1"
     pixels = model.pixels(images)

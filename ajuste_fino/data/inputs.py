@@ -34,7 +34,7 @@ from ajuste_fino.errors import UserError
 from ajuste_fino.files import existing
 
 Source = Content | Image.Image
-ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:")
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:[^/]*/[^,]*,")
 TAKEN = "Pass a path, bytes, a file object, a PIL image, an array, a tensor, or a list of these."
 
 
@@ -68,12 +68,16 @@ def _as_list(found: Source | list[Source]) -> list[Source]:
 def _from_path(text: str, name: str) -> Source | list[Source]:
     if not text:
         raise UserError(name, "must name an image", got="an empty text", fix="Pass a file, a folder or a pattern.")
-    path = Path(text).expanduser()
-    if path.exists():
-        return _from_folder(path, name) if path.is_dir() else ImageFile(existing(name, path))
+    path, shown = Path(text).expanduser(), text if len(text) < 80 else f"{text[:80]}…"
     if ADDRESS.match(text):
-        got = text if len(text) < 80 else f"{text[:80]}…"
-        raise UserError(name, "must be on this machine", got=got, fix="Download it first, and pass its path or its bytes.")
+        raise UserError(name, "must be on this machine", got=shown, fix="Download it first, and pass its path or its bytes.")
+    try:
+        there = path.exists()
+    except OSError as error:
+        fix = "Pass the content of a file as bytes."
+        raise UserError(name, f"must be an existing path ({error.strerror})", got=shown, fix=fix) from error
+    if there:
+        return _from_folder(path, name) if path.is_dir() else ImageFile(existing(name, path))
     if not glob.has_magic(text):
         return ImageFile(existing(name, text))
     matches = sorted(glob.glob(str(path)), key=natural)  # noqa: PTH207  # Path.glob takes no absolute ones

@@ -1,15 +1,14 @@
 """Bare words on the command line of `predict`, which are images: `predict run=… photos/*.jpg`."""
 
 from collections.abc import Collection, Sequence
-from pathlib import Path
 
 from ajuste_fino.errors import UserError
-from ajuste_fino.runs.configuration import literal, quoted
+from ajuste_fino.runs.configuration import is_path, literal, quoted
 
 
 def protect(arguments: Sequence[str], flags: Collection[str]) -> list[str]:
     """A file whose name begins with a dash gets `./` before it, unless it is called as a flag is."""
-    return [f"./{one}" if one.startswith("-") and one not in flags and Path(one).exists() else one for one in arguments]
+    return [f"./{one}" if one.startswith("-") and one not in flags and is_path(one) else one for one in arguments]
 
 
 def gather(overrides: Sequence[str], key: str, known: Collection[str]) -> list[str]:
@@ -36,6 +35,6 @@ def _is_bare(word: str, known: Collection[str]) -> bool:
     before, sign, _ = word.partition("=")
     if not sign or "/" in before:
         return True
-    if Path(word).exists() and before.lstrip("+~") in known:
+    if is_path(word) and before.lstrip("+~") in known:
         raise UserError(word, "is a file here, and a key with its value", fix=f"Write ./{word} for the file.")
-    return Path(word).exists()
+    return is_path(word)

@@ -91,6 +91,7 @@ REFUSED = [
     ("https://example.org/a.jpg", "must be on this machine"),
     ("s3://bucket/a.jpg", "must be on this machine"),
     ("data:image/png;base64," + "A" * 999, "must be on this machine.{0,200}$"),
+    ("iVBORw0KGgo" * 99, "must be an existing path .{0,200}Pass the content of a file as bytes"),
     (io.StringIO("text"), "must be read as bytes; got str"),
     (PIXELS.astype(int), "must be uint8, or floats in .0, 1.; got int64"),
     (PIXELS > 9, "got bool"),
