@@ -5,7 +5,11 @@
 >>> clf.predict("new.jpg").label                       # doctest: +SKIP
 """
 
+import os
 from typing import Any
+
+# Threads that wait for work by spinning take the cores from whoever else computes; torch reads this when it is imported
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __all__ = ["fine_tune", "load"]
 

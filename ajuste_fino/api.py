@@ -22,8 +22,7 @@ def fine_tune(root: str | os.PathLike[str] | None = None, /, **keys: Any) -> Pre
     """
     data = ["data=digits"] if root is None else ["data=folder", f"data.root={literal(os.fspath(root))}"]
     cfg = compose("train", [*data, *(f"{key}={literal(value)}" for key, value in keys.items())])
-    out = Path(cfg.out).expanduser()
-    metrics = train(cfg, out)
-    model = load(out, cfg.trainer.accelerator, list(cfg.trust))
+    metrics = train(cfg, Path(cfg.out).expanduser())
+    model = load(Path(cfg.out).expanduser(), cfg.trainer.accelerator, list(cfg.trust))
     model.metrics = metrics
     return model

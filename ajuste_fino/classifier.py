@@ -36,7 +36,8 @@ class Classifier(pl.LightningModule):
             they are features already. Parts of it that are `Frozen` are not trained.
         optimizer: parameters → optimizer.
         schedule: optimizer → schedule, stepped once an epoch.
-        loss: logits (N, C), classes (N,) → their mean cross-entropy.
+        loss: logits (N, C), classes (N,) → their mean cross-entropy, in training.
+        val_loss: the same in validation, where it is another.
         engine: computes loss and gradients of the head in place of `loss` and autograd; how far its gradients are from
             autograd's is measured on the first batch of each epoch and logged as `train/gradient_difference`.
         lr: the head's learning rate; None: the optimizer's.
@@ -56,11 +57,12 @@ class Classifier(pl.LightningModule):
         engine: Engine | None = None,
         lr: float | None = None,
         backbone_lr_mult: float = 1.0,
+        val_loss: Loss | None = None,
     ) -> None:
         super().__init__()
         self.head, self.body = head, body or nn.Identity()
         self.optimizer, self.schedule, self.loss, self.engine = optimizer, schedule, loss, engine
-        self.lr, self.backbone_lr_mult = lr, backbone_lr_mult
+        self.lr, self.backbone_lr_mult, self.loss_of_val = lr, backbone_lr_mult, val_loss or loss
         self.train_loss, self.val_loss = (MeanMetric(nan_strategy="disable") for _ in range(2))  # a NaN must be seen
         self.val_metrics = metrics(num_classes).clone(prefix="val/")
 
@@ -84,25 +86,25 @@ class Classifier(pl.LightningModule):
         return engine(layers, inputs, y)
 
     def on_train_epoch_end(self) -> None:
-        self._log_epoch("train/loss", self.train_loss)
+        """Log once an epoch: `self.log` at every step would take longer than the step of a small head."""
+        self.log("train/loss", self.train_loss.compute())
+        self.train_loss.reset()
         if self.engine is not None:
             self.log("train/gradient_difference", self.gap)
+        self.log_dict(self.validation)
 
     def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
         x, y = batch
         logits = self(x)
         self.val_metrics.update(logits, y)
-        self.val_loss.update(self.loss(logits, y), len(y))
+        self.val_loss.update(self.loss_of_val(logits, y), len(y))
 
     def on_validation_epoch_end(self) -> None:
-        self._log_epoch("val/loss", self.val_loss)
-        self.log_dict(self.val_metrics.compute())
+        """Give the metrics to checkpoints and early stopping; the loggers get them with those of training."""
+        self.validation = {"val/loss": self.val_loss.compute(), **self.val_metrics.compute()}
+        self.log_dict(self.validation, logger=False)
+        self.val_loss.reset()
         self.val_metrics.reset()
-
-    def _log_epoch(self, name: str, metric: MeanMetric) -> None:
-        """Log once an epoch: `self.log` at every step would take longer than the step of a small head."""
-        self.log(name, metric.compute())
-        metric.reset()
 
     def configure_optimizers(self) -> Any:
         """One group of parameters for the head, one for what is trained of the body, each with its own learning rate."""

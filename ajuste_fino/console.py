@@ -1,11 +1,21 @@
 """The terminal, for messages and progress alike: what is written to it by one does not tear the other."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
+log = logging.getLogger("ajuste_fino")  # info and above are for everybody; debug is progress, for `log.txt` and for pipes
+
+
+def seconds_left(done: int, total: int, seconds: float) -> str:
+    """How long the rest takes when it goes on as before: `45 s`, `3 min 20 s`, `2 h 10 min`."""
+    left = round(seconds * (total - done) / max(done, 1))
+    if left < 60:
+        return f"{left} s"
+    return f"{left // 60} min {left % 60} s" if left < 3600 else f"{left // 3600} h {left % 3600 // 60} min"
 
 
 @contextmanager

@@ -53,6 +53,7 @@ def write_json(path: Path, value: object) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+SET_CACHE = "Set XDG_CACHE_HOME to a folder that can be written."
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -135,7 +136,25 @@ def writable(key: str, value: str | os.PathLike[str]) -> Path:
 def cache_folder() -> Path:
     """`$XDG_CACHE_HOME/ajuste_fino`, or `~/.cache/ajuste_fino` where that is not set."""
     root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "ajuste_fino"
+    try:
+        return (Path(root) if root else Path.home() / ".cache") / "ajuste_fino"
+    except RuntimeError as error:  # no HOME, and no entry for this user
+        raise UserError("The cache folder", "needs a home folder, and there is none", fix=SET_CACHE) from error
+
+
+def writable_cache() -> Path:
+    """`cache_folder()`, made if need be.
+
+    Raises:
+        UserError: where nothing can be written there.
+    """
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise UserError("The cache folder", f"cannot be written ({error.strerror})", got=folder, fix=SET_CACHE) from error
 
 
 def existing(key: str, value: str | os.PathLike[str]) -> Path:

@@ -1,7 +1,7 @@
 """The new fully connected head: standardise → dropout → linear [→ relu → dropout → linear]."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -75,6 +75,16 @@ class Head(nn.Module):
             layers += [layers_of.Linear(width, shape.hidden), layers_of.ReLU(), layers_of.Dropout(shape.hidden_dropout)]
             width = shape.hidden
         self.layers = nn.Sequential(*layers, layers_of.Linear(width, shape.num_classes))
+
+    @torch.no_grad()
+    def set_prior(self, shares: Tensor) -> None:
+        """Begin with the classes as probable as they are frequent: the last layer's bias is the logarithm of `shares`, (C,).
+
+        Otherwise the first epochs are spent on learning what could be counted.
+        Source: Lin, Goyal, Girshick, He and Dollár, "Focal Loss for Dense Object Detection", ICCV 2017, section 3.3.
+        """
+        last: Any = self.layers[-1]
+        last.bias.copy_(shares.log())
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(self.standardise(x))

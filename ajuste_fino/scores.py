@@ -40,12 +40,31 @@ def read_predictions(path: Path, labels: Sequence[str]) -> tuple[Tensor, Tensor]
     return torch.tensor([number[r["predicted"]] for r in rows]), torch.tensor([number[r["label"]] for r in rows])
 
 
+def wilson(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
+    """The interval in which an accuracy lies with 95 % confidence, when `right` of `count` independent images are right.
+
+    Source: Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", *JASA* 22, 1927.
+    """
+    share, spread = right / count, z * z / count
+    middle = (share + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * (share * (1 - share) / count + spread / (4 * count)) ** 0.5
+    return max(middle - half, 0.0), min(middle + half, 1.0)
+
+
 def score(path: Path, labels: Sequence[str]) -> dict[str, float]:
-    """Accuracy, macro F1, and each class's precision, recall and F1, from a table of predictions."""
+    """The metrics of a table of predictions.
+
+    Accuracy with its 95 % interval, the accuracy of the one label that is right most often (`majority_accuracy`), macro F1,
+    and of each class its precision, recall, F1 and number of images (`support/CLASS`).
+    """
     predicted, true = read_predictions(path, labels)
-    scores = {name: float(value) for name, value in metrics(len(labels))(predicted, true).items()}
+    support = true.bincount(minlength=len(labels))
+    low, high = wilson(int((predicted == true).sum()), len(true))
+    scores: dict[str, float] = {"images": len(true), "accuracy_low": low, "accuracy_high": high}
+    scores["majority_accuracy"] = int(support.max()) / len(true)
+    scores |= {name: float(value) for name, value in metrics(len(labels))(predicted, true).items()}
     by_class = {"precision": MulticlassPrecision, "recall": MulticlassRecall, "f1": MulticlassF1Score}
     for name, metric in by_class.items():
         values = metric(len(labels), average="none")(predicted, true).tolist()
         scores |= {f"{name}/{label}": value for label, value in zip(labels, values, strict=True)}
-    return scores
+    return scores | {f"support/{label}": n for label, n in zip(labels, support.tolist(), strict=True)}

@@ -68,7 +68,7 @@ def search(
         study.sampler = TPESampler(seed=(seed * 1_000_003 + trial.number) % 2**32)  # read when values are suggested, just below
         try:
             values = {name: _suggested(trial, name, choice) for name, choice in space.items()}
-            study.tell(trial, objective(values, trial.number))
+            study.tell(trial, objective(values, trial.number + 1))
         except Diverged:
             study.tell(trial, state=TrialState.PRUNED)
         except BaseException:

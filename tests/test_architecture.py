@@ -9,8 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "ajuste_fino"
 TIERS = [
-    {"errors", "verbs", "console"},
-    {"files", "implementation", "memory", "phases"},
+    {"errors", "verbs", "console", "threads"},
+    {"files", "implementation", "imbalance", "memory", "phases"},
     {"trust"},
     {"store", "data", "backbone", "head", "scratch"},
     {"freezing", "scores", "ensemble", "bundle_files", "model_card"},

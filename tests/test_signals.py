@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM, sent to a real process."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,6 +8,8 @@ import sys
 import time
 
 import pytest
+
+from ajuste_fino import load
 
 TRAIN = ["-m", "ajuste_fino", "train", "data=folder", "epochs=100000", "patience=100000", "backbone.weights=none", "workers=0"]
 
@@ -33,6 +36,10 @@ def test_while_training(photos, tmp_path, number, code):
     assert "Traceback" not in text
     assert (out / "checkpoints" / "last.ckpt").exists()
     assert not [name for name in os.listdir(out / "checkpoints") if name.endswith(".tmp")]
+    assert f"ajuste-fino predict run={out}" in text
+    assert load(out).predict(next(photos.rglob("*.png"))).label in ("1", "2", "10")
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["stopped"] and metrics["frozen/unchanged"]
 
 
 def test_while_libraries_are_imported(photos, tmp_path):

@@ -91,9 +91,9 @@ class Backbone(nn.Module):
         """Return which part of which network this is, as plain values."""
         return self.spec.to_dict()
 
-    def adopt(self, tail: nn.Module) -> None:
-        """Copy the trained tensors of a tail back into this backbone."""
-        if tail is not self:
+    def adopt(self, tail: nn.Module | None) -> None:
+        """Copy the trained tensors of a tail, where there is one, back into this backbone."""
+        if tail is not None and tail is not self:
             self.net.load_state_dict(tail[0].net.state_dict(), strict=False)  # type: ignore[index]
 
     @torch.no_grad()

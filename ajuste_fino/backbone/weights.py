@@ -147,3 +147,13 @@ def cached_weights(name: str) -> Path | None:
         return None
     file = Path(torch.hub.get_dir()) / "checkpoints" / models.get_model_weights(name).DEFAULT.url.rpartition("/")[2]
     return file if file.is_file() else None
+
+
+def published_accuracy(name: str) -> float:
+    """Return the top-1 accuracy on ImageNet, in %, of a torchvision network's published weights; 0 where there are none."""
+    from torchvision import models
+
+    if name not in models.list_models(module=models):
+        return 0.0
+    metrics = models.get_model_weights(name).DEFAULT.meta["_metrics"]
+    return float(metrics["ImageNet-1K"]["acc@1"])

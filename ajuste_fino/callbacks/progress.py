@@ -1,22 +1,24 @@
-"""One bar for the whole training: the epoch, the metrics of the last validation, the time left at most."""
+"""How far training is: a bar on a terminal, else a line an epoch, which the log file has in any case."""
 
+import time
 from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ajuste_fino.console import console
+from ajuste_fino.console import console, log, seconds_left
 
 
 class ProgressBar(Callback):
     """Counts steps over all epochs; early stopping can only make it shorter. Ctrl-C stops it."""
 
     def __init__(self) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), TextColumn("left at most"))
+        columns = (TextColumn("{task.description}"), BarColumn(10), TimeRemainingColumn(), TextColumn("left at most"))
         self.progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.begun = time.monotonic()
         self.progress.start()
         self.task = self.progress.add_task("Training", total=(trainer.max_epochs or 0) * int(trainer.num_training_batches))
 
@@ -24,9 +26,11 @@ class ProgressBar(Callback):
         self.progress.advance(self.task)
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        metrics = ", ".join(f"{name[4:]} {trainer.callback_metrics[name]:.3f}" for name in ("val/loss", "val/accuracy"))
-        what = f"Training, epoch {trainer.current_epoch + 1} of {trainer.max_epochs}, validation {metrics}"
+        done, total = trainer.current_epoch + 1, trainer.max_epochs or 0
+        loss, accuracy = (trainer.callback_metrics[name] for name in ("val/loss", "val/accuracy"))
+        what = f"Epoch {done} of {total}: validation loss {loss:.3f}, accuracy {accuracy:.3f}"
         self.progress.update(self.task, description=what)
+        log.debug(f"{what}; {seconds_left(done, total, time.monotonic() - self.begun)} left at most")
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self.progress.stop()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ajuste_fino.files import cache_folder
+from ajuste_fino.files import writable_cache
 
 SIDE = 8  # px; the source's own size
 
@@ -18,7 +18,7 @@ def digits_folder() -> Path:
     Source: UCI Machine Learning Repository, Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, 1998), as
     `sklearn.datasets.load_digits` ships it: 8 × 8 pixels of 17 grey levels.
     """
-    folder = cache_folder() / "digits"
+    folder = writable_cache() / "digits"
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".digits.", dir=folder.parent))

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ajuste_fino.console import log
 from ajuste_fino.data.images import Header
-from ajuste_fino.files import cache_folder, write_text
+from ajuste_fino.errors import UserError
+from ajuste_fino.files import cache_folder, writable_cache, write_text
 
 RULES = 2  # of load_image and ImageInfo: raise it when they change, and every image is decoded anew
 SIDE = 16  # of the hash: 16 × 16 bits
@@ -76,8 +78,14 @@ class ImageInfoCache:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Save, also after Ctrl-C or an error, so that no image has to be decoded again."""
-        if len(self._infos) > self._before:
+        """Save, also after Ctrl-C or an error, so that no image has to be decoded again; without a cache it will be."""
+        if len(self._infos) == self._before:
+            return
+        try:
+            writable_cache()
+        except UserError as error:
+            log.warning(f"{error} Until then each image is checked anew in every run.")
+        else:
             self._infos = {**dict(_lines(_path())), **self._infos}  # another run may have saved meanwhile
             write_text(_path(), "".join(_line(content, info) for content, info in sorted(self._infos.items())))
 

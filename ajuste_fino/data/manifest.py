@@ -72,23 +72,23 @@ def load_eval(config: DataConfig, workers: int, progress: Progress) -> Manifest:
     return Manifest.of(replace(inspection, samples=samples), traps.FILES)
 
 
-def load_test_split(table: Path, root: Path, workers: int, progress: Progress) -> Manifest:
-    """The test split that a run wrote to its `split.csv`, each image still the one it was.
+def load_split(table: Path, name: str, root: Path, workers: int, progress: Progress) -> Manifest:
+    """One split of those that a run wrote to its `split.csv`, each image still the one it was.
 
     Raises:
         UserError: where it is empty, or an image is missing or changed.
     """
-    rows = [row for row in read_csv(table) if row.get("split") == "test"]
+    rows = [row for row in read_csv(table) if row.get("split") == name]
     if not rows:
-        raise UserError(str(table), "sets no test split aside", fix="Pass data.root=FOLDER with images to evaluate by.")
+        raise UserError(str(table), f"has no {name} split", fix="Pass data.root=FOLDER with images to evaluate on.")
     base = root if root.is_dir() else root.parent
-    given = [Sample(ImageFile(base / row["file"]), row["file"], row["label"], "test") for row in rows]
+    given = [Sample(ImageFile(base / row["file"]), row["file"], row["label"], name) for row in rows]
     samples, missing = hash_files(given, workers, progress)
     before = {row["file"]: row["sha256"] for row in rows}
     changed = [BadImage(s.file, "not the image it was") for s in samples if s.sha256 != before[s.file]]
     bad = {s: reason for d in decode_all(samples, workers, progress, strict=True) for s, reason in d.bad.items()}
     undecodable = [BadImage(s.file, bad[s.sha256]) for s in samples if s.sha256 in bad]
     if wrong := missing + changed + undecodable:
-        fix = f"Bring them back, or pass data.root=FOLDER with images to evaluate by:\n{preview([str(one) for one in wrong])}"
-        raise UserError("data.root", f"holds {len(wrong)} of {len(rows)} files that cannot be evaluated by", fix=fix)
+        fix = f"Bring them back, or pass data.root=FOLDER with images to evaluate on:\n{preview([str(one) for one in wrong])}"
+        raise UserError("data.root", f"holds {len(wrong)} of {len(rows)} files that cannot be evaluated on", fix=fix)
     return Manifest(samples, sorted({s.label for s in samples}, key=natural), [], [])

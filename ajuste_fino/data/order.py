@@ -1,7 +1,7 @@
 """In which order samples are read, as batches of positions: decided by seed and epoch alone."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -33,7 +33,22 @@ class EpochBatchSampler(Sampler[list[int]]):
         key = hashlib.sha256(f"order {self.seed} {self.epoch}".encode()).digest()
         generator = torch.Generator().manual_seed(int.from_bytes(key[:8], "big", signed=True))
         view = torch.randint(self.views, (self.count,), generator=generator)
-        return torch.randperm(self.count, generator=generator) + view * self.count
+        return self._order(generator) + view * self.count
+
+    def _order(self, generator: torch.Generator) -> Tensor:
+        return torch.randperm(self.count, generator=generator)
+
+
+class BalancedBatchSampler(EpochBatchSampler):
+    """As many positions an epoch as there are samples, drawn with replacement so that every class is as frequent."""
+
+    def __init__(self, targets: Sequence[int], batch_size: int, seed: int, views: int = 1) -> None:
+        super().__init__(len(targets), batch_size, seed, views)
+        classes = torch.tensor(targets)
+        self.shares = 1 / classes.bincount()[classes]
+
+    def _order(self, generator: torch.Generator) -> Tensor:
+        return torch.multinomial(self.shares, self.count, replacement=True, generator=generator)
 
 
 class SubsetBatchSampler(EpochBatchSampler):

@@ -120,7 +120,7 @@ def _scan_classes(root: Path, base: Path, split: str, found: ScanResult) -> None
             found.outside.append(folder.relative_to(root).as_posix())
         for path in _files(folder, root, found):
             file = path.relative_to(root).as_posix()
-            if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root.resolve()):
                 found.outside.append(file)
             if path.suffix.lower() in SUFFIXES and _sayable(file):
                 found.samples.append(Sample(ImageFile(path), file, folder.name, split))

@@ -20,7 +20,7 @@ from ajuste_fino.features.extractor import AtPrecision, Extraction, Extractor, i
 from ajuste_fino.features.images import ImagePass
 from ajuste_fino.features.ordered import in_order
 from ajuste_fino.features.source import FeatureBatch, refuse_changed
-from ajuste_fino.files import cache_folder, fingerprint
+from ajuste_fino.files import fingerprint, writable_cache
 from ajuste_fino.store import FeatureRows, FeatureStore
 
 VERSION = 2  # of what a feature is: raise it when the same key would give other numbers
@@ -56,7 +56,7 @@ class CachedFeatures:
         self.num_features: int = num_features or extractor.backbone.shape[0]
         self.pixel_config = (extractor.preprocessing, loading)
         self.augmentation = fingerprint(identity_of_views(augmentation))[:8]
-        self.store = FeatureStore(cache_folder() / FOLDER / fingerprint(space)[:32], extractor.backbone.shape, about=space)
+        self.store = FeatureStore(writable_cache() / FOLDER / fingerprint(space)[:32], extractor.backbone.shape, about=space)
         self.misses = 0
 
     def missing(self, contents: Sequence[str]) -> set[str]:

@@ -19,6 +19,7 @@ class LiveFeatures:
     """A `FeatureSource` that passes images through the whole backbone whenever they are needed."""
 
     pixel_config: tuple[Preprocessing, LoaderConfig] | None = None
+    stop_note: str | None = None
 
     def __init__(
         self, extractor: Extractor, augmentation: Augment, loading: LoaderConfig, num_features: int | None = None

@@ -28,6 +28,7 @@ class FeatureSource(Protocol):
     num_features: int
     workers: int
     pixel_config: tuple[Preprocessing, LoaderConfig] | None
+    stop_note: str | None  # for whoever stops `extract`
 
     def missing(self, contents: Sequence[str]) -> Collection[str]:
         """The contents whose pixels `extract` wants."""

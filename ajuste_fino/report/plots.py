@@ -23,7 +23,7 @@ def save(figure: Figure, path: Path) -> None:
 
 def column(rows: list[dict[str, str]], name: str) -> tuple[list[int], list[float]]:
     """Epochs, from 1, and the values of a column of `metrics.csv`, where it has any."""
-    pairs = [(int(row["epoch"]) + 1, float(row[name])) for row in rows if row.get(name)]
+    pairs = [(int(row["epoch"]), float(row[name])) for row in rows if row.get(name)]
     return [epoch for epoch, _ in pairs], [value for _, value in pairs]
 
 
@@ -46,8 +46,12 @@ def learning_curves(table: Path, path: Path, best_epoch: int) -> None:
     save(figure, path)
 
 
-def confusion(predicted: Sequence[int], true: Sequence[int], labels: Sequence[str], path: Path) -> None:
-    """Rows are the true classes, columns the predicted; the shade is the share of the row, the number the count."""
+def confusion(predicted: Sequence[int], true: Sequence[int], labels: Sequence[str], path: Path, split: str) -> None:
+    """Rows are the true classes, columns the predicted; the shade is the share of the row, the number the count.
+
+    Args:
+        split: what the images are, for the title.
+    """
     count = [[0] * len(labels) for _ in labels]
     for p, t in zip(predicted, true, strict=True):
         count[t][p] += 1
@@ -68,5 +72,5 @@ def confusion(predicted: Sequence[int], true: Sequence[int], labels: Sequence[st
     axes.set_yticks(range(len(labels)), names)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    axes.set_title(f"{sum(count[n][n] for n in range(len(labels)))} of {len(true)} right")
+    axes.set_title(f"{split}: {sum(count[n][n] for n in range(len(labels)))} of {len(true)} right")
     save(figure, path)

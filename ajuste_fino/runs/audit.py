@@ -35,12 +35,12 @@ def audit(cfg: DictConfig, out: Path) -> dict[str, Any]:
     """
     require_keys(cfg)
     validate_ranges(cfg, RANGES)
-    require_empty(out)
+    require_empty(out, cfg)
     start_log()
     config = data_config(cfg)
     inspection, found = inspect(config, workers(cfg.workers))
     report = {"root": str(config.root), **_counts(inspection), "findings": [one.metadata() for one in found]}
-    create_run_dir(out)
+    out = create_run_dir(out, cfg)
     write_text(out / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
     write_json(out / "audit.json", report)
     _show(inspection, found)

@@ -17,7 +17,7 @@ from ajuste_fino.head import Head
 from ajuste_fino.phases import Phase
 from ajuste_fino.runs.console import log, progress
 from ajuste_fino.runs.factories import require_cached_head
-from ajuste_fino.runs.learner import Learner
+from ajuste_fino.runs.learner import Fitted, Learner
 
 
 def require_possible(cfg: DictConfig, phase: Phase) -> None:
@@ -31,15 +31,16 @@ def require_possible(cfg: DictConfig, phase: Phase) -> None:
 
 
 def train_ensemble(
-    learner: Learner, manifest: Manifest, features: FeatureSource, head: Head, epochs: int, device: torch.device
+    learner: Learner, manifest: Manifest, features: FeatureSource, fitted: Fitted, device: torch.device
 ) -> tuple[Head | Ensemble, dict[str, Any]]:
-    """With `ensemble=T` train T heads of the given head's shape, for as many epochs as it was; else return the head.
+    """With `ensemble=T` train T heads of the fitted head's shape, for as many epochs as it was; else return that head.
 
     How long to train was chosen on the validation split with the one head; the members need no split of their own, since
     their out-of-bag error is that of images that they did not see.
     """
     cfg, samples = learner.cfg, manifest.split("train")
-    if cfg.ensemble is None:
+    head, epochs = fitted.head, fitted.epoch
+    if cfg.ensemble is None or fitted.stopped is not None:
         return head, {}
     torch.manual_seed(cfg.seed)
     members = Ensemble(head.shape, cfg.ensemble)
@@ -47,7 +48,9 @@ def train_ensemble(
     members.to(device)
     counts = ensemble.bootstrap(cfg.ensemble, len(samples), cfg.seed)
     optimizer = learner.optimizer(members.parameters())
-    ensemble.fit(members, _epochs(learner, manifest, features, epochs), counts, optimizer, learner.schedule(optimizer).step)
+    weights = learner.class_weights(manifest) if cfg.imbalance == "weights" else None
+    weighted = counts if weights is None else counts * weights[manifest.targets(samples)]
+    ensemble.fit(members, _epochs(learner, manifest, features, epochs), weighted, optimizer, learner.schedule(optimizer).step)
     if not all(bool(parameter.isfinite().all()) for parameter in members.parameters()):
         raise Diverged(f"The ensemble's weights are not finite after {epochs} epochs. Pass a smaller optimizer.lr.")
     members.cpu()

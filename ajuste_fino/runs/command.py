@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino.errors import UserError
 from ajuste_fino.runs import multirun
+from ajuste_fino.runs.announce import announce
 from ajuste_fino.runs.configuration import compose, keys, refuse_additions
 from ajuste_fino.runs.words import gather, protect
 
@@ -65,6 +66,7 @@ def execute(config: str, arguments: Sequence[str], several: bool, load: Callable
         )
     else:
         cfg = _compose(config, overrides, flags.config_dir)
+        announce(config, cfg)
         load()(cfg, Path(cfg.out).expanduser())
 
 

@@ -3,38 +3,72 @@
 import logging
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ajuste_fino.console import console
+from ajuste_fino.console import console, log, seconds_left
 from ajuste_fino.errors import Range
 
 WORKERS = Range(int, 0, 64, optional=True)
 MOST_WORKERS = 8  # each holds some batches in memory, and few backbones are faster than eight
-log = logging.getLogger("ajuste_fino")
+EVERY = 5.0  # seconds between two lines of progress where there is no terminal
 
 
 def progress(items: Iterable, total: int, what: str) -> Iterator:
-    """Shows how far it is and how long it still takes; Ctrl-C stops it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("left"))
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+    """Show how far it is and how long it still takes: a bar on a terminal, else a line every few seconds. Ctrl-C stops it."""
+    if not console.is_terminal:
+        yield from _lines(items, total, what)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("left"))
+    with Progress(*columns, console=console, transient=True) as bars:
         yield from bars.track(items, total=total, description=what)
 
 
+def _lines(items: Iterable, total: int, what: str) -> Iterator:
+    begun = said = time.monotonic()
+    for done, item in enumerate(items, start=1):
+        yield item
+        now = time.monotonic()
+        if now - said >= EVERY and done < total:
+            said = now
+            log.debug(f"{what}: {done:,} of {total:,}, {seconds_left(done, total, now - begun)} left")
+
+
 def start_log(path: Path | None = None) -> None:
-    """Messages go to the screen and, where a path is given, from now on into a run's `log.txt`; an earlier one is closed."""
-    log.setLevel(logging.INFO)
+    """Show messages on the screen; with a path, write a run's `log.txt`, too, from the first message on.
+
+    Without a path a new log begins, and the file of an earlier one is closed.
+    """
+    said = [record for handler in log.handlers if isinstance(handler, _Waiting) for record in handler.records]
+    log.setLevel(logging.DEBUG)
     log.propagate = False
     for handler in log.handlers[:]:
         log.removeHandler(handler)
         handler.close()
-    log.addHandler(_Screen())
-    if path:
-        file = logging.FileHandler(path, encoding="utf-8")
-        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        log.addHandler(file)
+    log.addHandler(_Screen(logging.INFO if console.is_terminal else logging.DEBUG))
+    log.addHandler(_file(path, said) if path else _Waiting())
+
+
+def _file(path: Path, said: Iterable[logging.LogRecord]) -> logging.Handler:
+    file = logging.FileHandler(path, encoding="utf-8")
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    for record in said:
+        file.handle(record)
+    return file
+
+
+class _Waiting(logging.Handler):
+    """Keeps what is said before the run has a folder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
 
 
 class _Screen(logging.Handler):

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from ajuste_fino.backbone import Backbone, build
+from ajuste_fino.callbacks import EpochCSVLogger
 from ajuste_fino.classifier import Engine, Loss
 from ajuste_fino.data.transforms import Augment, Augmentation
 from ajuste_fino.errors import UserError, nearest
@@ -135,6 +136,9 @@ def trainer(cfg: DictConfig) -> tuple[list[Make], list[Make], dict[str, Any]]:
     for key, there in (("callbacks.best", "best" in callbacks), ("logger.csv", "csv" in loggers)):
         if not there:
             raise UserError(key, "must be there: the run goes on with what it writes", fix="Leave it as it is.")
+    if not issubclass(loggers["csv"].func, EpochCSVLogger):  # type: ignore[attr-defined]
+        fix = "Give another logger a name of its own, as +logger.NAME._target_=…"
+        raise UserError("logger.csv", "must be ajuste_fino.callbacks.EpochCSVLogger, whose file the run reads", fix=fix)
     for name, make in callbacks.items():
         given = make.keywords  # type: ignore[attr-defined]
         if "dirpath" in given or (name == "best" and (given.get("filename") != "best" or given.get("save_top_k", 1) != 1)):

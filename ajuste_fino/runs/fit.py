@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -9,7 +10,10 @@ import torch
 from omegaconf import DictConfig
 
 from ajuste_fino.callbacks.checkpoints import AtomicCheckpointIO
+from ajuste_fino.data.module import DataModule
+from ajuste_fino.predict import device
 from ajuste_fino.runs import factories
+from ajuste_fino.threads import flops_of_step, threads_for
 
 EXPECTED = (  # what Lightning warns of, and why it may
     ".*does not have many workers.*",  # features are read, not decoded
@@ -23,11 +27,15 @@ class Fit:
     """A Trainer as the configuration wants it; wrong callbacks and loggers are refused when this is made."""
 
     def __init__(self, cfg: DictConfig) -> None:
-        self.epochs, self.seed = cfg.epochs, cfg.seed
+        self.epochs, self.seed, self.batch_size = cfg.epochs, cfg.seed, cfg.batch_size
+        self.on_cpu = device(cfg.trainer.accelerator).type == "cpu"
         self.callbacks, self.loggers, self.arguments = factories.trainer(cfg)
 
-    def __call__(self, classifier: pl.LightningModule, module: pl.LightningDataModule, out: Path) -> int:
-        """Train, then load the epoch of the lowest validation loss; returns its number, from 1."""
+    def __call__(self, classifier: pl.LightningModule, module: DataModule, out: Path) -> tuple[int, BaseException | None]:
+        """Train, then load the epoch of the lowest validation loss; return its number, from 1.
+
+        Where Ctrl-C or SIGTERM stopped the training after an epoch was kept, that is returned as well.
+        """
         for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero"):
             logging.getLogger(name).setLevel(logging.WARNING)
         trainer = pl.Trainer(
@@ -43,20 +51,33 @@ class Fit:
             log_every_n_steps=1,  # metrics are logged by epoch; a larger number only brings a warning
             **self.arguments,
         )
+        threads = self._threads(classifier, module)
         torch.manual_seed(self.seed)  # dropout's masks, whatever was drawn before
-        _run(trainer, classifier, module)
-        best = torch.load(out / "checkpoints" / "best.ckpt", weights_only=True)
+        with threads:
+            stopped = _run(trainer, classifier, module)
+        path = out / "checkpoints" / "best.ckpt"
+        if stopped is not None and not path.is_file():
+            raise stopped
+        best = torch.load(path, weights_only=True)
         classifier.load_state_dict(best["state_dict"], strict=False)
-        return int(best["epoch"]) + 1
+        return int(best["epoch"]) + 1, stopped
+
+    def _threads(self, classifier: pl.LightningModule, module: DataModule) -> AbstractContextManager[None]:
+        """As many threads as a step can employ; beside a GPU as many as there are."""
+        if not self.on_cpu:
+            return nullcontext()
+        example, _ = module.train[0][[0]]
+        return threads_for(flops_of_step(classifier, example, self.batch_size))
 
 
-def _run(trainer: pl.Trainer, classifier: pl.LightningModule, module: pl.LightningDataModule) -> None:
+def _run(trainer: pl.Trainer, classifier: pl.LightningModule, module: DataModule) -> BaseException | None:
+    """Train; return what stopped it."""
     with warnings.catch_warnings():
         for message in EXPECTED:
             warnings.filterwarnings("ignore", message=message)
         try:
             trainer.fit(classifier, module)
-        except SystemExit as stop:
-            if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning turns Ctrl-C into exit code 1
-                raise KeyboardInterrupt from stop
-            raise
+        except (KeyboardInterrupt, SystemExit) as stop:
+            # Lightning turns Ctrl-C into exit code 1
+            return stop.__context__ if isinstance(stop.__context__, KeyboardInterrupt) else stop
+    return None

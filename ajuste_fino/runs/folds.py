@@ -13,6 +13,7 @@ from ajuste_fino.data.folds import folds
 from ajuste_fino.data.manifest import Manifest
 from ajuste_fino.features import FeatureSource
 from ajuste_fino.phases import Phase
+from ajuste_fino.runs import factories
 from ajuste_fino.runs.console import log
 from ajuste_fino.runs.factories import require_cached_head
 from ajuste_fino.runs.learner import Learner
@@ -23,6 +24,13 @@ def require_possible(cfg: DictConfig, phase: Phase) -> None:
     """Refuse to cross-validate a run that trains on images."""
     if cfg.data.folds is not None:
         require_cached_head("data.folds", cfg, phase)
+
+
+def possible(cfg: DictConfig, manifest: Manifest) -> int:
+    """The number of images that `data.folds` would judge the head on; 0 where it was given or cannot be."""
+    if cfg.data.folds is not None or cfg.features.mode != "cached" or factories.phases(cfg)[0].trains_backbone:
+        return 0
+    return len(manifest.split("train") + manifest.split("val"))
 
 
 def cross_validate(learner: Learner, manifest: Manifest, features: FeatureSource, out: Path) -> dict[str, Any]:
@@ -36,10 +44,13 @@ def cross_validate(learner: Learner, manifest: Manifest, features: FeatureSource
         return {}
     found: dict[str, Any] = {}
     parts = folds(manifest.split("train") + manifest.split("val"), cfg.data.folds, cfg.data.val, cfg.seed)
-    for number, samples in enumerate(parts):
+    for number, samples in enumerate(parts, start=1):
+        log.debug(f"Fold {number} of {cfg.data.folds}")
         one = replace(manifest, samples=samples)
-        head, _ = learner.fit(one, features, learner.data_module(one, features), out / "folds" / str(number))
-        predicted = probabilities(head, features.features_of(one.split("test")))
+        fitted = learner.fit(one, features, learner.data_module(one, features), out / "folds" / str(number))
+        if fitted.stopped is not None:
+            raise fitted.stopped
+        predicted = probabilities(fitted.head, features.features_of(one.split("test")))
         scores = metrics(len(one.labels))(predicted, torch.tensor(one.targets(one.split("test"))))
         found |= {f"folds/{number}/{name}": float(value) for name, value in scores.items()}
     return found | _summary(found, cfg.data.folds)
@@ -47,10 +58,11 @@ def cross_validate(learner: Learner, manifest: Manifest, features: FeatureSource
 
 def _summary(found: dict[str, Any], count: int) -> dict[str, Any]:
     summary: dict[str, Any] = {"folds": count}
+    numbers = range(1, count + 1)
     for name in ("accuracy", "macro_f1"):
-        values = [found[f"folds/{number}/{name}"] for number in range(count)]
+        values = [found[f"folds/{number}/{name}"] for number in numbers]
         summary |= {f"folds/{name}": mean(values), f"folds/{name}_std": stdev(values)}
-    each = ", ".join(f"{found[f'folds/{number}/accuracy']:.3f}" for number in range(count))
+    each = ", ".join(f"{found[f'folds/{number}/accuracy']:.3f}" for number in numbers)
     log.info(
         f"{count} folds: accuracy {summary['folds/accuracy']:.4f} ± {summary['folds/accuracy_std']:.4f} ({each}), "
         f"macro F1 {summary['folds/macro_f1']:.4f} ± {summary['folds/macro_f1_std']:.4f}; ± is one standard deviation"

@@ -1,21 +1,31 @@
 """Train a head on features; a run and each fold of it do the same."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
 from torch.utils.data import Dataset
 
-from ajuste_fino.classifier import Classifier
+from ajuste_fino import imbalance
+from ajuste_fino.classifier import Classifier, Loss
 from ajuste_fino.data.manifest import Manifest
 from ajuste_fino.data.module import DataModule
-from ajuste_fino.data.order import EpochBatchSampler
+from ajuste_fino.data.order import BalancedBatchSampler, EpochBatchSampler
 from ajuste_fino.features import FeatureSource, statistics
 from ajuste_fino.head import Head, HeadShape
 from ajuste_fino.phases import Phase
 from ajuste_fino.runs import factories
 from ajuste_fino.runs.fit import Fit
+
+
+class Fitted(NamedTuple):
+    """A trained head, the epoch that was kept, from 1, and what stopped the training before its end, if anything did."""
+
+    head: Head
+    epoch: int
+    stopped: BaseException | None
 
 
 class Learner:
@@ -45,25 +55,43 @@ class Learner:
     def training(self, manifest: Manifest, features: FeatureSource) -> tuple[Dataset[Any], EpochBatchSampler]:
         """Return the training set, and the order of its batches."""
         cfg, samples, views = self.cfg, manifest.split("train"), self.cfg.features.views
-        dataset = features.train_set(samples, manifest.targets(samples), views)
+        targets = manifest.targets(samples)
+        dataset = features.train_set(samples, targets, views)
+        if cfg.imbalance == "sampler":
+            return dataset, BalancedBatchSampler(targets, cfg.batch_size, cfg.seed, views)
         return dataset, EpochBatchSampler(len(samples), cfg.batch_size, cfg.seed, views)
 
-    def fit(self, manifest: Manifest, features: FeatureSource, module: DataModule, out: Path) -> tuple[Head, int]:
-        """Train a head; return it and the epoch that was kept, from 1."""
+    def class_weights(self, manifest: Manifest) -> Tensor | None:
+        """(C,), where every class is to count the same."""
+        if self.cfg.imbalance == "none":
+            return None
+        return imbalance.weights(manifest.targets(manifest.split("train")), len(manifest.labels))
+
+    def _losses(self, manifest: Manifest) -> tuple[Loss, Loss]:
+        """Return the losses of training and of validation; a sampler has weighted the classes of training already."""
+        weights = self.class_weights(manifest)
+        weighted = self.loss if weights is None else imbalance.WeightedLoss(self.loss, weights)
+        return self.loss if self.cfg.imbalance == "sampler" else weighted, weighted
+
+    def fit(self, manifest: Manifest, features: FeatureSource, module: DataModule, out: Path) -> Fitted:
+        """Train a head and load the epoch of the lowest validation loss, also where training was stopped after it."""
         cfg, classes = self.cfg, len(manifest.labels)
+        loss, val_loss = self._losses(manifest)
         torch.manual_seed(cfg.seed)  # whatever the backbone drew before, the head starts from the seed
         head = Head(HeadShape(features.num_features, classes, **factories.head_shape(cfg.head)))
         if not (self.phase.trains_backbone and cfg.backbone.weights == "none"):  # features of random weights will change
             head.standardise.set(*statistics(features.features_of(manifest.split("train"))))
+        head.set_prior(imbalance.shares(manifest.targets(manifest.split("train")), classes))
         classifier = Classifier(
             head,
             classes,
             self.optimizer,
             self.schedule,
             features.body,
-            loss=self.loss,
+            loss=loss,
+            val_loss=val_loss,
             engine=self.engine,
             lr=self.phase.lr,
             backbone_lr_mult=self.phase.backbone_lr_mult,
         )
-        return head, self.fitting(classifier, module, out)
+        return Fitted(head, *self.fitting(classifier, module, out))

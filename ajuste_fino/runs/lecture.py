@@ -14,7 +14,7 @@ from ajuste_fino.lecture.findings import Findings
 from ajuste_fino.lecture.text import LANGUAGES, Texts
 from ajuste_fino.runs.configuration import plain
 from ajuste_fino.runs.console import log, progress, start_log
-from ajuste_fino.runs.run_folder import require_empty
+from ajuste_fino.runs.run_folder import claim, require_empty
 
 PAGE = "index.html"
 NOT_SETTINGS = ("defaults",)  # keys of a YAML that no experiment takes
@@ -37,7 +37,8 @@ def lecture(cfg: DictConfig, out: Path) -> dict[str, Any]:
     if name == "all":
         return every(cfg, out)
     given = _settings(cfg, name)
-    require_empty(out)
+    require_empty(out, cfg)
+    out = claim(out, cfg)
     findings = _run(name, given, cfg.lang, out)
     log.info(f"Results: {out.absolute()}")
     _require_identities({name: findings})
@@ -57,7 +58,8 @@ def every(cfg: DictConfig, out: Path) -> dict[str, Any]:
     if "design" in names:
         sweep.require_optuna()
     if not any((out / name / record.CLAIM).is_file() for name in names):
-        require_empty(out)
+        require_empty(out, cfg)
+    out = claim(out, cfg)
     log.info(
         f"{len(names)} experiments; all fourteen take five to six minutes of two cores. "
         f"Stopped, out={out} goes on with those that are left."

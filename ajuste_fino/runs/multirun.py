@@ -18,6 +18,7 @@ from ajuste_fino.files import write_csv
 from ajuste_fino.report.compare import curves, key_map
 from ajuste_fino.runs.configuration import explain, hydra_in_conf, quoted
 from ajuste_fino.runs.console import log, start_log
+from ajuste_fino.runs.run_folder import claim
 
 COLUMNS = ("val/accuracy", "val/loss", "test/accuracy", "test/macro_f1", "epoch", "time/total_s")
 ON_SCREEN = 3  # of these columns; the file has all
@@ -63,11 +64,12 @@ def execute(compose: Callable[[list[str]], DictConfig], jobs: Sequence[list[str]
     """
     start_log()
     configs, done, diverged = [compose(overrides) for overrides in jobs], list[Job](), list[Diverged]()
-    function, base = load(), Path(configs[0].out).expanduser()
-    for number, (cfg, overrides) in enumerate(zip(configs, jobs, strict=True)):
+    log.info(f"{len(jobs)} runs, one after the other …")
+    function, base = load(), claim(Path(configs[0].out).expanduser(), configs[0])
+    for number, (cfg, overrides) in enumerate(zip(configs, jobs, strict=True), start=1):
         job = Job(overrides, base / str(number))
         cfg.out = str(job.folder)
-        log.info(f"Run {number + 1} of {len(jobs)}: {' '.join(overrides)}")
+        log.info(f"Run {number} of {len(jobs)}: {' '.join(overrides)}")
         try:
             job.metrics = function(cfg, job.folder)
         except Diverged as error:
@@ -92,7 +94,7 @@ def write(folder: Path, jobs: Sequence[Job]) -> None:
     """
     differing = _differing(jobs)
     cells = [[_short(job.metrics.get(name)) for name in COLUMNS] for job in jobs]
-    rows = [[str(n), " ".join(what), *row] for n, (what, row) in enumerate(zip(differing, cells, strict=True))]
+    rows = [[str(n), " ".join(what), *row] for n, (what, row) in enumerate(zip(differing, cells, strict=True), start=1)]
     write_csv(folder / "multirun.csv", ("run", "overrides", *COLUMNS), rows)
     _draw(folder / "multirun.png", jobs, differing)
     table = Table("run", Column("overrides", no_wrap=True), *COLUMNS[:ON_SCREEN])
@@ -116,7 +118,7 @@ def _draw(path: Path, jobs: Sequence[Job], differing: Sequence[list[str]]) -> No
         }
         key_map(rows, sorted(columns, key=float), cells, path, (other, number, "validation accuracy"))
         return
-    tables = {" ".join(what) or f"run {n}": jobs[n].folder / "metrics.csv" for n, what in enumerate(differing)}
+    tables = {" ".join(what) or f"run {n}": jobs[n - 1].folder / "metrics.csv" for n, what in enumerate(differing, start=1)}
     whole = {what: table for what, table in tables.items() if table.is_file()}
     if whole:
         curves(whole, path)

@@ -19,6 +19,7 @@ from ajuste_fino.predict import Prediction, Predictor, load
 from ajuste_fino.runs.configuration import require_keys, validate_ranges
 from ajuste_fino.runs.console import WORKERS, progress, start_log, workers
 from ajuste_fino.runs.factories import trusted
+from ajuste_fino.runs.latest import find_run
 
 MOST = 50  # rows on the screen; the files hold all
 Write = Callable[[Prediction, Tensor], None]
@@ -36,7 +37,7 @@ def predict(cfg: DictConfig, out: Path) -> dict[str, Any]:
     start_log()
     images = _images(cfg.images)
     table, summary = _targets(cfg, [image.path for image in images])
-    predictor = load(cfg.run, cfg.trainer.accelerator, trusted(cfg))
+    predictor = load(find_run(str(cfg.run)), cfg.trainer.accelerator, trusted(cfg))
     done, bad = list[Prediction](), dict[int, BadImage]()
     stream = predictor.batches(images, workers=workers(cfg.workers), progress=progress)
     with _rows(table, predictor, cfg.probabilities) as write, closing(stream):

@@ -12,7 +12,7 @@ from ajuste_fino.files import write_csv, write_json
 from ajuste_fino.report import search as search_plot
 from ajuste_fino.runs.configuration import compose, keys, literal, require_keys, validate_ranges
 from ajuste_fino.runs.console import log, start_log
-from ajuste_fino.runs.run_folder import require_empty
+from ajuste_fino.runs.run_folder import claim, require_empty
 from ajuste_fino.runs.train import train
 
 JOURNAL, NAME = "journal.log", "sweep"
@@ -33,7 +33,8 @@ def sweep(cfg: DictConfig, out: Path) -> dict[str, Any]:
     space = {key: _like(choice, OmegaConf.select(cfg, key)) for key, choice in given}
     _validate(cfg, space)
     if not (out / "trials").is_dir():
-        require_empty(out)
+        require_empty(out, cfg)
+    out = claim(out, cfg)
     command = cfg.command
     shared = [one for one in command.overrides if one.lstrip("+~").split("=")[0].split(".")[0] not in OWN]
     storage = Path(cfg.storage).expanduser() if cfg.storage else out / JOURNAL
@@ -46,7 +47,7 @@ def sweep(cfg: DictConfig, out: Path) -> dict[str, Any]:
         summary = ", ".join(
             f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in values.items()
         )
-        log.info(f"Trial {number + 1} of {cfg.trials}: {summary}")
+        log.info(f"Trial {number} of {cfg.trials}: {summary}")
         return float(run(values, out / "trials" / str(number), run_test=False)["val/accuracy"])
 
     _compose(space, shared, command.config_dir)
@@ -64,12 +65,14 @@ def _close(out: Path, study: Any, run: Any) -> dict[str, Any]:
         raise AjusteFinoError("Not one trial came to an end: all diverged. Search smaller values of optimizer.lr.")
     best = study.best_trial
     header = ("trial", "val/accuracy", *best.params)
-    write_csv(out / "trials.csv", header, [[t.number, t.value, *(t.params.get(key, "") for key in best.params)] for t in done])
+    write_csv(
+        out / "trials.csv", header, [[t.number + 1, t.value, *(t.params.get(key, "") for key in best.params)] for t in done]
+    )
     varied = len({trial.value for trial in done}) > 1
     shares = searching.importances(study) if varied else {}
     search_plot.draw([trial.value for trial in done], shares, best.params, out / "search.png")
     metrics = run(best.params, _free(out / "best"), True)
-    metrics |= {"sweep/trials": len(done), "sweep/best_trial": best.number}
+    metrics |= {"sweep/trials": len(done), "sweep/best_trial": best.number + 1}
     metrics |= {f"sweep/best/{key}": value for key, value in best.params.items()}
     write_json(out / "metrics.json", metrics)
     summary = ", ".join(f"{key}={value}" for key, value in best.params.items())

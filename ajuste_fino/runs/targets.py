@@ -57,7 +57,11 @@ ALLOWED = {
     "schedule": Allowed(torch.optim.lr_scheduler.LRScheduler, {"torch.optim.lr_scheduler": "torch.optim.lr_scheduler"}),
     "head.engine": Allowed(Engine, _ours("engine")),
     "callbacks": Allowed(Callback, {name: name for name in ("ajuste_fino.callbacks", "lightning.pytorch.callbacks")}),
-    "logger": Allowed(Logger, {"lightning.pytorch.loggers": "lightning.pytorch.loggers"}, ("CSVLogger", "TensorBoardLogger")),
+    "logger": Allowed(
+        Logger,
+        {name: name for name in ("ajuste_fino.callbacks", "lightning.pytorch.loggers")},
+        ("EpochCSVLogger", "CSVLogger", "TensorBoardLogger"),
+    ),
 }
 
 

@@ -1,16 +1,16 @@
 """`train`: config → scan → hash → split → decode → traps → manifest → features → head → bundle."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
 from math import inf
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from ajuste_fino import bundle
+from ajuste_fino import bundle, imbalance
 from ajuste_fino.backbone import Backbone
 from ajuste_fino.classifier import probabilities
+from ajuste_fino.console import log, note_if_stopped
 from ajuste_fino.data import traps
 from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.decoding import Decoded, decode_all
@@ -19,24 +19,25 @@ from ajuste_fino.data.loading import LoaderConfig
 from ajuste_fino.data.manifest import Manifest
 from ajuste_fino.data.split import write_split
 from ajuste_fino.data.transforms import Augmentation, Preprocessing
-from ajuste_fino.errors import Range, UserError
+from ajuste_fino.errors import Range, UserError, nearest
 from ajuste_fino.features import AtPrecision, CachedFeatures, Extractor, FeatureSource, LiveFeatures, resolve_precision
 from ajuste_fino.files import read_csv, write_json
 from ajuste_fino.freezing import Frozen
 from ajuste_fino.head import HeadShape
 from ajuste_fino.phases import Phase
 from ajuste_fino.predict import device
-from ajuste_fino.report.plots import confusion, learning_curves
+from ajuste_fino.report.plots import learning_curves
 from ajuste_fino.runs import bagging, factories, folds
 from ajuste_fino.runs.clock import Clock
 from ajuste_fino.runs.configuration import require_keys, validate_ranges
-from ajuste_fino.runs.console import WORKERS, log, progress, start_log, workers
+from ajuste_fino.runs.console import WORKERS, progress, start_log, workers
 from ajuste_fino.runs.data import data_config
-from ajuste_fino.runs.learner import Learner
+from ajuste_fino.runs.evaluation import Metrics, evaluate_split, log_evaluation, log_limits
+from ajuste_fino.runs.introduction import introduce_backbone
+from ajuste_fino.runs.learner import Fitted, Learner
 from ajuste_fino.runs.run_folder import open_run, require_empty
-from ajuste_fino.scores import read_predictions, score, write_predictions
+from ajuste_fino.scores import wilson
 
-Metrics = dict[str, Any]
 RANGES = {
     "epochs": Range(int, 1),
     "patience": Range(int, 1),
@@ -58,16 +59,19 @@ RANGES = {
 def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
     """Train a head on a backbone, frozen or learning with it; write the run folder `out`, return what `metrics.json` has.
 
+    Stopped by Ctrl-C or SIGTERM after an epoch was kept, it writes the bundle of that epoch first.
+
     Args:
-        run_test: evaluate the test split as well; a search leaves it aside until it has chosen.
+        out: where it is named by the time and taken, another name is found; `cfg.out` has it afterwards.
+        run_test: evaluate the test split, or the validation split where there is none; a search does so for its best run only.
 
     Raises:
         UserError: for a mistake in the configuration, the folder or the weights, before anything is written.
         AjusteFinoError: where the loss is not finite, or the frozen backbone changed.
     """
     clock = Clock()
-    data, phase = _validate(cfg, out)
     start_log()
+    data, phase = _validate(cfg, out)
     learner = Learner(cfg, phase)
     loading = LoaderConfig(device(cfg.trainer.accelerator), cfg.features.batch_size, workers(cfg.workers), progress)
     precision = resolve_precision(cfg.features.precision, loading.device)
@@ -75,32 +79,32 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
     trunk, tail = backbone.split(phase.train_from)
     frozen = None if trunk is None else Frozen(trunk)
     features = _features(cfg, backbone, frozen, tail, precision, loading)
+    _introduce(cfg, [] if cfg.phases.start == "random" else notes, features)
 
     clock.start("extract")
-    inspection = inspect_folder(data, loading.workers, progress)
-    traps.refuse(traps.findings(inspection.with_splits(), traps.STRUCTURE))
-    stream = _decode(inspection, features, loading.workers)
-    manifest = Manifest.of(inspection.with_decoded(features.extract(stream)).with_splits())
-    _open(out, cfg, manifest, [*([] if cfg.phases.start == "random" else notes), *features.warnings()])
+    manifest = _inspect(data, features, loading)
+    out = _open(out, cfg, manifest)
     module = learner.data_module(manifest, features)
-    test_features = features.features_of(manifest.split("test"))
+    split, judged = _to_evaluate(manifest, features)
     clock.start("folds")
     metrics = folds.cross_validate(learner, manifest, features, out)
     clock.start("fit")
-    head, epoch = learner.fit(manifest, features, module, out)
+    fitted = learner.fit(manifest, features, module, out)
     clock.start("ensemble")
-    final, bagged = bagging.train_ensemble(learner, manifest, features, head, epoch, loading.device)
+    final, bagged = bagging.train_ensemble(learner, manifest, features, fitted, loading.device)
     clock.stop()
 
-    metrics |= frozen_metrics(frozen, tail) | _validation(out, epoch) | bagged
-    if tail is not None:
-        backbone.adopt(tail)
+    metrics |= frozen_metrics(frozen, tail) | _validation(out, fitted.epoch, len(manifest.split("val"))) | bagged
+    metrics |= features.metrics() | {"images/skipped": len(manifest.skipped)}
+    backbone.adopt(tail)
     preprocessing = Preprocessing(**backbone.preprocessing)
     bundle.write(bundle.Bundle(backbone, final, manifest.labels, preprocessing, precision), out / "bundle")
-    if run_test and manifest.split("test"):
-        metrics |= evaluate_split(manifest, probabilities(final, test_features), out / "predictions_test.csv", out / "plots")
-    learning_curves(out / "metrics.csv", out / "plots" / "learning_curves.png", epoch)
-    return _close(out, metrics | features.metrics() | clock.metrics() | {"images/skipped": len(manifest.skipped)})
+    learning_curves(out / "metrics.csv", out / "plots" / "learning_curves.png", fitted.epoch)
+    if fitted.stopped is not None:
+        raise _stopped(fitted, out, metrics | clock.metrics())
+    if run_test:
+        metrics |= evaluate_split(split, manifest, manifest.split(split), probabilities(final, judged), out)
+    return _close(out, metrics | clock.metrics(), manifest, cfg)
 
 
 def _validate(cfg: DictConfig, out: Path) -> tuple[DataConfig, Phase]:
@@ -108,12 +112,39 @@ def _validate(cfg: DictConfig, out: Path) -> tuple[DataConfig, Phase]:
     validate_ranges(cfg, RANGES)
     if cfg.features.mode not in ("cached", "live"):
         raise UserError("features.mode", "must be cached or live", got=cfg.features.mode, fix="cached is faster.")
+    if cfg.imbalance not in imbalance.WAYS:
+        fix = nearest(str(cfg.imbalance), list(imbalance.WAYS))
+        raise UserError("imbalance", "must be none, weights or sampler", got=cfg.imbalance, fix=fix)
     (phase,) = factories.phases(cfg)
     HeadShape(1, 2, **factories.head_shape(cfg.head))
     folds.require_possible(cfg, phase)
     bagging.require_possible(cfg, phase)
-    require_empty(out)
+    require_empty(out, cfg)
     return data_config(cfg), phase
+
+
+def _introduce(cfg: DictConfig, notes: list[str], features: FeatureSource) -> None:
+    """Say what the backbone knows, and what is odd about its weights or the cached features."""
+    log.info(introduce_backbone(cfg))
+    _warn([*notes, *features.warnings()])
+
+
+def _inspect(data: DataConfig, features: FeatureSource, loading: LoaderConfig) -> Manifest:
+    """Find, hash, split and decode the images, compute their features, and say what is odd as soon as it is known."""
+    with note_if_stopped(features.stop_note):
+        inspection = inspect_folder(data, loading.workers, progress)
+        early = traps.findings(inspection.with_splits(), traps.BEFORE_DECODING)
+        traps.refuse(early)
+        _warn(str(finding) for finding in early if finding.level == "warning")
+        stream = _decode(inspection, features, loading.workers)
+        manifest = Manifest.of(inspection.with_decoded(features.extract(stream)).with_splits())
+    _warn(str(finding) for finding in manifest.findings if finding.level == "warning" and finding not in early)
+    return manifest
+
+
+def _warn(messages: Iterable[str]) -> None:
+    for message in messages:
+        log.warning(message)
 
 
 def _decode(inspection: Inspection, features: FeatureSource, workers: int) -> Generator[Decoded, None, None]:
@@ -153,37 +184,52 @@ def _count(module: nn.Module, trained: bool) -> int:
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad == trained)
 
 
-def _open(out: Path, cfg: DictConfig, manifest: Manifest, notes: list[str]) -> None:
-    """Create the run folder and write its configuration, log and split."""
-    open_run(out, cfg, notes + manifest.warnings)
+def _open(out: Path, cfg: DictConfig, manifest: Manifest) -> Path:
+    """Create the run folder, write its configuration, log and split; return it."""
+    out = open_run(out, cfg)
     write_split(out / "split.csv", manifest.samples)
-    sizes = ", ".join(f"{len(manifest.split(split))} {split}" for split in ("train", "val", "test"))
-    log.info(f"{len(manifest.samples)} images of {len(manifest.labels)} classes: {sizes}")
+    sizes = ", ".join(f"{len(manifest.split(split)):,} {split}" for split in ("train", "val", "test"))
+    log.info(f"{len(manifest.samples):,} images of {len(manifest.labels)} classes: {sizes}")
+    return out
 
 
-def _validation(out: Path, epoch: int) -> Metrics:
-    """Return the validation metrics of the epoch that was kept."""
-    row = next(r for r in read_csv(out / "metrics.csv") if r["epoch"] == str(epoch - 1) and r.get("val/loss"))
-    return {"epoch": epoch, **{name: float(value) for name, value in row.items() if name.startswith("val/")}}
+def _to_evaluate(manifest: Manifest, features: FeatureSource) -> tuple[str, Iterator[Tensor]]:
+    """Return the test split, or the validation split where there is none: its name and its features."""
+    split = "test" if manifest.split("test") else "val"
+    return split, features.features_of(manifest.split(split))
 
 
-def evaluate_split(manifest: Manifest, probabilities: Tensor, predictions: Path, plots: Path) -> Metrics:
-    """Write the predictions of the test split, an image a row; metrics and confusion matrix come from what was written."""
-    samples = manifest.split("test")
-    write_predictions(predictions, [s.file for s in samples], [s.label for s in samples], probabilities, manifest.labels)
-    predicted, true = read_predictions(predictions, manifest.labels)
-    confusion(predicted.tolist(), true.tolist(), manifest.labels, plots / "confusion.png")
-    return {f"test/{name}": value for name, value in score(predictions, manifest.labels).items()}
+def _validation(out: Path, epoch: int, count: int) -> Metrics:
+    """Return the validation metrics of the epoch that was kept; of the accuracy also its 95 % interval."""
+    row = next(row for row in read_csv(out / "metrics.csv") if row["epoch"] == str(epoch))
+    found = {name: float(value) for name, value in row.items() if name.startswith("val/")}
+    low, high = wilson(round(found["val/accuracy"] * count), count)
+    return {"epoch": epoch, **found, "val/accuracy_low": low, "val/accuracy_high": high}
 
 
-def _close(out: Path, metrics: Metrics) -> Metrics:
+def _stopped(fitted: Fitted, out: Path, metrics: Metrics) -> BaseException:
+    """Write the metrics there are, and tell how to use the model; return what stopped the training, to be raised again."""
+    write_json(out / "metrics.json", metrics | {"stopped": True})
+    stop = fitted.stopped or KeyboardInterrupt()
+    stop.add_note(
+        f"The model of epoch {fitted.epoch}, the best so far (validation accuracy {metrics['val/accuracy']:.4f}), is kept. "
+        f"Use it: ajuste-fino predict run={out} images=…"
+    )
+    return stop
+
+
+def _close(out: Path, metrics: Metrics, manifest: Manifest, cfg: DictConfig) -> Metrics:
+    """Write the metrics and say what was found."""
     write_json(out / "metrics.json", metrics)
     if "frozen/sha256" in metrics:
         what = f"{metrics['frozen/parameters']:,} parameters and all buffers"
-        log.info(f"The frozen backbone is unchanged: SHA-256 {metrics['frozen/sha256']} of {what}")
-    log.info(f"Epoch {metrics['epoch']} is kept: validation accuracy {metrics['val/accuracy']:.4f}")
-    if "test/accuracy" in metrics:
-        log.info(f"Test accuracy {metrics['test/accuracy']:.4f}, macro F1 {metrics['test/macro_f1']:.4f}")
+        log.info(f"The frozen backbone is unchanged: SHA-256 {metrics['frozen/sha256'][:16]}… of {what}")
+    interval = f"95 % interval {metrics['val/accuracy_low']:.3f} to {metrics['val/accuracy_high']:.3f}"
+    log.info(f"Epoch {metrics['epoch']} is kept: validation accuracy {metrics['val/accuracy']:.4f}, {interval}")
+    for name in ("test", "val"):
+        if f"{name}/images" in metrics:
+            log_evaluation(name, metrics, manifest.labels)
+            log_limits(name, metrics, folds.possible(cfg, manifest))
     bagging.log_summary(metrics)
     log.info(f"{metrics['time/total_s']:.1f} s. Results: {out.absolute()}")
     start_log()

@@ -105,7 +105,7 @@ def test_every_optimizer_in_one_multirun_and_one_table(cli, photos, tmp_path):
     assert code == 0, err
     rows = read_csv(tmp_path / "m" / "multirun.csv")
     assert [row["overrides"] for row in rows] == [f"optimizer={name}" for name in names]
-    for n, row in enumerate(rows):
+    for n, row in enumerate(rows, start=1):
         assert float(row["test/accuracy"]) == pytest.approx(metrics(tmp_path / "m" / str(n))["test/accuracy"], abs=1e-4)
     assert out.count("optimizer=") == len(names)
 
@@ -119,7 +119,7 @@ def test_evaluate_reproduces_the_run_and_judges_other_images(run, cli, tmp_path)
         "evaluate", f"run={run[0] / 'bundle'}", f"data.root={run[0].parent / 'photos'}", f"out={tmp_path / 'all'}", "workers=0"
     )
     assert code == 0
-    assert len((tmp_path / "all" / "predictions_test.csv").read_text().splitlines()) == 37
+    assert len((tmp_path / "all" / "predictions_eval.csv").read_text().splitlines()) == 37
 
 
 def test_evaluate_matches_labels_by_name_and_refuses_unknown_ones(run, cli, photos, tmp_path):
@@ -127,7 +127,7 @@ def test_evaluate_matches_labels_by_name_and_refuses_unknown_ones(run, cli, phot
 
     def judged(name):
         assert cli("evaluate", f"run={run[0]}", f"data.root={photos}", f"out={tmp_path / name}", "workers=0")[0] == 0
-        return {row["file"]: (row["label"], row["predicted"]) for row in read_csv(tmp_path / name / "predictions_test.csv")}
+        return {row["file"]: (row["label"], row["predicted"]) for row in read_csv(tmp_path / name / "predictions_eval.csv")}
 
     whole = judged("whole")
     shutil.rmtree(photos / "1")
@@ -149,15 +149,6 @@ def test_evaluate_needs_no_more_than_the_test_images(cli, photos, tmp_path):
     test.write_bytes((photos / "2" / "00.png").read_bytes())
     code, _, err = cli("evaluate", f"run={tmp_path / 'run'}", f"out={tmp_path / 'other'}", "workers=0")
     assert (code, "not the image it was" in err) == (2, True)
-
-
-def test_without_a_test_split_there_are_no_test_metrics(cli, photos, tmp_path):
-    out = tmp_path / "run"
-    code, _, err = cli("train", "data=folder", f"data.root={photos}", f"out={out}", *FAST, "data.test=0")
-    assert code == 0, err
-    assert not [name for name in metrics(out) if name.startswith("test/")]
-    code, _, err = cli("evaluate", f"run={out}", f"out={tmp_path / 'e'}")
-    assert (code, "sets no test split aside" in err) == (2, True)
 
 
 def test_from_python_a_misspelt_key_is_told_and_numpys_numbers_are_numbers(photos, tmp_path):

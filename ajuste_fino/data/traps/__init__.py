@@ -9,6 +9,15 @@ from ajuste_fino.data.traps.finding import LEVELS, Finding
 Rule = Callable[[Inspection], Iterator[Finding]]
 # what names and hashes alone show, before anything is decoded
 STRUCTURE: tuple[Rule, ...] = (classes.empty, classes.absent, copies.leaks)
+BEFORE_DECODING: tuple[Rule, ...] = (
+    *STRUCTURE,
+    files.passed_over,
+    files.unknown,
+    copies.within,
+    classes.tiny,
+    classes.imbalance,
+    classes.names,
+)
 FILES: tuple[Rule, ...] = (files.bad_files, files.passed_over, files.disguised)
 RULES: tuple[Rule, ...] = (
     *FILES,
@@ -24,7 +33,7 @@ RULES: tuple[Rule, ...] = (
 )
 AUDIT: tuple[Rule, ...] = (*RULES, copies.mislabelled)  # each image beside each: too slow to be done before every run
 
-__all__ = ["AUDIT", "FILES", "LEVELS", "RULES", "STRUCTURE", "Finding", "Rule", "findings", "refuse"]
+__all__ = ["AUDIT", "BEFORE_DECODING", "FILES", "LEVELS", "RULES", "STRUCTURE", "Finding", "Rule", "findings", "refuse"]
 
 
 def findings(inspection: Inspection, rules: Sequence[Rule] = RULES) -> list[Finding]:

@@ -1,0 +1,31 @@
+"""What is done about classes of many images and classes of few."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+WAYS = ("none", "weights", "sampler")
+
+
+def shares(targets: Sequence[int], num_classes: int) -> Tensor:
+    """(C,): how frequent each class is among the training images."""
+    return torch.tensor(targets).bincount(minlength=num_classes) / len(targets)
+
+
+def weights(targets: Sequence[int], num_classes: int) -> Tensor:
+    """(C,): what an image of each class counts, so that all classes count the same; 1 at the mean over the images."""
+    return 1 / (num_classes * shares(targets, num_classes))
+
+
+class WeightedLoss:
+    """Logits (N, C), classes (N,) → the mean over N of each image's loss times the weight of its class.
+
+    torch's `weight` divides by the weights of the batch instead, so that in a batch of one class they count for nothing.
+    """
+
+    def __init__(self, loss: Callable[..., Tensor], weights: Tensor) -> None:
+        self.loss, self.weights = loss, weights
+
+    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
+        return (self.loss(logits, targets, reduction="none") * self.weights.to(targets.device)[targets]).mean()

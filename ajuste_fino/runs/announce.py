@@ -1,0 +1,44 @@
+"""The first line of a command: what will be done, said before torch is imported."""
+
+from collections.abc import Callable
+
+from omegaconf import DictConfig, OmegaConf
+
+from ajuste_fino.runs.console import log, start_log
+
+SENTENCES: dict[str, Callable[[DictConfig], str]] = {
+    "train": lambda cfg: f"Training on {_data(cfg)}, backbone {cfg.backbone.name}, at most {cfg.epochs} epochs",
+    "sweep": lambda cfg: f"Searching with {cfg.trials} trials on {_data(cfg)}, backbone {cfg.backbone.name}",
+    "audit": lambda cfg: f"Looking for what is wrong with {_data(cfg)}",
+    "evaluate": lambda cfg: f"Evaluating {_given(cfg, 'run')} on {_given(cfg, 'data.root', 'its own test split')}",
+    "predict": lambda cfg: f"Predicting {_images(cfg)} with {_given(cfg, 'run')}",
+    "fetch": lambda cfg: f"Fetching the weights of {cfg.backbone.name}",
+    "lecture": lambda cfg: f"Running {cfg.command.name} of the lecture",
+}
+
+
+def announce(config: str, cfg: DictConfig) -> None:
+    """Say what a verb is about to do; those that answer at once say nothing.
+
+    Args:
+        config: the verb, or `VERB/NAME`.
+    """
+    sentence = SENTENCES.get(config.partition("/")[0])
+    if sentence and config != "lecture/list":
+        start_log()
+        log.info(f"{sentence(cfg)} …")
+
+
+def _data(cfg: DictConfig) -> str:
+    return _given(cfg, "data.root", "the embedded digits" if cfg.data.name == "digits" else "data.root")
+
+
+def _images(cfg: DictConfig) -> str:
+    """What `images=` names; of a list, which a shell's pattern can make long, how many."""
+    value = OmegaConf.select(cfg, "images", throw_on_missing=False)
+    return f"{len(value)} paths" if OmegaConf.is_list(value) and len(value) > 1 else _given(cfg, "images")
+
+
+def _given(cfg: DictConfig, key: str, otherwise: str = "") -> str:
+    value = OmegaConf.select(cfg, key, throw_on_missing=False)
+    return otherwise or f"{key}=…" if value is None else str(value)

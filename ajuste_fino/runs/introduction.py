@@ -1,0 +1,40 @@
+"""What a backbone knows already, said before training begins."""
+
+from collections.abc import Iterator
+
+from omegaconf import DictConfig, OmegaConf
+
+from ajuste_fino.backbone.weights import cached_weights, published_accuracy
+from ajuste_fino.runs.configuration import folder, options
+
+
+def introduce_backbone(cfg: DictConfig) -> str:
+    """One sentence that names the backbone and what it was trained on; where photographs are given, also a better one."""
+    name, given = str(cfg.backbone.name), str(cfg.backbone.weights)
+    if given == "none":
+        return f"Backbone: {name}, from random weights."
+    if given != "pretrained":
+        return f"Backbone: {name}, with the weights of {given}."
+    if name == "embedded":
+        trained = "trained on drawn fractals; it has never seen a photograph"
+    else:
+        trained = "with the weights that timm publishes" if name.startswith("timm/") else "trained on ImageNet's photographs"
+    return f"Backbone: {name}, {trained}.{'' if cfg.data.name == 'digits' else _better(name)}"
+
+
+def _better(name: str) -> str:
+    """The short name of highest accuracy whose weights are here; how to bring one for a backbone that knows no photographs."""
+    accuracy = published_accuracy(name)
+    here = {other: published_accuracy(other) for other in _short_names() if cached_weights(other)}
+    best = max(here, key=lambda other: here[other], default=None)
+    if best and here[best] > accuracy:
+        return f" A better one is here: backbone={best} (ImageNet top-1 {here[best]:.1f} %)."
+    if name == "embedded":
+        return " One that knows photographs: ajuste-fino fetch backbone=mobilenet_v2, then train backbone=mobilenet_v2."
+    return ""
+
+
+def _short_names() -> Iterator[str]:
+    """Names of torchvision's that a file of `conf/backbone` gives."""
+    for option in options("backbone"):
+        yield str(OmegaConf.load(folder() / "backbone" / f"{option}.yaml").name)

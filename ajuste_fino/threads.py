@@ -1,0 +1,38 @@
+"""How many threads training uses: small work is slower with several, most of all where others use the machine, too."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+FLOPS_PER_THREAD = 2e9  # of a training step; with less each, threads wait for each other (scripts/bench_load.py)
+PASSES = 3  # forward, and backward to the inputs and to the weights
+
+
+@contextmanager
+def threads_for(flops: float) -> Iterator[None]:
+    """Use no more threads than a training step of so many operations can employ; never more than torch would use."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, min(before, int(flops / FLOPS_PER_THREAD))))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@torch.no_grad()
+def flops_of_step(model: nn.Module, inputs: Any, batch_size: int) -> float:
+    """Estimate the floating-point operations of one training step from a forward pass of one example.
+
+    It depends on shapes alone, so that the same run has the same number of threads, and the same bits, each time.
+    """
+    modes = {module: module.training for module in model.modules()}
+    model.eval()  # running statistics must not move
+    with FlopCounterMode(display=False) as counter:
+        model(inputs)
+    for module, training in modes.items():
+        module.training = training
+    return float(PASSES * batch_size * counter.get_total_flops())

@@ -1,0 +1,79 @@
+import json
+
+import pytest
+import torch
+
+from ajuste_fino.files import read_csv
+from ajuste_fino.scores import score, wilson, write_predictions
+from tests.conftest import FAST, draw_folder
+
+
+@pytest.mark.parametrize(("right", "count"), [(44, 49), (0, 10), (10, 10), (500, 1000), (1, 1)])
+def test_the_interval_is_wilsons(right, count):
+    from scipy.stats import binomtest
+
+    expected = binomtest(right, count).proportion_ci(0.95, method="wilson")
+    assert wilson(right, count) == pytest.approx((expected.low, expected.high), abs=1e-4)
+
+
+def test_scores_have_support_and_the_majority(tmp_path):
+    probabilities = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.3, 0.7]])
+    write_predictions(tmp_path / "p.csv", "abcd", ["x", "x", "y", "x"], probabilities, ["x", "y"])
+    found = score(tmp_path / "p.csv", ["x", "y"])
+    assert (found["images"], found["accuracy"], found["majority_accuracy"]) == (4, 0.5, 0.75)
+    assert (found["support/x"], found["support/y"]) == (3, 1)
+
+
+@pytest.fixture
+def without_test(tmp_path):
+    for split, each in (("train", 8), ("val", 4)):
+        draw_folder(tmp_path / "photos" / split, ("a", "b"), each, suffix=".png" if split == "train" else ".bmp")
+    for n, path in enumerate(sorted((tmp_path / "photos" / "val").rglob("*.bmp"))):  # no copies of the training images
+        from tests.conftest import draw
+
+        draw(n // 4, 100 + n).save(path)
+    return tmp_path / "photos"
+
+
+def test_without_a_test_split_the_validation_split_is_named_as_such(cli, without_test, tmp_path):
+    run = tmp_path / "run"
+    code, _, err = cli("train", "data=folder", f"data.root={without_test}", f"out={run}", *FAST)
+    assert code == 0, err
+    assert "no test split" in err
+    assert "Test accuracy" not in err
+    assert (run / "plots" / "confusion.png").exists()
+    assert not (run / "predictions_test.csv").exists()
+    trained = json.loads((run / "metrics.json").read_text())
+    rows = read_csv(run / "predictions_val.csv")
+    assert len(rows) == trained["val/images"] == 8
+    assert trained["val/accuracy"] == pytest.approx(sum(r["label"] == r["predicted"] for r in rows) / 8)
+    assert not [name for name in trained if name.startswith("test/")]
+
+    code, _, err = cli("evaluate", f"run={run}", f"out={tmp_path / 'again'}", "workers=0")
+    assert code == 0, err
+    assert "no test split" in err
+    again = json.loads((tmp_path / "again" / "metrics.json").read_text())
+    assert again["val/accuracy"] == trained["val/accuracy"]
+    assert (tmp_path / "again" / "predictions_val.csv").read_text() == (run / "predictions_val.csv").read_text()
+
+
+def test_other_images_are_not_called_a_test_split(cli, run, tmp_path):
+    root = draw_folder(tmp_path / "other", each=3)
+    code, _, err = cli("evaluate", f"run={run[0]}", f"data.root={root}", f"out={tmp_path / 'e'}", "workers=0")
+    assert code == 0, err
+    found = json.loads((tmp_path / "e" / "metrics.json").read_text())
+    assert found["eval/images"] == 9
+    assert not [name for name in found if name.startswith(("test/", "val/"))]
+    assert (tmp_path / "e" / "predictions_eval.csv").exists()
+
+
+def test_a_result_not_above_the_majority_is_said(cli, run, tmp_path):
+    root = draw_folder(tmp_path / "other", ("1",), each=4)  # always predicting 1 is right for all of them
+    _, _, err = cli("evaluate", f"run={run[0]}", f"data.root={root}", f"out={tmp_path / 'e'}", "workers=0")
+    assert "not above that of always predicting 1" in err
+
+
+def test_a_small_split_is_told_of_its_interval_and_of_folds(cli, photos, tmp_path):
+    _, _, err = cli("train", "data=folder", f"data.root={photos}", f"out={tmp_path / 'run'}", *FAST)
+    assert "95 % interval" in err
+    assert "data.folds=5" in err
