@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ajuste_fino.console import note_if_stopped
 from ajuste_fino.errors import UserError
 
 
@@ -68,22 +67,31 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
 def growing_csv(path: Path, header: Sequence[str]) -> Iterator[Callable[[Sequence[object]], None]]:
     """A function that writes a row, as `write_csv` does, to `path.part`, which takes the name of `path` at a good end.
 
-    After a failure or a stop `path.part` has the rows so far, each of them whole, and an older `path` is as it was.
+    After a failure or a stop `path.part` has the rows so far, each of them whole, if there were any; an older `path` is as it
+    was.
     """
-    part = path.with_name(f"{path.name}.part")
+    part, rows = path.with_name(f"{path.name}.part"), 0
     with part.open("w", encoding="utf-8", newline="", buffering=1) as file:  # a row is on disk when it is known
         writer = csv.writer(file)
+        writer.writerow(_safe(header))
 
         def write(row: Sequence[object]) -> None:
+            nonlocal rows
             try:
                 writer.writerow(_safe(row))
             except OSError as error:
                 error.filename = str(part)  # a full disk names no file
                 raise
+            rows += 1
 
-        write(header)
-        with note_if_stopped(f"{part} has the rows so far."):
+        try:
             yield write
+        except BaseException as error:
+            if rows:
+                error.add_note(f"{part} has the rows so far.")
+            else:
+                part.unlink()
+            raise
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)

@@ -30,6 +30,10 @@ def test_a_growing_csv_is_whole_or_a_part_of_another_name(tmp_path):
         assert part.read_bytes() == b"file,label\r\n'=cmd|x,1\r\n"  # on disk at once
         raise KeyboardInterrupt
     assert (path.read_text(), stop.value.__notes__) == ("old", [f"{part} has the rows so far."])
+    part.unlink()
+    with pytest.raises(RuntimeError) as failure, growing_csv(path, ("file",)):
+        raise RuntimeError
+    assert (os.listdir(tmp_path), hasattr(failure.value, "__notes__")) == (["t.csv"], False)
     with growing_csv(path, ("file",)) as write:
         write(["a"])
     assert (read_csv(path), os.listdir(tmp_path)) == ([{"file": "a"}], ["t.csv"])

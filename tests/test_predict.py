@@ -158,6 +158,13 @@ def test_a_few_images_need_no_cache(run, tmp_path, monkeypatch):
     assert len(run[1].predict(run[0].parent / "photos")) == 36
 
 
+def test_many_images_need_a_cache_that_can_be_written(run, many, cli, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    code, _, err = cli("predict", f"run={run[0]}", f"images={many}", f"csv={tmp_path / 't.csv'}")
+    assert (code, "Set XDG_CACHE_HOME" in err, list(tmp_path.glob("t.csv*"))) == (2, True, [])
+
+
 def test_predictions_name_their_files(run):
     root = run[0].parent / "photos" / "1"
     found = run[1].predict([root / "00.png", Image.open(root / "00.png"), root])
