@@ -1,5 +1,6 @@
 """What a user keeps: backbone, head, labels and preprocessing in two files and their hashes; never a pickle."""
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ajuste_fino.backbone import Backbone, BackboneSpec, rebuild
+from ajuste_fino.bundle_files import find
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.ensemble import Ensemble
 from ajuste_fino.errors import UserError
@@ -58,35 +60,29 @@ def write(bundle: Bundle, folder: Path) -> None:
 
 
 def read(value: str | Path, trusted: Sequence[str] = ()) -> Bundle:
-    """The bundle in a run folder, or a bundle's own folder; `trusted` packages may have the class of its backbone.
+    """The bundle in a run folder, a bundle's own folder, or a zip file of either.
+
+    Args:
+        trusted: packages that may have the class of its backbone.
 
     Raises:
         UserError: where there is none, or one of its files is not as it was written.
     """
-    folder = _folder(existing("run", value))
-    _verify(folder)
-    metadata = json.loads((folder / METADATA).read_text(encoding="utf-8"))
+    where, files = find(existing("run", value), (TENSORS, METADATA), SUMS)
+    _verify(where, files)
+    metadata = json.loads(files[METADATA].decode())
     if metadata["format"] != FORMAT:
-        raise UserError(f"run={folder}", f"must have format {FORMAT}", got=metadata["format"], fix="Update ajuste_fino.")
-    return _assemble(metadata, load((folder / TENSORS).read_bytes()), trusted)
+        raise UserError(f"run={where}", f"must have format {FORMAT}", got=metadata["format"], fix="Update ajuste_fino.")
+    return _assemble(metadata, load(files[TENSORS]), trusted)
 
 
-def _folder(path: Path) -> Path:
-    for folder in (path, path / "bundle"):
-        if (folder / SUMS).is_file():
-            return folder
-    fix = f"A whole one holds {TENSORS}, {METADATA} and {SUMS}; a run that was stopped has none."
-    raise UserError("run", "must be a run folder or a bundle", got=path, fix=fix)
-
-
-def _verify(folder: Path) -> None:
-    lines = (folder / SUMS).read_text().splitlines()
+def _verify(where: Path, files: Mapping[str, bytes]) -> None:
+    lines = files[SUMS].decode(errors="replace").splitlines()
     sums = {name: expected for expected, _, name in (line.partition("  ") for line in lines)}
     for name in (TENSORS, METADATA):
-        if not (folder / name).is_file() or sha256(folder / name) != sums.get(name):
-            raise UserError(
-                f"{folder / name}", f"is not as it was written ({SUMS})", fix="Copy the bundle again or train again."
-            )
+        if name not in files or hashlib.sha256(files[name]).hexdigest() != sums.get(name):
+            fix = "Copy the bundle again or train again."
+            raise UserError(f"{where / name}", f"is not as it was written ({SUMS})", fix=fix)
 
 
 def _assemble(metadata: Mapping[str, Any], tensors: dict[str, Tensor], trusted: Sequence[str]) -> Bundle:

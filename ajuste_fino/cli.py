@@ -58,7 +58,7 @@ def _dispatch(arguments: list[str]) -> None:
     config, rest = (name, rest) if not verb.names else _named(name, verb, rest)
     from ajuste_fino.runs.command import execute
 
-    execute(config, rest, verb.several, lambda: _function(verb))
+    execute(config, rest, verb.several, lambda: _function(verb), verb.words)
 
 
 def _named(name: str, verb: Verb, arguments: list[str]) -> tuple[str, list[str]]:

@@ -6,7 +6,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -59,11 +59,46 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A CSV in UTF-8 whose texts no spreadsheet runs as a formula: those that would start one get a leading apostrophe."""
     buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer)
-    writer.writerow(header)
-    for row in rows:
-        writer.writerow([f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell for cell in row])
+    csv.writer(buffer).writerows(_safe(row) for row in [header, *rows])
     write_text(path, buffer.getvalue())
+
+
+@contextmanager
+def growing_csv(path: Path, header: Sequence[str]) -> Iterator[Callable[[Sequence[object]], None]]:
+    """A function that writes a row, as `write_csv` does, to `path.part`, which takes the name of `path` at a good end.
+
+    After a failure or a stop `path.part` has the rows so far, each of them whole, if there were any; an older `path` is as it
+    was.
+    """
+    part, rows = path.with_name(f"{path.name}.part"), 0
+    with part.open("w", encoding="utf-8", newline="", buffering=1) as file:  # a row is on disk when it is known
+        writer = csv.writer(file)
+        writer.writerow(_safe(header))
+
+        def write(row: Sequence[object]) -> None:
+            nonlocal rows
+            try:
+                writer.writerow(_safe(row))
+            except OSError as error:
+                error.filename = str(part)  # a full disk names no file
+                raise
+            rows += 1
+
+        try:
+            yield write
+        except BaseException as error:
+            if rows:
+                error.add_note(f"{part} has the rows so far.")
+            else:
+                part.unlink()
+            raise
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def _safe(row: Sequence[object]) -> list[object]:
+    return [f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell for cell in row]
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
@@ -89,6 +124,21 @@ def sha256(path: Path) -> str:
 def fingerprint(value: Mapping[str, object]) -> str:
     """The SHA-256 of a JSON-like mapping, the same whatever the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def writable(key: str, value: str | os.PathLike[str]) -> Path:
+    """The absolute path a key gives to a file that may be written: its folder is there, and nothing else has its name.
+
+    Raises:
+        UserError: where it cannot be written.
+    """
+    path = Path(value).expanduser().absolute()
+    if path.exists() and not path.is_file():
+        raise UserError(key, "must be the name of a file", got=value or "an empty text", fix="Pass one, such as table.csv.")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        fix = f"Make the folder {path.parent}, or pass another." if not path.parent.exists() else "Pass another."
+        raise UserError(key, "must be a file in a folder that can be written to", got=value, fix=fix)
+    return path
 
 
 def cache_folder() -> Path:

@@ -1,45 +1,50 @@
 """A trained model at work: images in, labels out, from any working directory."""
 
+import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ajuste_fino import bundle
+from ajuste_fino.backbone.blocks import PREFIX
 from ajuste_fino.classifier import probabilities
 from ajuste_fino.data.hashing import Progress
-from ajuste_fino.data.images import SUFFIXES, BadImage, Content, ImageFile
+from ajuste_fino.data.images import BadImage, ImageFile
+from ajuste_fino.data.inputs import Source, sources
 from ajuste_fino.data.loading import ImageDataset, LoaderConfig, PlainView
-from ajuste_fino.data.order import EpochBatchSampler
-from ajuste_fino.data.scan import natural
 from ajuste_fino.ensemble import Ensemble, disagreement
 from ajuste_fino.errors import UserError
-from ajuste_fino.features import Extraction, Extractor
+from ajuste_fino.features import Extractor, serve
 from ajuste_fino.files import existing
 from ajuste_fino.freezing import Frozen
+from ajuste_fino.model_card import ModelCard
 
 
 @dataclass(frozen=True)
 class Prediction:
     """A label, its probability, and the most probable labels with theirs, best first.
 
-    Of an ensemble also how sure its members are together: the share of them that would say another label.
+    Of an ensemble also how sure its members are together: the share of them that would say another label. `file` is the
+    path of an image that is a file.
     """
 
     label: str
     probability: float
     top: list[tuple[str, float]]
     disagreement: float | None = None
+    file: str | None = field(default=None, compare=False)
 
 
 class Scores(NamedTuple):
-    """Of the good images in their order probabilities (N, C) and, of an ensemble, disagreement (N,); by position the bad."""
+    """Probabilities (n, C) of the images at n positions, of an ensemble also disagreement (n,); by position the bad images."""
 
+    positions: list[int]
     probabilities: Tensor
     disagreement: Tensor | None
     bad: dict[int, BadImage]
@@ -55,60 +60,121 @@ def no_progress(items: Iterable, _total: int, _what: str) -> Iterator:
 
 
 class Predictor:
-    """`predict` for one image or many; `labels` in the order of the logits."""
+    """A trained model: `predict` names what is on images.
 
-    def __init__(self, parts: bundle.Bundle, device: torch.device) -> None:
-        self.labels, self.head, self.device = parts.labels, parts.head, device
-        self.preprocessing = parts.preprocessing
-        self.extractor = Extractor(Frozen(parts.backbone), parts.preprocessing, parts.precision)
-        self.metrics: dict[str, Any] = {}
+    Attributes:
+        labels: in the order of the logits.
+        extractor: pixels (N, 3, size, size), as `pixels` makes them, on `device` → features (N, D). It normalises them itself.
+        preprocessing: the one resize, and the normalisation that the weights expect.
+        head: features (N, D) → logits (N, C).
+        run: the run folder it was loaded from; None: a bundle alone.
+    """
 
-    def predict(self, source: Any, top_k: int = 5) -> Any:
-        """A path, a PIL image or a list of them → a Prediction, or a list of them.
+    def __init__(self, parts: bundle.Bundle, device: torch.device, run: Path | None = None) -> None:
+        self.labels, self.head, self.device, self.run = parts.labels, parts.head, device, run
+        self.preprocessing, self.spec = parts.preprocessing, parts.backbone.spec
+        self.extractor = Extractor(Frozen(parts.backbone), parts.preprocessing, parts.precision).to(device).eval()
+
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether it has several heads, which may disagree."""
+        return isinstance(self.head, Ensemble)
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """The metrics of its run, by the names of `metrics.json`; empty where there is no run folder."""
+        path = self.run / "metrics.json" if self.run else None
+        return json.loads(path.read_text(encoding="utf-8")) if path and path.is_file() else {}
+
+    def predict(self, images: Any, top_k: int = 5) -> Any:
+        """An image → a Prediction; a list, a folder or a pattern → a list of them.
+
+        Args:
+            images: a path, bytes, a file object, a PIL image, an array, a tensor, or a list of these; `data.inputs` has the
+                rule.
+            top_k: how many labels each prediction names.
 
         Raises:
-            BadImage: where one of them cannot be decoded.
+            UserError: for what is no image by that rule.
+            BadImage: for the first image that cannot be decoded.
         """
-        if isinstance(source, str | os.PathLike | Image.Image):
-            return self.predict([source], top_k)[0]
-        sources = [one if isinstance(one, Image.Image) else ImageFile(Path(one)) for one in source]
-        scores = self.scores(sources)
+        found = sources(images)
+        many = found if isinstance(found, list) else [found]
+        scores = self.scores(many, workers=torch.get_num_threads() if self.device.type == "cpu" else 0)
         if scores.bad:
-            raise next(iter(scores.bad.values()))
-        return [self.prediction(*scores.of(row), top_k) for row in range(len(sources))]
+            raise scores.bad[min(scores.bad)]
+        predictions = [self.prediction(*scores.of(row), top_k, source) for row, source in enumerate(many)]
+        return predictions if isinstance(found, list) else predictions[0]
 
-    def prediction(self, row: Tensor, disagreement: float | None, top_k: int) -> Prediction:
+    def prediction(self, row: Tensor, disagreement: float | None, top_k: int, source: object = None) -> Prediction:
         """Probabilities (C,) → the prediction."""
         values, numbers = row.topk(min(top_k, len(self.labels)))
         top = [(self.labels[n], p) for n, p in zip(numbers.tolist(), values.tolist(), strict=True)]
-        return Prediction(*top[0], top, disagreement)
+        return Prediction(*top[0], top, disagreement, str(source.path) if isinstance(source, ImageFile) else None)
+
+    def pixels(self, images: Any) -> Tensor:
+        """Images, as `predict` takes them → what the network sees of them, (N, 3, size, size) uint8.
+
+        Raises:
+            UserError: for what is no image.
+            BadImage: for the first image that cannot be decoded.
+        """
+        found = sources(images)
+        many = found if isinstance(found, list) else [found]
+        batch = ImageDataset(many, PlainView(self.preprocessing))[list(range(len(many)))]
+        if batch.bad:
+            raise batch.bad[0][1]
+        return batch.pixels.view(len(many), 3, self.preprocessing.size, self.preprocessing.size)
 
     def scores(
-        self, sources: Sequence[Content | Image.Image], batch_size: int = 64, workers: int = 0, progress: Progress = no_progress
+        self, images: Sequence[Source], batch_size: int = 64, workers: int = 0, progress: Progress = no_progress
     ) -> Scores:
-        """What the model says of each image, and which of them cannot be decoded."""
-        loading = LoaderConfig(self.device, batch_size, workers, progress)
-        images = ImageDataset(sources, PlainView(self.preprocessing), loading.threads)
-        order, extraction = EpochBatchSampler(len(sources), batch_size), Extraction(self.extractor, self.device)
-        bad: dict[int, BadImage] = {}
-        probable, disagreements = [torch.empty(0, len(self.labels))], [torch.empty(0)]
-        for batch in progress(loading.batches(images, order), len(order), "Predicting"):
-            features = extraction(batch.pixels)
-            bad.update(batch.bad)
-            if len(features):
-                probable.append(probabilities(self.head, [features]))
-                if isinstance(self.head, Ensemble):
-                    disagreements.append(disagreement(self.head.logits(features)))
-        return Scores(torch.cat(probable), torch.cat(disagreements) if isinstance(self.head, Ensemble) else None, bad)
+        """What the model says of all images, and which of them cannot be decoded."""
+        apart = torch.empty(0) if self.is_ensemble else None
+        parts = [Scores([], torch.empty(0, len(self.labels)), apart, {}), *self.batches(images, batch_size, workers, progress)]
+        return Scores(
+            [position for part in parts for position in part.positions],
+            torch.cat([part.probabilities for part in parts]),
+            None if apart is None else torch.cat([part.disagreement for part in parts if part.disagreement is not None]),
+            {position: bad for part in parts for position, bad in part.bad.items()},
+        )
+
+    def batches(
+        self, images: Sequence[Source], batch_size: int = 64, workers: int = 0, progress: Progress = no_progress
+    ) -> Generator[Scores, None, None]:
+        """The scores of one batch of images after the other, in their order; the feature cache serves more than 64."""
+        for batch in serve(images, self.extractor, LoaderConfig(self.device, batch_size, workers, progress)):
+            features = batch.features if batch.positions else torch.empty(0, self.head.shape.num_features)
+            apart = disagreement(self.head.logits(features)) if isinstance(self.head, Ensemble) else None
+            yield Scores(batch.positions, probabilities(self.head, [features]), apart, batch.bad)
+
+    @property
+    def card(self) -> ModelCard:
+        layer = f" up to {self.spec.layer.removeprefix(PREFIX)}" if self.spec.layer else ""
+        curves = self.run / "plots" / "learning_curves.png" if self.run else None
+        precision = f"{self.extractor.precision} on {self.device}"
+        return ModelCard(f"{self.spec.name}{layer}", self.preprocessing.size, precision, self.labels, self.metrics, curves)
+
+    def __repr__(self) -> str:
+        return self.card.line()
+
+    def _repr_html_(self) -> str:
+        return self.card.html()
 
 
 def load(run: str | os.PathLike[str], accelerator: str = "auto", trust: Sequence[str] = ()) -> Predictor:
-    """The model of a run folder or a bundle; packages in `trust` may have the class of its backbone.
+    """The model of a run folder, of a bundle, or of a zip file of either.
+
+    Args:
+        run: the path.
+        accelerator: `auto`, `cpu`, `cuda`, `gpu` or `mps`.
+        trust: packages that may have the class of its backbone.
 
     Raises:
         UserError: where there is none, or its files are damaged.
     """
-    return Predictor(bundle.read(Path(run), trust), device(accelerator))
+    path = existing("run", run)
+    return Predictor(bundle.read(path, trust), device(accelerator), path if (path / "bundle").is_dir() else None)
 
 
 def device(accelerator: str) -> torch.device:
@@ -121,21 +187,6 @@ def device(accelerator: str) -> torch.device:
     try:
         torch.empty(0, device=accelerator)
     except (RuntimeError, AssertionError) as error:
-        raise UserError("trainer.accelerator", "is not to be had here", got=accelerator, fix="Pass cpu or auto.") from error
+        fix = "Pass cpu or auto."
+        raise UserError("trainer.accelerator", "is not available on this machine", got=accelerator, fix=fix) from error
     return torch.device(accelerator)
-
-
-def images(value: str | Sequence[str]) -> list[Path]:
-    """The images that `images=` names: a file, a folder (with all below it), or a list of them."""
-    paths = [existing("images", one) for one in ([value] if isinstance(value, str) else value)]
-    found = [image for path in paths for image in (_below(path) if path.is_dir() else [path])]
-    if not found:
-        raise UserError("images", "must name at least one image", got=value, fix=f"Images end in {', '.join(SUFFIXES)}.")
-    return found
-
-
-def _below(folder: Path) -> list[Path]:
-    inside = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
-    return sorted(
-        (p for p in inside if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")), key=lambda p: natural(str(p))
-    )

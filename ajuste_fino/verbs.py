@@ -8,6 +8,7 @@ class Verb(NamedTuple):
 
     `several` says whether `-m` may run it again and again. A verb with `names` is followed by one of them, each with a
     configuration of its own in `conf/VERB/`; `names` is what they are called, `default` the one that serves when none is given.
+    Bare words on the command line are values of the key `words`, where a verb has one.
     """
 
     function: str
@@ -15,12 +16,13 @@ class Verb(NamedTuple):
     several: bool = True
     names: str = ""
     default: str = ""
+    words: str = ""
 
 
 VERBS = {
     "train": Verb("ajuste_fino.runs.train:train", "freeze a trained CNN, train a new head on a folder of images"),
     "evaluate": Verb("ajuste_fino.runs.evaluate:evaluate", "evaluate a trained model on its test split or on other images"),
-    "predict": Verb("ajuste_fino.runs.predict:predict", "name what is on images"),
+    "predict": Verb("ajuste_fino.runs.predict:predict", "name what is on images", words="images"),
     "audit": Verb("ajuste_fino.runs.audit:audit", "look for what is wrong with a folder of images"),
     "sweep": Verb("ajuste_fino.runs.sweep:sweep", "search for the values of some keys that train best", several=False),
     "lecture": Verb(

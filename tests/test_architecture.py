@@ -13,7 +13,7 @@ TIERS = [
     {"files", "implementation", "imbalance", "memory", "phases"},
     {"trust"},
     {"store", "data", "backbone", "head", "scratch"},
-    {"freezing", "scores", "ensemble"},
+    {"freezing", "scores", "ensemble", "bundle_files", "model_card"},
     {"features", "classifier", "callbacks", "sweep", "bundle"},
     {"predict", "report"},
     {"lecture"},

@@ -1,5 +1,6 @@
 import json
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -55,7 +56,7 @@ def test_every_flipped_bit_is_seen(copy):
 @pytest.mark.parametrize("name", ["model.safetensors", "bundle.json", "SHA256SUMS"])
 def test_a_part_that_is_missing_is_told(copy, name):
     (copy / name).unlink()
-    with pytest.raises(UserError, match=f"must be a run folder or a bundle|{name} is not as it was written"):
+    with pytest.raises(UserError, match=f"must be a run folder, a bundle|{name} is not as it was written"):
         bundle.read(copy)
 
 
@@ -92,3 +93,58 @@ def test_a_buffer_under_two_names_is_written_under_both(tmp_path):
     bundle.write(parts, tmp_path)
     written = load_file(tmp_path / bundle.TENSORS)
     assert written["backbone.one"].tolist() == written["backbone.other"].tolist() == [0, 1, 2]
+
+
+def zipped(path, folder, prefix="", method=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                archive.write(file, f"{prefix}{file.relative_to(folder).as_posix()}")
+    return path
+
+
+@pytest.mark.parametrize("prefix", ["", "bundle/", "my run/"])
+def test_a_zip_of_a_bundle_or_of_a_run_is_the_same_model(run, tmp_path, prefix):
+    for folder in (run[0], run[0] / "bundle"):
+        path = zipped(tmp_path / "model.zip", folder, prefix)
+        assert digest(bundle.read(path).backbone) == digest(bundle.read(run[0]).backbone)
+    assert sorted(tmp_path.iterdir()) == [path]  # nothing is unpacked
+
+
+def test_a_zip_that_is_not_as_it_was_written_is_refused(copy, tmp_path):
+    (copy / "bundle.json").write_text("{}")
+    with pytest.raises(UserError, match="bundle.json is not as it was written"):
+        bundle.read(zipped(tmp_path / "model.zip", copy))
+
+
+def test_a_zip_that_would_fill_the_memory_is_refused(copy, tmp_path):
+    (copy / "model.safetensors").write_bytes(bytes(64 * 2**20))
+    with pytest.raises(UserError, match="must unpack to at most"):
+        bundle.read(zipped(tmp_path / "model.zip", copy))
+
+
+def test_other_zips_are_refused(copy, tmp_path):
+    with pytest.raises(UserError, match="another method than deflate"):
+        bundle.read(zipped(tmp_path / "lzma.zip", copy, method=zipfile.ZIP_LZMA))
+    path = zipped(tmp_path / "cut.zip", copy)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UserError, match="cannot be read"):
+        bundle.read(path)
+    shutil.copytree(copy, tmp_path / "two" / "b")
+    shutil.copytree(copy, tmp_path / "two" / "a")
+    with pytest.raises(UserError, match="must hold one bundle; got a, b"):
+        bundle.read(zipped(tmp_path / "two.zip", tmp_path / "two"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="must be a run folder, a bundle or a zip file of one"):
+        bundle.read(zipped(tmp_path / "none.zip", tmp_path / "empty"))
+
+
+def test_the_way_out_of_a_wrong_path_is_told(run, tmp_path):
+    for file in ("checkpoints/best.ckpt", "bundle/model.safetensors", "config.yaml"):
+        with pytest.raises(UserError, match="It is a file of a run: pass run="):
+            bundle.read(run[0] / file)
+    with pytest.raises(UserError, match=f"the newest is run={run[0]}"):
+        bundle.read(run[0].parent)
+    (tmp_path / "config.yaml").touch()
+    with pytest.raises(UserError, match="it was stopped, or failed, before it wrote one"):
+        bundle.read(tmp_path)

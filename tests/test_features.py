@@ -104,7 +104,7 @@ def test_views_are_the_plain_one_and_others_and_the_same_live(extractor, samples
     assert np.array_equal(rows[slice(0, count)], all_of(live_of(extractor), samples).numpy())
     assert not np.allclose(rows[slice(0, count)], rows[slice(count, 2 * count)], atol=1e-2)
     again = [
-        features for features, _ in live_of(extractor).images.features(samples, EpochBatchSampler(count, 8)) if len(features)
+        batch.features for batch in live_of(extractor).images.features(samples, EpochBatchSampler(count, 8)) if batch.positions
     ]
     assert len(torch.cat(again)) == count
     more = cached_of(extractor)
@@ -143,3 +143,20 @@ def test_auto_is_bf16_only_in_hardware(monkeypatch, can, expected):
     assert resolve_precision("fp32", CPU) == "fp32"
     with pytest.raises(UserError, match="must be auto, fp32 or bf16"):
         resolve_precision("fp16", CPU)
+
+
+@pytest.mark.parametrize("known", [[], [0], [7, 8, 9], range(36), range(0, 36, 3), range(20)], ids=len)
+def test_batches_are_in_order_whatever_is_on_disk_already(extractor, samples, known):
+    bad = 5
+    samples[bad].content.path.write_text("no")
+    samples[bad] = replace(samples[bad], sha256="")
+    good = [n for n in range(len(samples)) if n != bad]
+    cached_of(extractor).rows([samples[n] for n in known if n != bad])
+    source = cached_of(extractor)
+    batches = list(source.batches(samples))
+    assert [position for batch in batches for position in batch.positions] == good
+    assert [list(batch.bad) for batch in batches if batch.bad] == [[bad]]
+    assert source.misses == len(samples) - len([n for n in known if n != bad])
+    assert max(len(batch.positions) for batch in batches) <= 8
+    expected = all_of(live_of(extractor), [samples[n] for n in good])
+    assert torch.allclose(torch.cat([batch.features for batch in batches]), expected, atol=1e-5)

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from ajuste_fino.errors import UserError, nearest
-from ajuste_fino.files import atomic, cache_folder, existing, fingerprint, read_csv, sha256, write_csv, write_text
+from ajuste_fino.files import atomic, cache_folder, existing, fingerprint, growing_csv, read_csv, sha256, write_csv, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -20,6 +20,23 @@ def test_csv_cells_that_look_like_formulas_are_escaped_and_come_back(tmp_path):
     write_csv(tmp_path / "t.csv", ("file", "label"), rows)
     assert "\n'=cmd" in (tmp_path / "t.csv").read_text()
     assert [list(row.values()) for row in read_csv(tmp_path / "t.csv")][:3] == rows[:3]
+
+
+def test_a_growing_csv_is_whole_or_a_part_of_another_name(tmp_path):
+    path, part = tmp_path / "t.csv", tmp_path / "t.csv.part"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt) as stop, growing_csv(path, ("file", "label")) as write:
+        write(["=cmd|x", 1])
+        assert part.read_bytes() == b"file,label\r\n'=cmd|x,1\r\n"  # on disk at once
+        raise KeyboardInterrupt
+    assert (path.read_text(), stop.value.__notes__) == ("old", [f"{part} has the rows so far."])
+    part.unlink()
+    with pytest.raises(RuntimeError) as failure, growing_csv(path, ("file",)):
+        raise RuntimeError
+    assert (os.listdir(tmp_path), hasattr(failure.value, "__notes__")) == (["t.csv"], False)
+    with growing_csv(path, ("file",)) as write:
+        write(["a"])
+    assert (read_csv(path), os.listdir(tmp_path)) == ([{"file": "a"}], ["t.csv"])
 
 
 def test_a_binary_file_is_no_csv(tmp_path):

@@ -1,14 +1,20 @@
 import json
 import os
+import shutil
 
+import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from ajuste_fino import load
 from ajuste_fino.data.images import BadImage
+from ajuste_fino.data.inputs import sources
 from ajuste_fino.errors import UserError
+from ajuste_fino.features.cached import CachedFeatures
 from ajuste_fino.files import read_csv
-from ajuste_fino.predict import device, images
+from ajuste_fino.predict import device
+from tests.conftest import draw_folder
 
 
 def table(run):
@@ -66,19 +72,181 @@ def test_a_list_and_a_bad_file_among_good_ones(run, cli, tmp_path):
 
 def test_an_empty_folder_and_no_run_are_told(run, cli, tmp_path):
     code, _, err = cli("predict", f"run={run[0]}", f"images={tmp_path}")
-    assert (code, "at least one image" in err) == (2, True)
+    assert (code, "must hold at least one image" in err) == (2, True)
     code, _, err = cli("predict", f"run={tmp_path}", f"images={run[0].parent}")
-    assert (code, "must be a run folder or a bundle" in err) == (2, True)
-
-
-def test_images_are_found_in_the_order_people_count(tmp_path):
-    for name in ("10.png", "9.png", ".hidden.png", "a.txt", "sub/1.JPG"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert [path.name for path in images(str(tmp_path))] == ["9.png", "10.png", "1.JPG"]
+    assert (code, "must be a run folder, a bundle or a zip file of one" in err) == (2, True)
 
 
 def test_devices():
     assert device("cpu").type == "cpu"
     with pytest.raises(UserError, match="trainer.accelerator"):
         device("abacus")
+
+
+@pytest.fixture
+def many(tmp_path, own_cache):
+    """75 images and one that is none, and an empty cache."""
+    root = draw_folder(tmp_path / "many", each=25)
+    (root / "1" / "05.png").write_text("no")
+    return root
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """How many images went through the backbone for the cache, call by call."""
+    counts = []
+    compute = CachedFeatures._compute
+
+    def counting(self, samples, keys, todo):
+        counts.append(len(todo))
+        return compute(self, samples, keys, todo)
+
+    monkeypatch.setattr(CachedFeatures, "_compute", counting)
+    return counts
+
+
+def test_many_images_are_served_by_the_cache_with_equal_results(run, many, computed):
+    images = sources(many)
+    plain = [run[1].scores(images[start : start + 25]) for start in (0, 25, 50)]
+    assert computed == []
+    first, again = (run[1].scores(images, batch_size=8) for _ in range(2))
+    assert computed == [75, 1]  # what is no image is looked at again
+    assert list(first.bad) == list(again.bad) == [5]
+    assert first.positions == again.positions == [n for n in range(75) if n != 5]
+    assert torch.equal(first.probabilities, again.probabilities)
+    assert torch.allclose(first.probabilities, torch.cat([part.probabilities for part in plain]), atol=1e-6)
+
+
+def test_what_a_run_computed_is_not_computed_again(many, computed, tmp_path):
+    from ajuste_fino import fine_tune
+
+    (many / "1" / "05.png").unlink()
+    model = fine_tune(many, out=str(tmp_path / "run"), epochs=1, workers=0, **{"backbone.weights": "none"})
+    computed.clear()
+    assert len(model.predict(many)) == 74
+    assert computed == [0]
+
+
+def test_a_stop_keeps_rows_and_features_and_says_so(run, many, cli, computed, tmp_path, monkeypatch):
+    from ajuste_fino.runs import predict as verb
+
+    def stopping(items, _total, what):
+        for n, item in enumerate(items):
+            if n == 1 and what == "Extracting features":
+                raise KeyboardInterrupt
+            yield item
+
+    table = tmp_path / "t.csv"
+    table.write_text("old")
+    monkeypatch.setattr(verb, "progress", stopping)
+    code, _, err = cli("predict", f"run={run[0]}", f"images={many}", f"csv={table}", "probabilities=all", "workers=0")
+    assert (code, table.read_text()) == (130, "old")
+    assert "features computed so far are kept" in err
+    assert f"{table}.part has the rows so far." in err
+    rows = read_csv(tmp_path / "t.csv.part")
+    assert len(rows) == 63
+    assert sum(float(rows[-1][f"p:{label}"]) for label in run[1].labels) == pytest.approx(1, abs=1e-5)
+    monkeypatch.undo()
+    assert cli("predict", f"run={run[0]}", f"images={many}", f"csv={table}", "workers=0")[0] == 2  # the bad one
+    assert len(read_csv(table)) == 74
+    assert not (tmp_path / "t.csv.part").exists()
+
+
+def test_a_few_images_need_no_cache(run, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert len(run[1].predict(run[0].parent / "photos")) == 36
+
+
+def test_many_images_need_a_cache_that_can_be_written(run, many, cli, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    code, _, err = cli("predict", f"run={run[0]}", f"images={many}", f"csv={tmp_path / 't.csv'}")
+    assert (code, "Set XDG_CACHE_HOME" in err, list(tmp_path.glob("t.csv*"))) == (2, True, [])
+
+
+def test_predictions_name_their_files(run):
+    root = run[0].parent / "photos" / "1"
+    found = run[1].predict([root / "00.png", Image.open(root / "00.png"), root])
+    assert [one.file for one in found[:3]] == [str(root / "00.png"), None, str(root / "00.png")]
+    assert len(found) == 14
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["csv=/no/such/t.csv"], "csv must be a file in a folder that can be written to"),
+        (["json=/dev/null"], "json must be the name of a file"),
+        (["csv=00.png"], "csv must be a file of its own"),
+        (["csv=t", "json=t"], "csv must be a file of its own"),
+        (["probabilities=all"], "Pass csv=FILE as well"),
+        (["probabilities=some", "csv=t"], "must be top or all"),
+        (["nothing.png"], "must be an existing path"),
+        (["images=[]"], "must name at least one image"),
+        (["images=ftp://host/a.png"], "must be on this machine"),
+    ],
+)
+def test_mistakes_are_told_before_the_work(run, cli, monkeypatch, arguments, message):
+    monkeypatch.chdir(run[0].parent / "photos" / "1")
+    before = sorted(os.listdir())
+    images = [] if "images" in arguments[0] else ["images=00.png"]
+    code, _, err = cli("predict", "run=/no/run", *images, *arguments)
+    assert (code, message in err) == (2, True), err
+    assert sorted(os.listdir()) == before
+
+
+@pytest.mark.parametrize("name", ["a=b.png", "[x].png", "s*r.png", "-x.png", "ñ é.png", "it's.png", "@sum.png"])
+def test_images_as_bare_words(run, cli, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(run[0].parent / "photos" / "1" / "00.png", name)
+    shutil.copy(run[0].parent / "photos" / "1" / "01.png", "plain.png")
+    code, out, err = cli("predict", name, f"run={run[0]}", "plain.png", "csv=t.csv")
+    assert code == 0, err
+    assert [row["file"] for row in read_csv(tmp_path / "t.csv")] == [str(tmp_path / name), str(tmp_path / "plain.png")]
+
+
+def test_more_words_than_a_name_has_letters(run, cli, tmp_path):
+    path = run[0].parent / "photos" / "1" / "00.png"
+    for words in ([path] * 70, [f"images=[{','.join([str(path)] * 70)}]"]):
+        assert cli("predict", f"run={run[0]}", f"csv={tmp_path / 't.csv'}", *words)[0] == 0
+        assert len(read_csv(tmp_path / "t.csv")) == 70
+
+
+def test_pixels_are_what_the_extractor_takes(run):
+    model, images = run[1], run[0].parent / "photos" / "1"
+    pixels = model.pixels(images)
+    assert (pixels.dtype, pixels.shape) == (torch.uint8, (12, 3, 64, 64))
+    features = model.extractor(pixels)
+    assert torch.allclose(model.extractor(pixels / 255), features, rtol=0.05, atol=0.05)  # in bf16, where it is fast
+    assert model.head(features).softmax(1)[0].max().item() == pytest.approx(model.predict(images)[0].probability, abs=1e-3)
+    assert model.pixels([]).shape == (0, 3, 64, 64)
+    with pytest.raises(UserError, match="must be floats in .0, 1.; got .* Divide by 255"):
+        model.extractor(pixels.float())
+    with pytest.raises(UserError, match="must be uint8"):
+        model.extractor(pixels.int())
+    with pytest.raises(UserError, match=r"must have the shape \(N, 3, 64, 64\)"):
+        model.extractor(pixels[0])
+
+
+def test_a_predictor_shows_itself(run):
+    text, page = repr(run[1]), run[1]._repr_html_()
+    assert text.startswith("Predictor(embedded up to block3, images of 64 px, ")
+    assert " on cpu; 3 classes: 1, 2, 10; test accuracy " in text
+    assert "<img" in page
+    assert f"{run[1].metrics['test/accuracy']:.4g}" in page
+    assert load(run[0]).metrics == pytest.approx(run[1].metrics)
+    assert repr(load(run[0] / "bundle")).endswith("3 classes: 1, 2, 10)")
+
+
+def test_labels_are_escaped_on_the_page():
+    from ajuste_fino.model_card import ModelCard
+
+    card = ModelCard("net", 8, "fp32", ["<script>", *"abcdefgh"], {"test/accuracy": 0.5}, None)
+    assert "<script>" not in card.html()
+    assert "&lt;script&gt;, a, b, c, d and 4 more" in card.html()
+
+
+def test_arrays_and_files_agree(run):
+    path = run[0].parent / "photos" / "2" / "03.png"
+    by_file, by_array = run[1].predict(path), run[1].predict(np.asarray(Image.open(path)))
+    assert by_array == by_file

@@ -14,10 +14,15 @@ CHUNK = 16  # images a thread is handed at a time
 
 def hash_files(samples: Sequence[Sample], workers: int, progress: Progress) -> tuple[list[Sample], list[BadImage]]:
     """Return the samples with the hash of their content, and those that cannot be read."""
+    hashed = hash_each(samples, workers, progress)
+    return [one for one in hashed if isinstance(one, Sample)], [one for one in hashed if isinstance(one, BadImage)]
+
+
+def hash_each(samples: Sequence[Sample], workers: int, progress: Progress) -> list[Sample | BadImage]:
+    """Return each sample with the hash of its content, or why it cannot be read, in their order."""
     chunks = [samples[start : start + CHUNK] for start in range(0, len(samples), CHUNK)]
     with ThreadPoolExecutor(max(workers, 1)) as pool:  # reading and hashing leave Python's lock to others
-        hashed = [one for chunk in progress(pool.map(_hash_all, chunks), len(chunks), "Reading files") for one in chunk]
-    return [one for one in hashed if isinstance(one, Sample)], [one for one in hashed if isinstance(one, BadImage)]
+        return [one for chunk in progress(pool.map(_hash_all, chunks), len(chunks), "Reading files") for one in chunk]
 
 
 def _hash_all(samples: Sequence[Sample]) -> list[Sample | BadImage]:

@@ -60,6 +60,20 @@ class ImageFile:
         return str(self.path)
 
 
+@dataclass(frozen=True, slots=True)
+class ImageBytes:
+    """An image whose file is in memory; `name` is what messages call it."""
+
+    content: bytes
+    name: str
+
+    def read(self) -> bytes:
+        return self.content or _refuse_empty(self)
+
+    def __str__(self) -> str:
+        return self.name
+
+
 def _refuse_empty(content: Content) -> NoReturn:
     raise BadImage(content, "an empty file")
 

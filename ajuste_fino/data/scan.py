@@ -137,6 +137,16 @@ def _refuse_unreadable(error: OSError) -> None:
     raise UserError(str(error.filename), f"cannot be read ({error.strerror})", fix="Change its permissions, or move it away.")
 
 
+def images_below(folder: Path) -> list[Path]:
+    """Every file below a folder whose name is an image's, in the order in which people count.
+
+    Raises:
+        UserError: where a folder cannot be read.
+    """
+    images = (path for path in _files(folder, folder, ScanResult()) if path.suffix.lower() in SUFFIXES)
+    return sorted(images, key=lambda path: natural(str(path)))
+
+
 def _files(folder: Path, root: Path, found: ScanResult) -> Iterator[Path]:
     """Every file below a class folder; links to folders are not followed, so that no loop is possible."""
     for parent, folders, names in os.walk(folder, onerror=_refuse_unreadable):

@@ -3,6 +3,7 @@
 from ajuste_fino.features.cached import CachedFeatures, FeatureDataset
 from ajuste_fino.features.extractor import AtPrecision, Extraction, Extractor, resolve_precision
 from ajuste_fino.features.live import LiveFeatures
+from ajuste_fino.features.served import serve
 from ajuste_fino.features.source import FeatureSource
 from ajuste_fino.features.statistics import statistics
 
@@ -15,5 +16,6 @@ __all__ = [
     "FeatureSource",
     "LiveFeatures",
     "resolve_precision",
+    "serve",
     "statistics",
 ]

@@ -18,7 +18,8 @@ from ajuste_fino.errors import preview
 from ajuste_fino.features.cache import FOLDER
 from ajuste_fino.features.extractor import AtPrecision, Extraction, Extractor, identity
 from ajuste_fino.features.images import ImagePass
-from ajuste_fino.features.source import refuse_changed
+from ajuste_fino.features.ordered import in_order
+from ajuste_fino.features.source import FeatureBatch, refuse_changed
 from ajuste_fino.files import fingerprint, writable_cache
 from ajuste_fino.store import FeatureRows, FeatureStore
 
@@ -80,13 +81,32 @@ class CachedFeatures:
         keys = contents + [f"{content}-{self.augmentation}{view:07}" for view in range(1, views) for content in contents]
         todo = self.store.missing(keys)
         todo.sort(key=lambda position: position % len(samples))  # an image's views together: it is decoded once for them
+        with closing(self._compute(samples, keys, todo)) as computed:
+            for batch in computed:
+                refuse_changed(batch)
+        return self.store.rows(keys)
+
+    def _compute(self, samples: Sequence[Sample], keys: Sequence[str], todo: list[int]) -> Generator[FeatureBatch, None, None]:
+        """Compute the features of these positions and put them on disk, a batch at a time."""
         self.misses += len(todo)
         if todo:
             with self.store as store:
-                for features, batch in self.images.features(samples, SubsetBatchSampler(todo, self.loading.batch_size)):
-                    refuse_changed(batch)
-                    store.add([keys[position] for position in batch.positions], features.numpy())
-        return self.store.rows(keys)
+                for batch in self.images.features(samples, SubsetBatchSampler(todo, self.loading.batch_size)):
+                    store.add([keys[position] for position in batch.positions], batch.features.numpy())
+                    yield batch
+
+    def batches(self, samples: Sequence[Sample]) -> Iterator[FeatureBatch]:
+        """The features of the plain views, in the samples' order, a batch at a time; what is missing is computed and kept.
+
+        Images that cannot be decoded are named in each batch, where `features_of` raises an error.
+        """
+        contents = [sample.sha256 for sample in samples]
+
+        def stored(positions: Sequence[int]) -> Tensor:
+            return torch.from_numpy(self.store.rows([contents[position] for position in positions])[slice(None)])
+
+        with closing(self._compute(samples, contents, self.store.missing(contents))) as computed:
+            yield from in_order(len(samples), self.loading.batch_size, computed, stored)
 
     def train_set(self, samples: Sequence[Sample], targets: Sequence[int], views: int) -> Dataset[tuple[Tensor, Tensor]]:
         return FeatureDataset(self.rows(samples, views), targets)

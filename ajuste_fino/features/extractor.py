@@ -55,19 +55,42 @@ class AtPrecision(nn.Module):
 
 
 class Extractor(AtPrecision):
-    """(N, 3, size, size) uint8 → features, or the output of a trunk, in float32: preprocessing, then (a part of) a backbone."""
+    """Pixels (N, 3, size, size) → features, or the output of a trunk, in float32: normalised, then (a part of) a backbone.
+
+    Pixels are uint8, or floats in [0, 1]; mean and deviation are taken off here, and not before.
+
+    Raises:
+        UserError: for pixels of any other shape, type or range.
+    """
 
     def __init__(self, backbone: nn.Module, preprocessing: Preprocessing, precision: str) -> None:
         super().__init__(backbone, precision)
         self.preprocessing = preprocessing
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return super().forward(self.preprocessing.normalise(pixels))
+        return super().forward(self.preprocessing.normalise(_to_255(pixels, self.preprocessing.size)))
 
     @torch.no_grad()
     def output_dtype(self) -> torch.dtype:
         """In which type the output is computed, before it is made float32; a tail must go on in the same."""
         return self.compute(probe(self.preprocessing.size)).dtype
+
+
+def _to_255(pixels: Tensor, size: int) -> Tensor:
+    """uint8 as they are, floats in [0, 1] on the scale 0 … 255."""
+    if pixels.ndim != 4 or pixels.shape[1:] != (3, size, size):
+        fix = "The predictor's pixels(images) makes them so."
+        raise UserError("pixels", f"must have the shape (N, 3, {size}, {size})", got=tuple(pixels.shape), fix=fix)
+    if pixels.dtype == torch.uint8:
+        return pixels
+    if not pixels.is_floating_point():
+        fix = "Convert them to uint8 where they are 0 … 255."
+        raise UserError("pixels", "must be uint8, or floats in [0, 1]", got=pixels.dtype, fix=fix)
+    if pixels.numel() and not (pixels.min() >= 0 and pixels.max() <= 1):  # as are numbers that are none
+        fix = "Divide by 255 where they are 0 … 255; do not normalise by mean and deviation, which is done here."
+        got = f"{pixels.min().item():g} to {pixels.max().item():g}"
+        raise UserError("pixels", "must be floats in [0, 1]", got=got, fix=fix)
+    return pixels.float() * 255
 
 
 def identity(extractor: Extractor) -> dict[str, Any]:

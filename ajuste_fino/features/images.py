@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from PIL import Image
 from torch import Tensor
 
-from ajuste_fino.data.loading import Batch, ImageDataset, LoaderConfig, PlainView
+from ajuste_fino.data.loading import ImageDataset, LoaderConfig, PlainView
 from ajuste_fino.data.order import EpochBatchSampler
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.transforms import Augment, Preprocessing
 from ajuste_fino.features.extractor import Extraction, Extractor
+from ajuste_fino.features.source import FeatureBatch
 
 
 class Views(PlainView):
@@ -41,9 +42,15 @@ class ImagePass:
         views = Views(self.extractor.preprocessing, self.augmentation, [sample.sha256 for sample in samples])
         return ImageDataset(samples, views, self.loading.threads)
 
-    def features(self, samples: Sequence[Sample], order: EpochBatchSampler) -> Iterator[tuple[Tensor, Batch]]:
-        """Features (n, *shape) of the positions that `order` gives, with progress."""
-        extraction = Extraction(self.extractor, self.loading.device)
-        batches = self.loading.batches(self.images(samples), order)
-        for batch in self.loading.progress(batches, len(order), "Extracting features"):
-            yield extraction(batch.pixels), batch
+    def features(self, samples: Sequence[Sample], order: EpochBatchSampler) -> Iterator[FeatureBatch]:
+        """Features of the positions that `order` gives, with progress."""
+        return features_of(self.images(samples), order, self.extractor, self.loading)
+
+
+def features_of(
+    images: ImageDataset, order: EpochBatchSampler, extractor: Extractor, loading: LoaderConfig
+) -> Iterator[FeatureBatch]:
+    """Features of images that need not be samples, of the positions that `order` gives, with progress."""
+    extraction = Extraction(extractor, loading.device)
+    for batch in loading.progress(loading.batches(images, order), len(order), "Extracting features"):
+        yield FeatureBatch(extraction(batch.pixels), batch.positions, dict(batch.bad))

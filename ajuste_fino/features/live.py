@@ -40,9 +40,9 @@ class LiveFeatures:
         return LabelledImageDataset(self.images.images(samples), targets)
 
     def features_of(self, samples: Sequence[Sample]) -> Iterator[Tensor]:
-        for features, batch in self.images.features(samples, EpochBatchSampler(len(samples), self.loading.batch_size)):
+        for batch in self.images.features(samples, EpochBatchSampler(len(samples), self.loading.batch_size)):
             refuse_changed(batch)
-            yield features
+            yield batch.features
 
     def metrics(self) -> dict[str, object]:
         return {"cache/hit": False}

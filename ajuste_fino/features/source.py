@@ -1,16 +1,24 @@
 """The inputs of training, from cached features or from images; nothing else in the code knows which of the two."""
 
 from collections.abc import Collection, Generator, Iterator, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from ajuste_fino.data.decoding import Decoded
-from ajuste_fino.data.images import changed
-from ajuste_fino.data.loading import Batch, LoaderConfig
+from ajuste_fino.data.images import BadImage, changed
+from ajuste_fino.data.loading import LoaderConfig
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.transforms import Preprocessing
+
+
+class FeatureBatch(NamedTuple):
+    """Features (n, *shape) of the samples at these n positions, and by position what is no image."""
+
+    features: Tensor
+    positions: list[int]
+    bad: dict[int, BadImage]
 
 
 class FeatureSource(Protocol):
@@ -45,7 +53,7 @@ class FeatureSource(Protocol):
         ...
 
 
-def refuse_changed(batch: Batch) -> None:
+def refuse_changed(batch: FeatureBatch) -> None:
     """An image that was whole when it was checked must still be the same."""
     if batch.bad:
-        raise changed(batch.bad[0][1])
+        raise changed(next(iter(batch.bad.values())))

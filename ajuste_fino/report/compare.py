@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ajuste_fino.files import read_csv
@@ -16,7 +16,8 @@ STYLES = ("-", "--", ":")  # for the eighth curve and later ones
 
 def curves(tables: Mapping[str, Path], path: Path) -> None:
     """Training loss, validation loss and validation accuracy by epoch; `tables` has each run's `metrics.csv` by its label."""
-    figure, axes = plt.subplots(1, 3, figsize=(15, 4.4), layout="constrained")
+    figure = Figure(figsize=(15, 4.4), layout="constrained")
+    axes = figure.subplots(1, 3)
     looks = cycle([(color, style) for style in STYLES for color in COLORS])
     for (label, table), (color, style) in zip(tables.items(), looks, strict=False):
         rows = read_csv(table)
@@ -47,7 +48,8 @@ def key_map(
         what: the names of rows, columns and figure.
     """
     size = (max(6.0, 2.5 + 0.9 * len(columns)), max(3.0, 1.6 + 0.5 * len(rows)))
-    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots()
     shown = [[cells.get((row, x), float("nan")) for x in columns] for row in rows]
     image = axes.imshow(shown, cmap="viridis", aspect="auto")
     known = list(cells.values())

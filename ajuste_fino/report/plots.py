@@ -1,12 +1,11 @@
-"""Learning curves and confusion matrix, as PNG."""
+"""Learning curves and confusion matrix, as PNG.
+
+Figures are made without pyplot, whose backend and open figures are the user's: a notebook goes on to show its own.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")  # no window, on any machine
-from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -20,7 +19,6 @@ COLORS = (BLUE, ORANGE, GREEN, PINK, YELLOW, SKY, BLACK)
 def save(figure: Figure, path: Path) -> None:
     with atomic(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
-    plt.close(figure)
 
 
 def column(rows: list[dict[str, str]], name: str) -> tuple[list[int], list[float]]:
@@ -32,7 +30,8 @@ def column(rows: list[dict[str, str]], name: str) -> tuple[list[int], list[float
 def learning_curves(table: Path, path: Path, best_epoch: int) -> None:
     """Loss and accuracy by epoch, of a run's `metrics.csv`; `best_epoch` counts from 1."""
     rows = read_csv(table)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
     left.plot(*column(rows, "train/loss"), ".-", color=BLUE, label="train, with dropout")
     left.plot(*column(rows, "val/loss"), ".-", color=ORANGE, label="validation")
     right.plot(*column(rows, "val/accuracy"), ".-", color=ORANGE, label="validation")
@@ -58,7 +57,8 @@ def confusion(predicted: Sequence[int], true: Sequence[int], labels: Sequence[st
         count[t][p] += 1
     shares = [[n / max(sum(row), 1) for n in row] for row in count]
     side = min(max(4.5, 1.8 + 0.5 * len(labels)), 24)
-    figure, axes = plt.subplots(figsize=(side, side), layout="constrained")
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     if len(labels) <= 40:
         for t, row in enumerate(count):

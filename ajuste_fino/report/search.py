@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ajuste_fino.report.plots import BLUE, GREEN, save
 
@@ -23,7 +23,8 @@ def importance(axes: Axes, shares: Mapping[str, float], names: Mapping[str, str]
 
 def draw(values: Sequence[float], shares: Mapping[str, float], best: Mapping[str, object], path: Path) -> None:
     """Left: the trials. Right: the importance of the keys, where there were trials enough to tell."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
+    figure = Figure(figsize=(12, 4.5), layout="constrained")
+    left, right = figure.subplots(1, 2)
     history(left, values, "a trial", "best so far")
     left.set_xlabel("finished trial")
     left.set_ylabel("validation accuracy")

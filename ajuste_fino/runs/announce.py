@@ -11,7 +11,7 @@ SENTENCES: dict[str, Callable[[DictConfig], str]] = {
     "sweep": lambda cfg: f"Searching with {cfg.trials} trials on {_data(cfg)}, backbone {cfg.backbone.name}",
     "audit": lambda cfg: f"Looking for what is wrong with {_data(cfg)}",
     "evaluate": lambda cfg: f"Evaluating {_given(cfg, 'run')} on {_given(cfg, 'data.root', 'its own test split')}",
-    "predict": lambda cfg: f"Predicting {_given(cfg, 'images')} with {_given(cfg, 'run')}",
+    "predict": lambda cfg: f"Predicting {_images(cfg)} with {_given(cfg, 'run')}",
     "fetch": lambda cfg: f"Fetching the weights of {cfg.backbone.name}",
     "lecture": lambda cfg: f"Running {cfg.command.name} of the lecture",
 }
@@ -31,6 +31,12 @@ def announce(config: str, cfg: DictConfig) -> None:
 
 def _data(cfg: DictConfig) -> str:
     return _given(cfg, "data.root", "the embedded digits" if cfg.data.name == "digits" else "data.root")
+
+
+def _images(cfg: DictConfig) -> str:
+    """What `images=` names; of a list, which a shell's pattern can make long, how many."""
+    value = OmegaConf.select(cfg, "images", throw_on_missing=False)
+    return f"{len(value)} paths" if OmegaConf.is_list(value) and len(value) > 1 else _given(cfg, "images")
 
 
 def _given(cfg: DictConfig, key: str, otherwise: str = "") -> str:

@@ -10,12 +10,14 @@ from omegaconf import DictConfig, OmegaConf
 from ajuste_fino.errors import UserError
 from ajuste_fino.runs import multirun
 from ajuste_fino.runs.announce import announce
-from ajuste_fino.runs.configuration import compose, refuse_additions
+from ajuste_fino.runs.configuration import compose, keys, refuse_additions
+from ajuste_fino.runs.words import gather, protect
 
 Function = Callable[[DictConfig, Path], Any]
 HELP = """Every key of this verb with its value; change one by key=value, see `ajuste-fino list` for the names.
 
 {keys}"""
+NAMES = ("-m", "--multirun", "-h", "--help", "--resolve", "-cd", "--config-dir", "-c", "--cfg", "--")
 FLAGS = "Known: -m, --config-dir DIR, --cfg job, --resolve, --help."
 
 
@@ -36,17 +38,19 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     return found, found.overrides
 
 
-def execute(config: str, arguments: Sequence[str], several: bool, load: Callable[[], Function]) -> None:
+def execute(config: str, arguments: Sequence[str], several: bool, load: Callable[[], Function], words: str = "") -> None:
     """Run a verb: compose its configuration, then call its function.
 
     Args:
         several: whether `-m` may ask for several runs.
+        words: the key whose values bare words are, if any.
         load: imports the run function, when it is known that nothing is wrong with the keys.
 
     Raises:
         UserError: for a flag, a key or a name that is not to be had.
     """
-    flags, overrides = _parse(arguments)
+    flags, overrides = _parse(protect(arguments, NAMES) if words else arguments)
+    overrides = gather(overrides, words, keys(config)) if words else overrides
     _refuse_hydra_itself(overrides)
     refuse_additions(config, overrides)
     if flags.multirun and not several:
@@ -54,8 +58,8 @@ def execute(config: str, arguments: Sequence[str], several: bool, load: Callable
         raise UserError("-m", f"is not for {config.partition('/')[0]}", fix=fix)
     if flags.help or flags.cfg:
         cfg = _compose(config, overrides, flags.config_dir)
-        keys = OmegaConf.to_yaml(cfg, resolve=flags.resolve)
-        print(HELP.format(keys=keys) if flags.help else keys)
+        text = OmegaConf.to_yaml(cfg, resolve=flags.resolve)
+        print(HELP.format(keys=text) if flags.help else text)
     elif flags.multirun:
         multirun.execute(
             lambda job: _compose(config, job, flags.config_dir), multirun.jobs(overrides, config, flags.config_dir), load

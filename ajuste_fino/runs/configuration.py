@@ -104,11 +104,19 @@ def quoted(override: str, several: bool = False) -> str:
     key, sign, value = override.partition("=")
     if not sign or key not in PATHS or not value or value[0] in "'\"" or value == "null":
         return override
-    if key == "images" and value[0] == "[" and not Path(value).exists():
+    if key == "images" and value[0] == "[" and not is_path(value):
         return override
-    if several and "," in value and not Path(value).exists():
+    if several and "," in value and not is_path(value):
         return f"{key}={','.join(literal(one) for one in value.split(','))}"
     return f"{key}={literal(value)}"
+
+
+def is_path(value: str) -> bool:
+    """Whether there is a file or folder of that name; a list of many is longer than any name may be."""
+    try:
+        return Path(value).exists()
+    except OSError:
+        return False
 
 
 def literal(value: object) -> str:

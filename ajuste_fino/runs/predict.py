@@ -1,74 +1,118 @@
 """`predict`: print and write a table of predictions."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 
 from ajuste_fino.data.images import BadImage, ImageFile
+from ajuste_fino.data.inputs import sources
 from ajuste_fino.errors import Range, UserError, preview
-from ajuste_fino.files import write_csv, write_json
-from ajuste_fino.predict import Prediction, images, load
+from ajuste_fino.files import growing_csv, writable, write_json
+from ajuste_fino.predict import Prediction, Predictor, load
 from ajuste_fino.runs.configuration import require_keys, validate_ranges
 from ajuste_fino.runs.console import WORKERS, progress, start_log, workers
 from ajuste_fino.runs.factories import trusted
+from ajuste_fino.runs.latest import find_run
 
 MOST = 50  # rows on the screen; the files hold all
+Write = Callable[[Prediction, Tensor], None]
 
 
 def predict(cfg: DictConfig, out: Path) -> dict[str, Any]:
     """Show a table, write it where `csv=` and `json=` say.
 
     Raises:
-        UserError: where there is no such run or image; after the rest is done, where some were no images.
+        UserError: where there is no such run or image, or a file cannot be written; after the rest is done, where some images
+            cannot be decoded.
     """
     require_keys(cfg)
     validate_ranges(cfg, {"top": Range(int, 1), "workers": WORKERS})
     start_log()
-    paths = images([str(one) for one in cfg.images] if OmegaConf.is_list(cfg.images) else str(cfg.images))
-    predictor = load(cfg.run, cfg.trainer.accelerator, trusted(cfg))
-    files = [ImageFile(path) for path in paths]
-    scores = predictor.scores(files, workers=workers(cfg.workers) if len(paths) > 64 else 0, progress=progress)
-    good = [path for position, path in enumerate(paths) if position not in scores.bad]
-    predictions = [predictor.prediction(*scores.of(row), cfg.top) for row in range(len(good))]
-    _show(good, predictions)
-    _write(cfg, good, predictions)
-    if scores.bad:
-        raise _refused(list(scores.bad.values()), len(paths))
-    return {"images": len(good)}
+    images = _images(cfg.images)
+    table, summary = _targets(cfg, [image.path for image in images])
+    predictor = load(find_run(str(cfg.run)), cfg.trainer.accelerator, trusted(cfg))
+    done, bad = list[Prediction](), dict[int, BadImage]()
+    stream = predictor.batches(images, workers=workers(cfg.workers), progress=progress)
+    with _rows(table, predictor, cfg.probabilities) as write, closing(stream):
+        for scores in stream:
+            bad |= scores.bad
+            for row, position in enumerate(scores.positions):
+                one = predictor.prediction(*scores.of(row), cfg.top, images[position])
+                write(one, scores.probabilities[row])
+                if summary or len(done) < MOST:
+                    done.append(one)
+    _show(done, [image.path for position, image in enumerate(images) if position not in bad])
+    if summary:
+        write_json(summary, [{"file": _name(str(one.file)), **_plain(one)} for one in done])
+    if bad:
+        raise _refused([bad[position] for position in sorted(bad)], len(images))
+    return {"images": len(images)}
 
 
-def _show(paths: Sequence[Path], predictions: Sequence[Prediction]) -> None:
+def _images(value: object) -> list[ImageFile]:
+    """The images that `images=` names, in their order."""
+    found = sources(_texts(OmegaConf.to_container(value) if OmegaConf.is_config(value) else value))
+    if found == []:
+        raise UserError("images", "must name at least one image", got="[]", fix="Pass a file, a folder or a pattern.")
+    return found if isinstance(found, list) else [found]  # type: ignore[return-value, list-item]  # of texts, all are files
+
+
+def _texts(value: object) -> Any:
+    return [_texts(one) for one in value] if isinstance(value, list) else str(value)
+
+
+def _targets(cfg: DictConfig, images: Sequence[Path]) -> list[Path | None]:
+    """The files of `csv=` and `json=`, which can be written, are two, and are none of the images."""
+    if cfg.probabilities not in ("top", "all"):
+        raise UserError("probabilities", "must be top or all", got=cfg.probabilities, fix="all: a column for each class.")
+    if cfg.probabilities == "all" and cfg.csv is None:
+        raise UserError("probabilities=all", "is for the CSV file", fix="Pass csv=FILE as well.")
+    found = [None if cfg[key] is None else writable(key, str(cfg[key])) for key in ("csv", "json")]
+    for key, path in zip(("csv", "json"), found, strict=True):
+        if path is not None and (path in images or found.count(path) > 1):
+            raise UserError(key, "must be a file of its own", got=path, fix="Pass another name.")
+    return found
+
+
+@contextmanager
+def _rows(path: Path | None, predictor: Predictor, kind: str) -> Iterator[Write]:
+    """A function that writes a prediction and its probabilities (C,) as a row of the CSV file, if there is one."""
+    if path is None:
+        yield lambda one, probabilities: None
+        return
+    apart = ["disagreement"] if predictor.is_ensemble else []
+    classes = [f"p:{label}" for label in predictor.labels] if kind == "all" else []
+    with growing_csv(path, ["file", "label", "probability", *apart, *classes]) as write:
+
+        def row(one: Prediction, probabilities: Tensor) -> None:
+            each = [f"{p:.6f}" for p in probabilities.tolist()] if classes else []
+            write([_name(str(one.file)), one.label, f"{one.probability:.6f}", *_disagreement(one, ".6f"), *each])
+
+        yield row
+
+
+def _show(predictions: Sequence[Prediction], paths: Sequence[Path]) -> None:
+    """The first rows, on the screen."""
     base = os.path.commonpath([path.parent for path in paths]) if paths else ""
-    table = Table(title=f"in {base}", title_justify="left")
-    for name in ("image", "label", "probability", *(["disagreement"] if _of_ensemble(predictions) else []), "then"):
+    table = Table(title=f"in {_name(base)}", title_justify="left")
+    apart = ["disagreement"] if any(one.disagreement is not None for one in predictions) else []
+    for name in ("image", "label", "probability", *apart, "then"):
         table.add_column(name, overflow="fold")
-    for path, one in list(zip(paths, predictions, strict=True))[:MOST]:
+    for one in predictions[:MOST]:
         then = ", ".join(f"{label} {p:.3f}" for label, p in one.top[1:])
-        table.add_row(str(path.relative_to(base)), one.label, f"{one.probability:.3f}", *_disagreement(one, ".2f"), then)
+        file = _name(os.path.relpath(str(one.file), base))
+        table.add_row(file, one.label, f"{one.probability:.3f}", *_disagreement(one, ".2f"), then)
     console = Console()
     console.print(table, markup=False)
     if len(paths) > MOST:
         console.print(f"… and {len(paths) - MOST} more; csv=FILE or json=FILE writes them all.")
-
-
-def _write(cfg: DictConfig, paths: Sequence[Path], predictions: Sequence[Prediction]) -> None:
-    rows = list(zip(paths, predictions, strict=True))
-    if cfg.csv:
-        write_csv(
-            Path(cfg.csv).expanduser(),
-            ("file", "label", "probability", *(["disagreement"] if _of_ensemble(predictions) else [])),
-            ([str(path), p.label, f"{p.probability:.6f}", *_disagreement(p, ".6f")] for path, p in rows),
-        )
-    if cfg.json:
-        write_json(
-            Path(cfg.json).expanduser(),
-            [{"file": str(path), **_plain(p)} for path, p in rows],
-        )
 
 
 def _plain(one: Prediction) -> dict[str, Any]:
@@ -76,8 +120,9 @@ def _plain(one: Prediction) -> dict[str, Any]:
     return {"label": one.label, "probability": one.probability, **apart, "top": dict(one.top)}
 
 
-def _of_ensemble(predictions: Sequence[Prediction]) -> bool:
-    return any(one.disagreement is not None for one in predictions)
+def _name(path: str) -> str:
+    """A path in Unicode: bytes that are none, as old archives leave them in names, are written as numbers."""
+    return path.encode("utf-8", "backslashreplace").decode()
 
 
 def _disagreement(one: Prediction, how: str) -> list[str]:
@@ -86,5 +131,5 @@ def _disagreement(one: Prediction, how: str) -> list[str]:
 
 
 def _refused(bad: Sequence[BadImage], total: int) -> UserError:
-    fix = f"The others are done. Not images:\n{preview([str(one) for one in bad])}"
+    fix = f"The others are done. These are not images:\n{preview([_name(str(one)) for one in bad])}"
     return UserError("images", f"holds {len(bad)} of {total} files that cannot be decoded", fix=fix)

@@ -1,0 +1,87 @@
+"""Find the files of a bundle: in its own folder, in a run folder, or in a zip file of either."""
+
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from ajuste_fino.errors import UserError
+
+EXPANSION = 20  # times the size of the zip file: weights hardly shrink, so what grows more is not to be read
+SMALL = 16 * 2**20  # bytes that may be read whatever the size of the zip file
+DEPTH = 2  # folders in a zip file above the bundle: that of the run, and `bundle`
+RULE = "must be a run folder, a bundle or a zip file of one"
+
+
+def find(path: Path, names: Sequence[str], sums: str) -> tuple[Path, dict[str, bytes]]:
+    """Read the bundle's files `names` and `sums`, those that are there; also return the folder they are in.
+
+    Raises:
+        UserError: where there is no file `sums`, or a zip file is damaged, too large or holds several bundles.
+    """
+    if path.is_file():
+        return _from_zip(path, (*names, sums), sums)
+    for folder in (path, path / "bundle"):
+        if (folder / sums).is_file():
+            return folder, {name: (folder / name).read_bytes() for name in (*names, sums) if (folder / name).is_file()}
+    raise UserError("run", RULE, got=path, fix=_way_out(path, sums))
+
+
+def _way_out(folder: Path, sums: str) -> str:
+    if (folder / "config.yaml").is_file():
+        return "This run has no bundle: it was stopped, or failed, before it wrote one. Train again."
+    runs = [run for run in folder.iterdir() if (run / "bundle" / sums).is_file()]
+    if runs:
+        newest = max(runs, key=lambda run: (run / "bundle" / sums).stat().st_mtime)
+        return f"It holds {len(runs)} run folders; the newest is run={newest}."
+    return "A run folder holds bundle/, config.yaml and metrics.json."
+
+
+def _from_zip(path: Path, names: Sequence[str], sums: str) -> tuple[Path, dict[str, bytes]]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            folder = _folder_in(archive, path, sums)
+            there = [info for info in archive.infolist() if PurePosixPath(info.filename) in [folder / name for name in names]]
+            _refuse_large(path, there)
+            return path / folder, {PurePosixPath(info.filename).name: _content(archive, info) for info in there}
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        if path.suffix.lower() != ".zip":
+            raise UserError("run", RULE, got=path, fix=_way_up(path, sums)) from error
+        raise UserError(
+            f"run={path}", f"cannot be read ({error})", fix="Copy it again, or unpack it and pass the folder."
+        ) from error
+
+
+def _folder_in(archive: zipfile.ZipFile, path: Path, sums: str) -> PurePosixPath:
+    found = {PurePosixPath(name).parent for name in archive.namelist() if PurePosixPath(name).name == sums}
+    found = {folder for folder in found if len(folder.parts) <= DEPTH and ".." not in folder.parts}
+    if len(found) > 1:
+        fix = "Unpack it, and pass one of its folders."
+        raise UserError(f"run={path}", "must hold one bundle", got=", ".join(sorted(map(str, found))), fix=fix)
+    if not found:
+        raise UserError("run", RULE, got=path, fix=_way_up(path, sums))
+    return found.pop()
+
+
+def _way_up(path: Path, sums: str) -> str:
+    """The way out for a file: the run it lies in."""
+    for folder in path.parents[:DEPTH]:
+        if (folder / sums).is_file() or (folder / "bundle" / sums).is_file():
+            return f"It is a file of a run: pass run={folder}."
+    return "Pass the folder that train wrote, runs/…"
+
+
+def _refuse_large(path: Path, members: Sequence[zipfile.ZipInfo]) -> None:
+    """Refuse what would fill the memory."""
+    total, limit = sum(info.file_size for info in members), SMALL + EXPANSION * path.stat().st_size
+    if total > limit:
+        fix = "If you trust it, unpack it and pass the folder."
+        raise UserError(f"run={path}", f"must unpack to at most {limit:,} bytes", got=total, fix=fix)
+
+
+def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """What a member's header promises and no more; of the other methods of compression, zipfile unpacks more than that."""
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise RuntimeError("compressed by another method than deflate")
+    with archive.open(member) as file:
+        return file.read(member.file_size)

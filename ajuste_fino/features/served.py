@@ -1,0 +1,47 @@
+"""Features for prediction: of a few images computed, of many served by the cache of the runs."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from PIL import Image
+
+from ajuste_fino.console import note_if_stopped
+from ajuste_fino.data.hashing import hash_each
+from ajuste_fino.data.images import BadImage, Content
+from ajuste_fino.data.loading import ImageDataset, LoaderConfig, PlainView
+from ajuste_fino.data.order import EpochBatchSampler
+from ajuste_fino.data.sample import Sample
+from ajuste_fino.data.transforms import Augmentation
+from ajuste_fino.features.cached import CachedFeatures
+from ajuste_fino.features.extractor import Extractor
+from ajuste_fino.features.images import features_of
+from ajuste_fino.features.source import FeatureBatch
+
+FEW = 64  # images that are computed before a large cache is opened and verified
+
+
+def serve(images: Sequence[Content | Image.Image], extractor: Extractor, loading: LoaderConfig) -> Iterator[FeatureBatch]:
+    """Features of images in their order, a batch at a time.
+
+    More than 64 are read from the cache, or computed and kept there, unless some are in memory as PIL images, which have no
+    content to be known by.
+    """
+    contents = [image for image in images if not isinstance(image, Image.Image)]
+    if FEW < len(images) == len(contents):
+        return _cached(contents, extractor, loading)
+    plain = ImageDataset(images, PlainView(extractor.preprocessing), loading.threads)
+    return features_of(plain, EpochBatchSampler(len(images), loading.batch_size), extractor, loading)
+
+
+def _cached(images: Sequence[Content], extractor: Extractor, loading: LoaderConfig) -> Iterator[FeatureBatch]:
+    samples = [image if isinstance(image, Sample) else Sample(image, str(image), "") for image in images]
+    known = all(sample.sha256 for sample in samples)
+    hashed = samples if known else hash_each(samples, loading.workers, loading.progress)
+    good = {n: one for n, one in enumerate(hashed) if isinstance(one, Sample)}
+    yield FeatureBatch(torch.empty(0), [], {n: one for n, one in enumerate(hashed) if isinstance(one, BadImage)})
+    place = list(good)
+    source = CachedFeatures(extractor, Augmentation(), loading)
+    with note_if_stopped(source.stop_note):
+        for batch in source.batches(list(good.values())):
+            bad = {place[position]: one for position, one in batch.bad.items()}
+            yield FeatureBatch(batch.features, [place[position] for position in batch.positions], bad)

@@ -1,0 +1,40 @@
+"""Bare words on the command line of `predict`, which are images: `predict run=… photos/*.jpg`."""
+
+from collections.abc import Collection, Sequence
+
+from ajuste_fino.errors import UserError
+from ajuste_fino.runs.configuration import is_path, literal, quoted
+
+
+def protect(arguments: Sequence[str], flags: Collection[str]) -> list[str]:
+    """A file whose name begins with a dash gets `./` before it, unless it is called as a flag is."""
+    return [f"./{one}" if one.startswith("-") and one not in flags and is_path(one) else one for one in arguments]
+
+
+def gather(overrides: Sequence[str], key: str, known: Collection[str]) -> list[str]:
+    """Put all bare words, and all values of the key itself, into one value: `run=r images=['a.jpg','b.jpg']`.
+
+    A word is bare that holds no `=`, that has a `/` before its first `=`, or that is the name of a file.
+
+    Raises:
+        UserError: where a word is a file as well as a key with its value, as `top=3.jpg` is.
+    """
+    bare = [_is_bare(one, known) for one in overrides]
+    values = [
+        literal(one) if is_bare else quoted(one).partition("=")[2]
+        for one, is_bare in zip(overrides, bare, strict=True)
+        if is_bare or one.startswith(f"{key}=")
+    ]
+    if not any(bare) and len(values) < 2:
+        return list(overrides)
+    rest = [one for one, is_bare in zip(overrides, bare, strict=True) if not is_bare and not one.startswith(f"{key}=")]
+    return [*rest, f"{key}=[{','.join(values)}]"]
+
+
+def _is_bare(word: str, known: Collection[str]) -> bool:
+    before, sign, _ = word.partition("=")
+    if not sign or "/" in before:
+        return True
+    if is_path(word) and before.lstrip("+~") in known:
+        raise UserError(word, "is a file here, and a key with its value", fix=f"Write ./{word} for the file.")
+    return is_path(word)
