@@ -7,7 +7,13 @@
 
 from typing import Any
 
-__all__ = ["fine_tune", "load"]
+__version__ = "0.2.0"
+__all__ = ["__version__", "fine_tune", "load"]
+
+
+def __dir__() -> list[str]:
+    """`dir(ajuste_fino)` shows what is imported only when it is asked for, too."""
+    return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str) -> Any:

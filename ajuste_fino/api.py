@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from ajuste_fino.predict import Predictor, load
-from ajuste_fino.runs.configuration import compose, literal
+from ajuste_fino.runs.configuration import compose
+from ajuste_fino.runs.grammar import literal
 from ajuste_fino.runs.train import train
 
 
@@ -20,7 +21,7 @@ def fine_tune(root: str | os.PathLike[str] | None = None, /, **keys: Any) -> Pre
     Raises:
         UserError: for a mistake in the keys, the folder or the weights, before anything is written.
     """
-    data = ["data=digits"] if root is None else ["data=folder", f"data.root={literal(os.fspath(root))}"]
+    data = [] if root is None else ["data=folder", f"data.root={literal(os.fspath(root))}"]
     cfg = compose("train", [*data, *(f"{key}={literal(value)}" for key, value in keys.items())])
     out = Path(cfg.out).expanduser()
     metrics = train(cfg, out)

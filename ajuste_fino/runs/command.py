@@ -8,19 +8,16 @@ from typing import Any, NoReturn
 from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino.errors import UserError
-from ajuste_fino.runs import multirun
-from ajuste_fino.runs.configuration import compose, refuse_additions
+from ajuste_fino.runs import conf, help
+from ajuste_fino.runs.configuration import compose, refuse_unknown
 
 Function = Callable[[DictConfig, Path], Any]
-HELP = """Every key of this verb with its value; change one by key=value, see `ajuste-fino list` for the names.
-
-{keys}"""
-FLAGS = "Known: -m, --config-dir DIR, --cfg job, --resolve, --help."
+FLAGS = "Keys are given as key=value, without dashes. The flags are -m, --config-dir DIR, --cfg job, --resolve and --help."
 
 
 class _Flags(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UserError("The flags", f"are not allowed ({message})", fix=FLAGS)
+        raise UserError("The command line", f"cannot be read ({message})", fix=FLAGS)
 
 
 def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -47,15 +44,17 @@ def execute(config: str, arguments: Sequence[str], several: bool, load: Callable
     """
     flags, overrides = _parse(arguments)
     _refuse_hydra_itself(overrides)
-    refuse_additions(config, overrides)
+    refuse_unknown(config, overrides, flags.config_dir)
     if flags.multirun and not several:
         fix = "Give one command for each; train -m compares several runs."
-        raise UserError("-m", f"is not for {config.partition('/')[0]}", fix=fix)
-    if flags.help or flags.cfg:
-        cfg = _compose(config, overrides, flags.config_dir)
-        keys = OmegaConf.to_yaml(cfg, resolve=flags.resolve)
-        print(HELP.format(keys=keys) if flags.help else keys)
+        raise UserError("-m", f"cannot be used with {config.partition('/')[0]}", fix=fix)
+    if flags.help:
+        print(help.of_verb(config, conf.choices(config, overrides), flags.config_dir))
+    elif flags.cfg:
+        print(OmegaConf.to_yaml(_compose(config, overrides, flags.config_dir), resolve=flags.resolve))
     elif flags.multirun:
+        from ajuste_fino.runs import multirun  # brings matplotlib, which no other way needs
+
         multirun.execute(
             lambda job: _compose(config, job, flags.config_dir), multirun.jobs(overrides, config, flags.config_dir), load
         )

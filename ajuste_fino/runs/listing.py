@@ -6,7 +6,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Column, Table
 
-from ajuste_fino.runs.configuration import folder, options
+from ajuste_fino.runs.conf import folder, options
 from ajuste_fino.verbs import VERBS
 
 GROUPS = {
