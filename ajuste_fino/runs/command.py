@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino.errors import UserError
+from ajuste_fino.files import existing
 from ajuste_fino.runs import conf, help
 from ajuste_fino.runs.configuration import compose, refuse_unknown
 
@@ -43,6 +44,8 @@ def execute(config: str, arguments: Sequence[str], several: bool, load: Callable
         UserError: for a flag, a key or a name that is not to be had.
     """
     flags, overrides = _parse(arguments)
+    if flags.config_dir:
+        existing("--config-dir", flags.config_dir)
     _refuse_hydra_itself(overrides)
     refuse_unknown(config, overrides, flags.config_dir)
     if flags.multirun and not several:

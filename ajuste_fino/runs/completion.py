@@ -5,6 +5,7 @@ Hydra's own completion needs `hydra.main`, and a second for each TAB.
 
 import shlex
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from ajuste_fino.errors import UserError, nearest
 from ajuste_fino.runs import conf
@@ -96,12 +97,11 @@ def words(line: str) -> list[str]:
 
 def _after_verb(config: str, before: Sequence[str], word: str) -> list[str]:
     """Keys, names of a group, flags, or a path."""
-    previous, following = dict(zip(before, before[1:], strict=False)), before[-1:] == ["--config-dir"]
-    if following:
+    if before[-1:] == ["--config-dir"]:
         return [PATH]
     if word.startswith("-"):
         return _starting(word, _whole(FLAGS))
-    directory = previous.get("--config-dir")
+    directory = dict(pairwise(before)).get("--config-dir")
     key, sign, value = word.lstrip("+~").partition("=")
     if sign:
         return _values(word, key, value, conf.options(key, directory) if key in conf.groups(config) else [], "-m" in before)
@@ -122,8 +122,7 @@ def _values(word: str, key: str, value: str, names: Sequence[str], several: bool
 
 def _one_level(word: str, keys: Iterable[str]) -> list[str]:
     """Of `optimizer.lr=`, what comes up to the next dot after the word."""
-    found = {key[: key.find(".", len(word)) + 1] or key for key in _starting(word, keys)}
-    return sorted(found)
+    return sorted({key[: key.find(".", len(word)) + 1] or key for key in _starting(word, keys)} - {word})
 
 
 def _whole(words: Iterable[str]) -> list[str]:

@@ -68,12 +68,13 @@ def topics(config: str, choices: Mapping[str, str], directory: str | None = None
     return found
 
 
-def keys(config: str, directory: str | None = None) -> list[str]:
-    """Every key of a verb: those of its file and of the files it is built on, of all names its groups offer, and the groups."""
+def keys(config: str, choices: Mapping[str, str] | None = None, directory: str | None = None) -> list[str]:
+    """Every key of a verb: those of its topics, its groups, and the keys of all names in `conf/` that the groups offer."""
     found: set[str] = set()
-    for topic in topics(config, {}, directory):
+    for topic in topics(config, choices or {}, directory):
         found |= {key.name for key in topic.keys} | ({topic.name} if topic.names else set())
-        found |= {f"{topic.name}.{key.name}" for name in topic.names for key in members(topic.name, name, directory)}
+        names = options(topic.name) if topic.names else []
+        found |= {f"{topic.name}.{key.name}" for name in names for key in members(topic.name, name)}
     return sorted(found)
 
 
@@ -85,13 +86,23 @@ def groups(config: str) -> list[str]:
 def choices(config: str, overrides: Sequence[str]) -> dict[str, str]:
     """The names of groups that overrides choose, of several the first: `optimizer=sgd epochs=5` → {"optimizer": "sgd"}."""
     pairs = (override.lstrip("+").partition("=") for override in overrides)
-    return {key: value.partition(",")[0].strip("'\"") for key, _, value in pairs if key in groups(config)}
+    found = {key: value.partition(",")[0].strip("'\"") for key, _, value in pairs if key in groups(config)}
+    return {key: name for key, name in found.items() if "(" not in name}  # optimizer=glob(adam*) is Hydra's to expand
 
 
 def members(group: str, name: str, directory: str | None = None) -> list[Key]:
-    """The keys of one name of a group; a file that begins with another of its group, `defaults: [folder]`, changes its keys."""
+    """The keys of one name of a group; a file that builds on another of its group, `defaults: [folder]`, changes its keys.
+
+    Raises:
+        UserError: for a name that the group lacks.
+    """
+    names = options(group, directory)
+    if name not in names:
+        raise unknown_name(group, name, names)
     file, found = conf_file(f"{group}/{name}", directory), dict[str, Key]()
-    for base in file.bases:
+    for base in (one.removeprefix(f"{group}/") for one in file.bases):
+        if base not in names:
+            raise unknown_name(group, base, names, f"The defaults list of {group}/{name}.yaml")
         found |= {key.name: key for key in members(group, base, directory)}
     for key in file.keys:
         inherited = found[key.name].comment if key.name in found else ""
@@ -99,11 +110,11 @@ def members(group: str, name: str, directory: str | None = None) -> list[Key]:
     return list(found.values())
 
 
-def unknown_name(group: str, name: str, names: Sequence[str]) -> UserError:
-    """The message for a name that a group lacks."""
+def unknown_name(group: str, name: str, names: Sequence[str], where: str | None = None) -> UserError:
+    """The message for a name that a group lacks, given on the command line or `where`."""
     close = get_close_matches(name.lower(), names, n=1)
     fix = f"Did you mean {close[0]}?" if close else OTHERWISE.get(group, "Choose one of them.").format(name)
-    return UserError(group, f"must be one of {', '.join(names)}", got=name, fix=fix)
+    return UserError(where or group, f"must {'name' if where else 'be'} one of {', '.join(names)}", got=name, fix=fix)
 
 
 def conf_file(name: str, directory: str | None = None) -> ConfFile:
@@ -117,11 +128,9 @@ def conf_file(name: str, directory: str | None = None) -> ConfFile:
 
 
 def _topic(group: str, name: str, directory: str | None) -> Topic:
-    names = options(group, directory)
-    if name not in names:
-        raise unknown_name(group, name, names)
     found = [key._replace(name=f"{group}.{key.name}") for key in members(group, name, directory)]
-    return Topic(group, conf_file(f"{group}/{name}", directory).description, found, names, name)
+    description = conf_file(f"{group}/{name}", directory).description
+    return Topic(group, description, found, options(group, directory), name)
 
 
 def _roots(directory: str | None) -> list[Path]:

@@ -51,15 +51,17 @@ def read(path: Path) -> ConfFile:
     """Read a file.
 
     Raises:
-        UserError: where it cannot be read, or is no YAML with keys.
+        UserError: where it is no YAML with keys.
     """
     try:
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, LOADER)
         defaults = (yaml.load(text, LOADER) or {}).get("defaults", [])
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError) as error:
-        fix = "Correct the file."
-        raise UserError(str(path), f"must be a YAML file of keys ({' '.join(str(error).split())})", fix=fix) from error
+    except yaml.MarkedYAMLError as error:
+        where = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise UserError(str(path), f"must be YAML ({where}{error.problem})", fix="Correct the file.") from error
+    except (UnicodeDecodeError, yaml.YAMLError, AttributeError) as error:
+        raise UserError(str(path), f"must be a YAML file of keys ({error})", fix="Correct the file.") from error
     lines = [*text.splitlines(), ""]  # a block may end on the line after the last
     keys = [] if node is None else list(_keys(node, lines))
     return ConfFile(_description(lines), defaults, [key for key in keys if key.name.partition(".")[0] not in NOT_KEYS])

@@ -8,10 +8,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ajuste_fino.errors import Range, UserError
 from ajuste_fino.files import existing
-from ajuste_fino.runs.conf import ARGUMENTS, folder, groups, keys, members, options, unknown_name
+from ajuste_fino.runs.conf import ARGUMENTS, choices, folder, groups, keys, members, options, unknown_name
 from ajuste_fino.runs.grammar import literal, quoted
 from ajuste_fino.runs.repeat import repeated
 from ajuste_fino.runs.suggest import suggestion
+
 
 def compose(config: str, overrides: Sequence[str], directory: str | None = None) -> DictConfig:
     """Compose the configuration of a verb: a file of `conf/`, changed by overrides.
@@ -29,7 +30,7 @@ def compose(config: str, overrides: Sequence[str], directory: str | None = None)
     path = [f"hydra.searchpath=[{one}]" for one in theirs]
     try:
         with hydra_in_conf():
-            whole = repeated(config, [quoted(one) for one in overrides], directory)
+            whole = repeated(config, [quoted(one) for one in overrides])
             cfg = hydra_compose(config, [*path, *whole], return_hydra_config=True)
     except (HydraException, ValueError) as error:
         raise explain(error, config, overrides, directory) from error
@@ -70,7 +71,7 @@ def targets(node: Any) -> Iterator[str]:
 
 def explain(error: Exception, verb: str, overrides: Sequence[str], directory: str | None = None) -> UserError:
     """Turn an error of Hydra's into a message with the nearest name that exists, in `conf/` or the user's own folder."""
-    known = keys(verb, directory)
+    known = keys(verb, choices(verb, overrides), directory)
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
         group, _, rest = key.partition(".")
@@ -81,7 +82,7 @@ def explain(error: Exception, verb: str, overrides: Sequence[str], directory: st
         elif key not in known and not (override.startswith("+") and key.startswith(ARGUMENTS)):
             return _unknown_key(key, verb, known)
         elif rest and f"'{key}'" in str(error):
-            having = [name for name in options(group, directory) if rest in _names(group, name, directory)]
+            having = [name for name in options(group) if rest in [one.name for one in members(group, name)]]
             if having:
                 fix = f"{group}={'|'.join(having)} has it."
                 return UserError(key, f"is not a key of the {group} that is chosen", fix=fix)
@@ -92,17 +93,13 @@ def explain(error: Exception, verb: str, overrides: Sequence[str], directory: st
     return UserError(f"ajuste-fino {verb.replace('/', ' ')}", f"cannot read its arguments ({reason})", fix=fix)
 
 
-def _names(group: str, name: str, directory: str | None) -> list[str]:
-    return [key.name for key in members(group, name, directory)]
-
-
 def _unknown_key(key: str, verb: str, known: Sequence[str]) -> UserError:
     return UserError(f"The key {key}", f"is unknown to {verb.replace('/', ' ')}", fix=suggestion(key, known))
 
 
 def refuse_unknown(verb: str, overrides: Sequence[str], directory: str | None = None) -> None:
     """Refuse what is no `key=value`, and an unknown key unless it is an argument of a class that is named by key."""
-    known = keys(verb, directory)
+    known = keys(verb, choices(verb, overrides), directory)
     for override in overrides:
         key, sign, _ = override.lstrip("+~").partition("=")
         if not sign and not override.startswith("~"):
@@ -128,8 +125,9 @@ def require_keys(cfg: DictConfig) -> None:
 def validate_ranges(cfg: DictConfig, ranges: Mapping[str, Range]) -> None:
     """Refuse keys whose values are not numbers in their range, all of them at once."""
     values = {key: OmegaConf.select(cfg, key) for key in ranges}
-    wrong = {key: value for key, value in values.items() if value not in ranges[key]}
+    wrong = [(key, value) for key, value in values.items() if value not in ranges[key]]
     if wrong:
-        key, *others = wrong
-        rest = [f"{other} must be {ranges[other]}; got {wrong[other]}." for other in others]
-        raise UserError(key, f"must be {ranges[key]}", got=str(wrong[key]), fix=" ".join([*rest, "Change them." if rest else "Change it."]))
+        (key, value), *others = wrong
+        rest = [f"{other} must be {ranges[other]}; got {one}." for other, one in others]
+        fix = " ".join([*rest, "Change them." if rest else "Change it."])
+        raise UserError(key, f"must be {ranges[key]}", got=str(value), fix=fix)

@@ -41,7 +41,8 @@ def of_names(verb: str) -> str:
 
 def _topic(topic: Topic) -> Iterator[str]:
     """A topic's name and description, the names of its group, its keys."""
-    yield _fill(f"{topic.name}: {topic.description}" if topic.description else topic.name)
+    named = topic.description.startswith(topic.name.replace("/", " "))  # as `lecture relu: …` is
+    yield _fill(topic.description if named else f"{topic.name}: {topic.description}" if topic.description else topic.name)
     if len(topic.names) > 1:
         yield from _entry(f"{topic.name}={topic.chosen}", f"one of {', '.join(topic.names)}")
     for key in topic.keys:

@@ -13,7 +13,7 @@ from ajuste_fino.runs.saved import leaves, load
 NOT_TAKEN = ("config", "out", "trust")  # a run has its own folder, and a file of unknown origin trusts nobody
 
 
-def repeated(config: str, overrides: Sequence[str], directory: str | None = None) -> list[str]:
+def repeated(config: str, overrides: Sequence[str]) -> list[str]:
     """Put the overrides that make the run of `config=` before those that are given.
 
     A group that is given a name, `optimizer=adam`, is not taken from the run at all.
@@ -21,7 +21,6 @@ def repeated(config: str, overrides: Sequence[str], directory: str | None = None
     Args:
         config: the verb.
         overrides: in Hydra's grammar, paths in quotes.
-        directory: of configurations of the user's own.
 
     Raises:
         UserError: where there is no such run, or its configuration is not one of this verb.
@@ -33,15 +32,15 @@ def repeated(config: str, overrides: Sequence[str], directory: str | None = None
     if path is None:
         return list(overrides)
     named_groups = conf.choices(config, overrides)
-    saved = load(config, str(path), directory)
+    saved = load(config, str(path))
     taken = {key: value for key, value in saved.items() if key not in (*NOT_TAKEN, *named_groups)}
-    return [*_overrides(config, taken, saved, directory), *overrides]
+    return [*_overrides(config, taken, saved), *overrides]
 
 
-def _overrides(config: str, taken: Mapping[str, Any], saved: Mapping[str, Any], directory: str | None) -> list[str]:
+def _overrides(config: str, taken: Mapping[str, Any], saved: Mapping[str, Any]) -> list[str]:
     """The fewest overrides that make of a verb's defaults what is taken of what was saved."""
-    chosen = {group: _likeliest(group, saved, directory) for group in conf.groups(config) if group in taken}
-    topics = conf.topics(config, chosen, directory)
+    chosen = {group: _likeliest(group, saved) for group in conf.groups(config) if group in taken}
+    topics = conf.topics(config, chosen)
     defaults = {key.name: key.default for topic in topics for key in topic.keys if key.default}
     values = dict(leaves(taken))
     changed = [f"++{key}={literal(one)}" for key, one in values.items() if not _gives(defaults.get(key), key, one, saved)]
@@ -53,16 +52,16 @@ def _overrides(config: str, taken: Mapping[str, Any], saved: Mapping[str, Any], 
     ]
 
 
-def _likeliest(group: str, saved: Mapping[str, Any], directory: str | None) -> str:
+def _likeliest(group: str, saved: Mapping[str, Any]) -> str:
     """The name of a group whose keys and values are most like those that were saved."""
     values = dict(leaves({group: saved[group]}))
 
     def likeness(name: str) -> int:
-        defaults = {f"{group}.{key.name}": key.default for key in conf.members(group, name, directory) if key.default}
+        defaults = {f"{group}.{key.name}": key.default for key in conf.members(group, name) if key.default}
         same = [key for key in defaults if key in values and _gives(defaults[key], key, values[key], saved)]
         return len(same) - len(defaults.keys() - values.keys())
 
-    return max(conf.options(group, directory), key=likeness)
+    return max(conf.options(group), key=likeness)
 
 
 def _gives(default: str | None, key: str, value: Any, saved: Mapping[str, Any]) -> bool:

@@ -17,19 +17,18 @@ from ajuste_fino.verbs import VERBS
 FIX = "Pass a run folder of train, or its config.yaml."
 
 
-def load(config: str, given: str, directory: str | None = None) -> dict[str, Any]:
+def load(config: str, given: str) -> dict[str, Any]:
     """Read the configuration of a run folder, or that file itself.
 
     Args:
         config: the verb that it is for.
-        directory: of configurations of the user's own, whose keys are known as well.
 
     Raises:
         UserError: where there is none, or it is that of another verb, or has keys that the verb lacks.
     """
     path = existing("config", given)
     saved = _read(existing("config", path / "config.yaml") if path.is_dir() else path)
-    known, verb = conf.keys(config, directory), _verb_of(saved, directory)
+    known, verb = conf.keys(config), _verb_of(saved)
     if verb is not None and verb not in _chain(config):
         raise UserError("config", f"must not be a configuration of {verb}", got=path, fix=FIX)
     if unknown := _unknown(saved, known):
@@ -61,9 +60,9 @@ def _unknown(saved: Mapping[str, Any], known: Sequence[str]) -> list[str]:
     return [key for key, _ in leaves(saved) if key not in known and not key.startswith(conf.ARGUMENTS)]
 
 
-def _verb_of(saved: Mapping[str, Any], directory: str | None) -> str | None:
+def _verb_of(saved: Mapping[str, Any]) -> str | None:
     """The verb that saved it: of those that have all of its keys, the one that has the fewest; None for a part of one."""
-    known = {name: conf.keys(name, directory) for name, verb in VERBS.items() if not verb.names}
+    known = {name: conf.keys(name) for name, verb in VERBS.items() if not verb.names}
     having = [name for name in known if "out" in saved and not _unknown(saved, known[name])]
     return min(having, key=lambda name: len(known[name]), default=None)
 
