@@ -16,7 +16,7 @@ def fine_tune(root: str | os.PathLike[str] | None = None, /, **keys: Any) -> Pre
     Args:
         root: the folder or CSV, as `data.root`; without it the embedded digits.
         keys: any key of `ajuste-fino train`, those with a dot as `**{"head.hidden": 256}`: `backbone="resnet18"`,
-            `optimizer="adam"`, `epochs=20`, `out="runs/mine"`.
+            `optimizer="adam"`, `epochs=20`, `out="runs/mine"`; `config="runs/mine"` repeats a run.
 
     Raises:
         UserError: for a mistake in the keys, the folder or the weights, before anything is written.

@@ -47,10 +47,10 @@ def execute(config: str, arguments: Sequence[str], several: bool, load: Callable
     if flags.config_dir:
         existing("--config-dir", flags.config_dir)
     _refuse_hydra_itself(overrides)
-    refuse_unknown(config, overrides, flags.config_dir)
     if flags.multirun and not several:
         fix = "Give one command for each; train -m compares several runs."
         raise UserError("-m", f"cannot be used with {config.partition('/')[0]}", fix=fix)
+    refuse_unknown(config, overrides, flags.config_dir)
     if flags.help:
         print(help.of_verb(config, conf.choices(config, overrides), flags.config_dir))
     elif flags.cfg:

@@ -42,7 +42,7 @@ def _overrides(config: str, taken: Mapping[str, Any], saved: Mapping[str, Any]) 
     chosen = {group: _likeliest(group, saved) for group in conf.groups(config) if group in taken}
     topics = conf.topics(config, chosen)
     defaults = {key.name: key.default for topic in topics for key in topic.keys if key.default}
-    values = dict(leaves(taken))
+    values = {key: one for key, one in leaves(taken) if key not in chosen}
     changed = [f"++{key}={literal(one)}" for key, one in values.items() if not _gives(defaults.get(key), key, one, saved)]
     absent = [key for key in defaults if not any(f"{one}.".startswith(f"{key}.") for one in values)]
     return [
@@ -53,7 +53,9 @@ def _overrides(config: str, taken: Mapping[str, Any], saved: Mapping[str, Any]) 
 
 
 def _likeliest(group: str, saved: Mapping[str, Any]) -> str:
-    """The name of a group whose keys and values are most like those that were saved."""
+    """The name of a group whose keys and values are most like those that were saved; a file may also have its name."""
+    if isinstance(saved[group], str):
+        return str(saved[group])
     values = dict(leaves({group: saved[group]}))
 
     def likeness(name: str) -> int:
@@ -68,9 +70,12 @@ def _gives(default: str | None, key: str, value: Any, saved: Mapping[str, Any]) 
     """Whether the text of a default, which may be one like `${epochs}`, gives that value in that run."""
     if default is None:
         return False
+    plain = _plain(OmegaConf.create(f"default: {default}"))["default"]
+    if "${" not in default:
+        return bool(plain == value)
     probe = OmegaConf.create({**saved})
     try:
-        OmegaConf.update(probe, key, _plain(OmegaConf.create(f"default: {default}"))["default"])
+        OmegaConf.update(probe, key, plain)
         found = OmegaConf.select(probe, key)
     except OmegaConfBaseException:  # it needs a key that the run did not have
         return False

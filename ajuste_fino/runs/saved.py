@@ -1,5 +1,6 @@
 """The configuration that an earlier run has saved: read, and refused where it is not one of this verb."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _unknown(saved: Mapping[str, Any], known: Sequence[str]) -> list[str]:
-    return [key for key, _ in leaves(saved) if key not in known and not key.startswith(conf.ARGUMENTS)]
+    """Keys that are neither a verb's nor arguments of a class; other signs in them would mean something to Hydra."""
+    others = [key for key, _ in leaves(saved) if key not in known]
+    return [key for key in others if not (key.startswith(conf.ARGUMENTS) and re.fullmatch(r"[\w.-]+", key))]
 
 
 def _verb_of(saved: Mapping[str, Any]) -> str | None:

@@ -5,25 +5,39 @@ from omegaconf import OmegaConf
 
 from ajuste_fino import fine_tune
 from ajuste_fino.runs.configuration import compose
-from tests.conftest import FAST
+from ajuste_fino.runs.data import data_config
+from tests.conftest import draw_folder
 
-OTHER = (
-    "optimizer=sgd",
-    "optimizer.lr=0.02",
-    "schedule=step",
-    "head=lecture",
-    "data.val=0.25",
-    "callbacks.early_stopping=null",
-)
+OTHER = {
+    "optimizer": "sgd",
+    "optimizer.lr": 0.02,
+    "schedule": "step",
+    "head": "lecture",
+    "data.val": 0.25,
+    "callbacks.early_stopping": None,
+    "backbone.weights": "none",
+}
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory, cache):
+    """A run whose optimizer, schedule and callbacks have other keys than the default ones."""
+    root = draw_folder(tmp_path_factory.mktemp("repeat") / "photos")
+    fine_tune(root, out=str(root.parent / "run"), epochs=2, workers=0, **OTHER)
+    return root.parent / "run"
 
 
 @pytest.fixture
-def first(cli, photos, tmp_path):
-    """A run whose optimizer, schedule and callbacks have other keys than the default ones."""
-    out = tmp_path / "first"
-    code, _, err = cli("train", "data=folder", f"data.root={photos}", f"out={out}", *FAST, *OTHER)
-    assert code == 0, err
-    return out
+def changed(first, tmp_path):
+    """`changed(change)` → the folder of that run's configuration after a change."""
+
+    def make(change):
+        saved = OmegaConf.load(first / "config.yaml")
+        change(saved)
+        OmegaConf.save(saved, tmp_path / "config.yaml")
+        return tmp_path
+
+    return make
 
 
 def table(folder):
@@ -45,11 +59,10 @@ def test_a_repeated_run_gives_the_same_predictions(cli, first, tmp_path):
     assert differing(first) == set()
 
 
-def test_the_digits_repeat_too(cli, tmp_path):
-    assert cli("train", "epochs=2", "workers=0", f"out={tmp_path / 'a'}")[0] == 0
-    assert cli("train", f"config={tmp_path / 'a'}", f"out={tmp_path / 'b'}")[0] == 0
-    assert table(tmp_path / "a") == table(tmp_path / "b")
-    assert cli("train", f"config={tmp_path / 'b'}", "--cfg", "job")[0] == 0
+def test_the_digits_are_found_again_wherever_the_cache_is():
+    cfg = compose("train", [])
+    assert data_config(cfg).root.is_dir()
+    assert cfg.data.root is None  # which is what a run saves
 
 
 def test_overrides_come_on_top(first):
@@ -79,29 +92,35 @@ def test_from_python(first, tmp_path):
     assert table(tmp_path / "python") == table(first)
 
 
-def test_the_arguments_of_a_class_are_those_of_the_run(first):
-    saved = OmegaConf.load(first / "config.yaml")
-    saved.optimizer = {"_target_": "torch.optim.SGD", "lr": 0.01, "dampening": 0.1}  # no name in conf has these
-    OmegaConf.save(saved, first / "config.yaml")
-    assert differing(first) == set()
+def test_the_arguments_of_a_class_are_those_of_the_run(changed):
+    def other(saved):
+        saved.optimizer = {"_target_": "torch.optim.SGD", "lr": 0.01, "dampening": 0.1}  # no name in conf has these
+
+    assert differing(changed(other)) == set()
 
 
-def test_a_run_of_an_older_version_takes_the_defaults_of_newer_keys(first):
-    saved = OmegaConf.load(first / "config.yaml")
-    for key in ("ensemble", "callbacks", "logger"):
-        del saved[key]
-    del saved.features["precision"]
-    OmegaConf.save(saved, first / "config.yaml")
-    cfg = compose("train", [f"config={first}"])
+def test_a_run_of_an_older_version_takes_the_defaults_of_newer_keys(changed):
+    def older(saved):
+        for key in ("ensemble", "callbacks", "logger"):
+            del saved[key]
+        del saved.features["precision"]
+
+    cfg = compose("train", [f"config={changed(older)}"])
     assert (cfg.ensemble, cfg.features.precision, "best" in cfg.callbacks, cfg.optimizer.lr) == (None, "auto", True, 0.02)
 
 
-def test_a_file_trusts_nobody(cli, first, tmp_path):
-    saved = OmegaConf.load(first / "config.yaml")
-    saved.optimizer._target_ = "mine.Optimizer"
-    saved.trust = ["mine"]
-    OmegaConf.save(saved, first / "config.yaml")
-    code, _, err = cli("train", f"config={first}", f"out={tmp_path / 'x'}")
+def test_a_file_written_by_hand_may_have_names_of_groups_and_lack_keys(tmp_path):
+    (tmp_path / "mine.yaml").write_text("optimizer: adam\nhead: {hidden: 32}\nepochs: 3\n")
+    cfg = compose("train", [f"config={tmp_path / 'mine.yaml'}"])
+    assert (cfg.optimizer._target_, cfg.head.hidden, cfg.epochs, cfg.seed) == ("scratch.optim.Adam", 32, 3, 0)
+
+
+def test_a_file_trusts_nobody(cli, changed, tmp_path):
+    def trusting(saved):
+        saved.optimizer._target_ = "mine.Optimizer"
+        saved.trust = ["mine"]
+
+    code, _, err = cli("train", f"config={changed(trusting)}", f"out={tmp_path / 'x'}")
     assert (code, "A class of your own needs trust=[PACKAGE]" in err) == (2, True), err
 
 
@@ -114,6 +133,8 @@ def test_a_file_trusts_nobody(cli, first, tmp_path):
         ),
         ("run: runs/x\nout: x\ntop: 3\n", "config must not be a configuration of predict"),
         ("data: {root: x}\nout: x\nseed: 1\n", "config must not be a configuration of audit"),
+        ("optimizer: {x@hydra.sweeper: 1}\n", "has keys that are unknown to train; got optimizer.x@hydra.sweeper"),
+        ("hydra: {sweeper: {_target_: os.system}}\n", "has keys that are unknown to train; got hydra.sweeper._target_"),
         ("a: [", "config cannot be read"),
         ("[a]", "config must be a file of keys"),
     ],
