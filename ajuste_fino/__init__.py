@@ -11,7 +11,13 @@ from typing import Any
 # Threads that wait for work by spinning take the cores from whoever else computes; torch reads this when it is imported
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-__all__ = ["fine_tune", "load"]
+__version__ = "0.2.0"
+__all__ = ["__version__", "fine_tune", "load"]
+
+
+def __dir__() -> list[str]:
+    """`dir(ajuste_fino)` shows what is imported only when it is asked for, too."""
+    return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str) -> Any:

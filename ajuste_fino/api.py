@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from ajuste_fino.predict import Predictor, load
-from ajuste_fino.runs.configuration import compose, literal
+from ajuste_fino.runs.configuration import compose
+from ajuste_fino.runs.grammar import literal
 from ajuste_fino.runs.train import train
 
 
@@ -15,12 +16,12 @@ def fine_tune(root: str | os.PathLike[str] | None = None, /, **keys: Any) -> Pre
     Args:
         root: the folder or CSV, as `data.root`; without it the embedded digits.
         keys: any key of `ajuste-fino train`, those with a dot as `**{"head.hidden": 256}`: `backbone="resnet18"`,
-            `optimizer="adam"`, `epochs=20`, `out="runs/mine"`.
+            `optimizer="adam"`, `epochs=20`, `out="runs/mine"`; `config="runs/mine"` repeats a run.
 
     Raises:
         UserError: for a mistake in the keys, the folder or the weights, before anything is written.
     """
-    data = ["data=digits"] if root is None else ["data=folder", f"data.root={literal(os.fspath(root))}"]
+    data = [] if root is None else ["data=folder", f"data.root={literal(os.fspath(root))}"]
     cfg = compose("train", [*data, *(f"{key}={literal(value)}" for key, value in keys.items())])
     metrics = train(cfg, Path(cfg.out).expanduser())
     model = load(Path(cfg.out).expanduser(), cfg.trainer.accelerator, list(cfg.trust))

@@ -11,6 +11,7 @@ import traceback
 from importlib import import_module
 from typing import Any
 
+import ajuste_fino
 from ajuste_fino.errors import AjusteFinoError, UserError, nearest
 from ajuste_fino.verbs import VERBS, Verb
 
@@ -20,16 +21,19 @@ Verbs:
 {verbs}
 
 Examples:
-  ajuste-fino train                                     the embedded digits, to see it work
-  ajuste-fino audit data.root=photos                    what is wrong with a folder, one sub-folder a class
-  ajuste-fino train data=folder data.root=photos        train on it
-  ajuste-fino train -m optimizer=sgd,momentum,adam      several runs, one table
-  ajuste-fino evaluate run=runs/…                       its test split again
-  ajuste-fino predict run=runs/… images=new.jpg         one image, a folder, or a list
-  ajuste-fino lecture list|NAME|all                     the experiments; one of them; a page of all
-  ajuste-fino cache show|prune|compact                  what is cached; less of it; in fewer files
+  ajuste-fino train                                 try it on embedded digits
+  ajuste-fino audit data.root=photos                look for mistakes in a folder
+  ajuste-fino train data=folder data.root=photos    train on it
+  ajuste-fino train config=runs/… epochs=80         repeat a run with a change
+  ajuste-fino train -m optimizer=sgd,momentum,adam  compare several runs
+  ajuste-fino evaluate run=runs/…                   test a trained model again
+  ajuste-fino predict run=runs/… images=new.jpg     predict an image or a folder
+  ajuste-fino lecture list                          show the experiments
+  ajuste-fino cache prune limit_gb=5                make the feature cache smaller
 
-ajuste-fino VERB --help shows every key of a verb. AJUSTE_FINO_DEBUG=1 shows where an error came from."""
+ajuste-fino VERB --help explains every key of a verb.
+eval "$(ajuste-fino completion bash)" completes verbs and keys at the TAB key.
+AJUSTE_FINO_DEBUG=1 shows where an error came from."""
 
 
 def main() -> None:
@@ -49,11 +53,11 @@ def main() -> None:
 
 def _dispatch(arguments: list[str]) -> None:
     name, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
-    if name in ("--help", "-h", "help"):
-        print(HELP.format(verbs="\n".join(f"  {name:9} {verb.help}" for name, verb in VERBS.items())))
+    if (text := _text(name, rest)) is not None:
+        print(text)
         return
     if name not in VERBS:
-        raise UserError("The verb", "is unknown", got=name, fix=nearest(name, list(VERBS)))
+        raise UserError(f"The verb {name}", "is unknown", fix=nearest(name, list(VERBS)))
     verb = VERBS[name]
     config, rest = (name, rest) if not verb.names else _named(name, verb, rest)
     from ajuste_fino.runs.command import execute
@@ -61,16 +65,31 @@ def _dispatch(arguments: list[str]) -> None:
     execute(config, rest, verb.several, lambda: _function(verb), verb.words)
 
 
+def _text(name: str, rest: list[str]) -> str | None:
+    """What is there to be read, without a verb at work: help, the version, completion."""
+    if name in ("--help", "-h", "help"):
+        return HELP.format(verbs="\n".join(f"  {name:9} {verb.help}" for name, verb in VERBS.items()))
+    if name in ("--version", "-V"):
+        return f"ajuste-fino {ajuste_fino.__version__}"
+    if name == "completion":
+        from ajuste_fino.runs.completion import answer
+
+        return answer(rest)
+    if name in VERBS and VERBS[name].names and rest[:1] in (["--help"], ["-h"]):
+        from ajuste_fino.runs.help import of_names
+
+        return of_names(name)
+    return None
+
+
 def _named(name: str, verb: Verb, arguments: list[str]) -> tuple[str, list[str]]:
     """`lecture NAME …` → `lecture/NAME`, a configuration of its own; the rest."""
-    from ajuste_fino.runs.configuration import options
+    from ajuste_fino.runs.conf import options
 
-    if arguments[:1] in (["--help"], ["-h"]):
-        arguments = []  # whoever asks in general is shown the names
     given = bool(arguments) and "=" not in arguments[0] and not arguments[0].startswith("-")
     chosen, rest = (arguments[0], arguments[1:]) if given else (verb.default, arguments)
     if chosen not in options(name):
-        raise UserError(f"The {verb.names}", "is unknown", got=chosen, fix=nearest(chosen, options(name)))
+        raise UserError(f"The {verb.names} {chosen}", "is unknown", fix=nearest(chosen, options(name)))
     return f"{name}/{chosen}", rest
 
 

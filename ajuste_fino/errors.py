@@ -52,7 +52,7 @@ class Range:
     def __str__(self) -> str:
         what = "whole number" if self.kind is int else "number"
         limits = f"of at least {self.low:g}" if self.high == inf else f"from {self.low:g} to {self.high:g}"
-        return f"a {what} {limits}"
+        return f"a {what} {limits}{', or null' if self.optional else ''}"
 
 
 def nearest(word: str, known: list[str]) -> str:

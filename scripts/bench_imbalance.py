@@ -23,7 +23,8 @@ from unittest.mock import patch
 
 from ajuste_fino.data.images import SUFFIXES
 from ajuste_fino.head import Head
-from ajuste_fino.runs.configuration import compose, literal
+from ajuste_fino.runs.configuration import compose
+from ajuste_fino.runs.grammar import literal
 from ajuste_fino.runs.train import train
 
 WAYS = ("zero bias", "none", "weights", "sampler")

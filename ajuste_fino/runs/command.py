@@ -8,22 +8,20 @@ from typing import Any, NoReturn
 from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino.errors import UserError
-from ajuste_fino.runs import multirun
+from ajuste_fino.files import existing
+from ajuste_fino.runs import conf, help
 from ajuste_fino.runs.announce import announce
-from ajuste_fino.runs.configuration import compose, keys, refuse_additions
+from ajuste_fino.runs.configuration import compose, refuse_unknown
 from ajuste_fino.runs.words import gather, protect
 
 Function = Callable[[DictConfig, Path], Any]
-HELP = """Every key of this verb with its value; change one by key=value, see `ajuste-fino list` for the names.
-
-{keys}"""
 NAMES = ("-m", "--multirun", "-h", "--help", "--resolve", "-cd", "--config-dir", "-c", "--cfg", "--")
-FLAGS = "Known: -m, --config-dir DIR, --cfg job, --resolve, --help."
+FLAGS = "Keys are given as key=value, without dashes. The flags are -m, --config-dir DIR, --cfg job, --resolve and --help."
 
 
 class _Flags(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UserError("The flags", f"are not allowed ({message})", fix=FLAGS)
+        raise UserError("The command line", f"cannot be read ({message})", fix=FLAGS)
 
 
 def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -50,17 +48,21 @@ def execute(config: str, arguments: Sequence[str], several: bool, load: Callable
         UserError: for a flag, a key or a name that is not to be had.
     """
     flags, overrides = _parse(protect(arguments, NAMES) if words else arguments)
-    overrides = gather(overrides, words, keys(config)) if words else overrides
+    overrides = gather(overrides, words, conf.keys(config)) if words else overrides
+    if flags.config_dir:
+        existing("--config-dir", flags.config_dir)
     _refuse_hydra_itself(overrides)
-    refuse_additions(config, overrides)
     if flags.multirun and not several:
         fix = "Give one command for each; train -m compares several runs."
-        raise UserError("-m", f"is not for {config.partition('/')[0]}", fix=fix)
-    if flags.help or flags.cfg:
-        cfg = _compose(config, overrides, flags.config_dir)
-        text = OmegaConf.to_yaml(cfg, resolve=flags.resolve)
-        print(HELP.format(keys=text) if flags.help else text)
+        raise UserError("-m", f"cannot be used with {config.partition('/')[0]}", fix=fix)
+    refuse_unknown(config, overrides, flags.config_dir)
+    if flags.help:
+        print(help.of_verb(config, conf.choices(config, overrides), flags.config_dir))
+    elif flags.cfg:
+        print(OmegaConf.to_yaml(_compose(config, overrides, flags.config_dir), resolve=flags.resolve))
     elif flags.multirun:
+        from ajuste_fino.runs import multirun  # brings matplotlib, which no other way needs
+
         multirun.execute(
             lambda job: _compose(config, job, flags.config_dir), multirun.jobs(overrides, config, flags.config_dir), load
         )

@@ -5,19 +5,28 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ajuste_fino.data.config import DataConfig
+from ajuste_fino.errors import UserError
 from ajuste_fino.files import existing
 
 
 def data_config(cfg: DictConfig) -> DataConfig:
-    """Where the images are; `data.root` becomes absolute, so that the saved configuration works from anywhere."""
+    """Where the images are; a `data.root` becomes absolute, so that the saved configuration works from anywhere.
+
+    Raises:
+        UserError: for a folder that is not there, or one beside the digits, which have their own.
+    """
     data = cfg.data
-    data.root = str(_digits() if data.name == "digits" and data.root is None else existing("data.root", data.root))
+    root = _digits(data.root) if data.name == "digits" else existing("data.root", data.root)
+    data.root = None if data.name == "digits" else str(root)
     split = existing("data.split", data.split) if data.split else None
     group = None if data.group is None else str(data.group)
-    return DataConfig(Path(data.root), split, data.val, data.test, data.on_bad_image, data.max_skipped, group, cfg.seed)
+    return DataConfig(root, split, data.val, data.test, data.on_bad_image, data.max_skipped, group, cfg.seed)
 
 
-def _digits() -> Path:
+def _digits(given: str | None) -> Path:
     from ajuste_fino.data.digits import digits_folder  # scikit-learn takes a second to import, and few runs need it
 
-    return digits_folder()
+    root = digits_folder()
+    if given not in (None, str(root)):
+        raise UserError("data.root", "cannot be given with data=digits", got=given, fix=f"Pass data=folder data.root={given}.")
+    return root

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino.backbone.weights import cached_weights, published_accuracy
-from ajuste_fino.runs.configuration import folder, options
+from ajuste_fino.runs.conf import folder, options
 
 
 def introduce_backbone(cfg: DictConfig) -> str:

@@ -6,34 +6,25 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Column, Table
 
-from ajuste_fino.runs.configuration import folder, options
+from ajuste_fino.runs.conf import conf_file, folder, options
 from ajuste_fino.verbs import VERBS
 
-GROUPS = {
-    "data": "data=NAME",
-    "head": "head=NAME",
-    "phases": "phases=NAME",
-    "optimizer": "optimizer=NAME",
-    "schedule": "schedule=NAME",
-    "lecture": "ajuste-fino lecture NAME",
-}
+GROUPS = ("data", "head", "phases", "optimizer", "schedule")  # beside the backbones, which have a table of their own
 MADE_TO_MEASURE = {"cnn": "none: your design", "own": "none: your class"}
 
 
 def show(cfg: DictConfig, out: Path) -> None:
     """Print verbs, names and backbones."""
-    table = Table("what", "names", "how", show_lines=True)
-    table.add_row("verbs", "\n".join(f"{name}: {verb.help}" for name, verb in VERBS.items()), "ajuste-fino VERB")
-    for group, how in GROUPS.items():
-        table.add_row(group, ", ".join(_described(group, name) for name in options(group)), how)
+    table = Table(Column("what you type", no_wrap=True), "what it is")
+    for name, verb in VERBS.items():
+        table.add_row(f"ajuste-fino {name}", verb.help)
+    for group in GROUPS:
+        table.add_section()
+        for name in options(group):
+            table.add_row(f"{group}={name}", conf_file(f"{group}/{name}").description)
     console = Console()
     console.print(table, markup=False)
     console.print(_backbones(), markup=False)
-
-
-def _described(group: str, name: str) -> str:
-    first = (folder() / group / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
-    return f"{name} ({first[2:].split(':')[0]})" if first.startswith("# ") and group in ("data", "phases") else name
 
 
 def _backbones() -> Table:

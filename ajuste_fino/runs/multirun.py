@@ -16,8 +16,9 @@ from rich.table import Column, Table
 from ajuste_fino.errors import AjusteFinoError, Diverged, UserError
 from ajuste_fino.files import write_csv
 from ajuste_fino.report.compare import curves, key_map
-from ajuste_fino.runs.configuration import explain, hydra_in_conf, quoted
+from ajuste_fino.runs.configuration import explain, hydra_in_conf
 from ajuste_fino.runs.console import log, start_log
+from ajuste_fino.runs.grammar import quoted
 from ajuste_fino.runs.run_folder import claim
 
 COLUMNS = ("val/accuracy", "val/loss", "test/accuracy", "test/macro_f1", "epoch", "time/total_s")

@@ -7,12 +7,15 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino import sweep as searching
-from ajuste_fino.errors import AjusteFinoError, Range, UserError, nearest
+from ajuste_fino.errors import AjusteFinoError, Range, UserError
 from ajuste_fino.files import write_csv, write_json
 from ajuste_fino.report import search as search_plot
-from ajuste_fino.runs.configuration import compose, keys, literal, require_keys, validate_ranges
+from ajuste_fino.runs.conf import keys
+from ajuste_fino.runs.configuration import compose, require_keys, validate_ranges
 from ajuste_fino.runs.console import log, start_log
+from ajuste_fino.runs.grammar import literal
 from ajuste_fino.runs.run_folder import claim, require_empty
+from ajuste_fino.runs.suggest import suggestion
 from ajuste_fino.runs.train import train
 
 JOURNAL, NAME = "journal.log", "sweep"
@@ -117,7 +120,7 @@ def _validate(cfg: DictConfig, space: Mapping[str, Any]) -> None:
         if key in OWN or key == "trust":
             raise UserError(f"space.{key}", "cannot be searched", fix="Leave it out.")
         if key not in known:
-            raise UserError(f"space.{key}", "is not a key of train", fix=nearest(key, known))
+            raise UserError(f"space.{key}", "is not a key of train", fix=suggestion(key, known))
         if key == "seed" or key.startswith("data."):
             fix = "Search what is trained, not what it is judged by."
             raise UserError(f"space.{key}", "would let the trials be judged by other images", fix=fix)

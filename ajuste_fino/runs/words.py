@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from ajuste_fino.errors import UserError
-from ajuste_fino.runs.configuration import is_path, literal, quoted
+from ajuste_fino.runs.grammar import is_path, literal, quoted
 
 
 def protect(arguments: Sequence[str], flags: Collection[str]) -> list[str]:

@@ -4,7 +4,7 @@ import torch
 from ajuste_fino.backbone import build, rebuild
 from ajuste_fino.backbone.weights import digest
 from ajuste_fino.errors import UserError
-from ajuste_fino.runs.configuration import options
+from ajuste_fino.runs.conf import options
 
 NUM_FEATURES = {
     "embedded": 2048,

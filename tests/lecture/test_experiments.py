@@ -7,7 +7,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from ajuste_fino.lecture import NAMES, experiment
 from ajuste_fino.lecture.findings import Check, Findings, Table
 from ajuste_fino.lecture.text import Texts
-from ajuste_fino.runs.configuration import options, plain
+from ajuste_fino.runs.conf import options
+from ajuste_fino.runs.configuration import plain
 from tests.lecture.conftest import NOTEBOOKS, fast
 
 BAND_BY_ALGEBRA = {"backprop": 2, "convolution": 4, "dropout": 1, "pooling": 5, "receptive_field": 1}

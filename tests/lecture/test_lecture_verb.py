@@ -32,7 +32,7 @@ def test_an_experiment_leaves_a_figure_a_table_and_a_verdict(cli, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nope"], "The experiment is unknown"),
+        (["nope"], "The experiment nope is unknown"),
         (["relu", "seeds=0"], "seeds (a whole number of at least 1; got 0)"),
         (["relu", "width=1.5"], "width (a whole number"),
         (["relu", "depths=3"], "depths (a list as [2, 5, 10, 20]; got 3)"),

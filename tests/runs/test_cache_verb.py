@@ -58,9 +58,9 @@ def test_a_damaged_shard_is_passed_over_and_a_writers_file_stays(cli, photos, tm
 def test_what_cannot_be_is_refused(cli):
     for arguments, message in (
         (["cache", "prune"], "limit_gb must be given"),
-        (["cache", "prune", "limit_gb=-1"], "limit_gb (a number of at least 0; got -1)"),
-        (["cache", "purge"], "The action is unknown; got purge. Did you mean prune?"),
-        (["cache", "-m", "show"], "-m is not for cache"),
+        (["cache", "prune", "limit_gb=-1"], "limit_gb must be a number of at least 0; got -1"),
+        (["cache", "purge"], "The action purge is unknown. Did you mean prune?"),
+        (["cache", "-m", "show"], "-m cannot be used with cache"),
     ):
         code, _, err = cli(*arguments)
         assert (code, message in err) == (2, True), err

@@ -7,7 +7,7 @@ import torch
 from omegaconf import OmegaConf
 
 from ajuste_fino.files import read_csv
-from ajuste_fino.runs.configuration import options
+from ajuste_fino.runs.conf import options
 from tests.conftest import FAST
 
 FILES = {

@@ -1,0 +1,137 @@
+"""`conf/` as its files say it: the names of a group, the keys of a verb, by topic."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+
+from ajuste_fino.errors import UserError
+from ajuste_fino.runs.conf_file import ConfFile, Key, read
+
+ARGUMENTS = (
+    "optimizer.",
+    "schedule.",
+    "data.augment.",
+    "backbone.arguments.",
+    "space.",
+    "callbacks.",
+    "logger.",
+)  # of classes, which know what they take
+OTHERWISE = {  # what was probably meant by a name that is like none of its group
+    "data": "For images of your own, pass data=folder data.root={}.",
+    "backbone": "For another network of torchvision or timm, pass backbone.name={}.",
+}
+
+
+@dataclass(frozen=True)
+class Topic:
+    """Keys that belong together: those of a verb's own file, or of the chosen one of the `names` of a group."""
+
+    name: str
+    description: str
+    keys: list[Key]
+    names: Sequence[str] = ()
+    chosen: str = ""
+
+
+def folder() -> Path:
+    """`conf/`, inside the installed package or beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
+
+
+def options(group: str, directory: str | None = None) -> list[str]:
+    """Return the names of a group, those in the user's own directory too: `options("optimizer")` → ["adadelta", …]."""
+    return sorted({path.stem for root in _roots(directory) for path in (root / group).glob("*.yaml")})
+
+
+def topics(config: str, choices: Mapping[str, str], directory: str | None = None) -> list[Topic]:
+    """The keys of a verb by topic: its own, those of its groups, those of the files it is built on.
+
+    Args:
+        config: a file of `conf/`, such as `train` or `lecture/relu`.
+        choices: names of groups that are chosen instead of the default ones.
+        directory: of configurations of the user's own.
+
+    Raises:
+        UserError: for a name that its group lacks.
+    """
+    file = conf_file(config, directory)
+    found = [Topic(config, file.description, file.keys)]
+    for group, name in file.groups.items():
+        found.append(_topic(group, choices.get(group, name), directory))
+    own = {key.name for key in file.keys}
+    for base in file.bases:
+        below = topics(base, choices, directory)
+        found += [replace(topic, keys=[key for key in topic.keys if key.name not in own]) for topic in below]
+    return found
+
+
+def keys(config: str, choices: Mapping[str, str] | None = None, directory: str | None = None) -> list[str]:
+    """Every key of a verb: those of its topics, its groups, and the keys of all names in `conf/` that the groups offer."""
+    found: set[str] = set()
+    for topic in topics(config, choices or {}, directory):
+        found |= {key.name for key in topic.keys} | ({topic.name} if topic.names else set())
+        names = options(topic.name) if topic.names else []
+        found |= {f"{topic.name}.{key.name}" for name in names for key in members(topic.name, name)}
+    return sorted(found)
+
+
+def groups(config: str) -> list[str]:
+    """The groups of a verb, each of which takes a name: `data`, `backbone`, …"""
+    return [topic.name for topic in topics(config, {}) if topic.names]
+
+
+def choices(config: str, overrides: Sequence[str]) -> dict[str, str]:
+    """The names of groups that overrides choose, of several the first: `optimizer=sgd epochs=5` → {"optimizer": "sgd"}."""
+    pairs = (override.lstrip("+").partition("=") for override in overrides)
+    found = {key: value.partition(",")[0].strip("'\"") for key, _, value in pairs if key in groups(config)}
+    return {key: name for key, name in found.items() if "(" not in name}  # optimizer=glob(adam*) is Hydra's to expand
+
+
+def members(group: str, name: str, directory: str | None = None) -> list[Key]:
+    """The keys of one name of a group; a file that builds on another of its group, `defaults: [folder]`, changes its keys.
+
+    Raises:
+        UserError: for a name that the group lacks.
+    """
+    names = options(group, directory)
+    if name not in names:
+        raise unknown_name(group, name, names)
+    file, found = conf_file(f"{group}/{name}", directory), dict[str, Key]()
+    for base in (one.removeprefix(f"{group}/") for one in file.bases):
+        if base not in names:
+            raise unknown_name(group, base, names, f"The defaults list of {group}/{name}.yaml")
+        found |= {key.name: key for key in members(group, base, directory)}
+    for key in file.keys:
+        inherited = found[key.name].comment if key.name in found else ""
+        found[key.name] = key._replace(comment=key.comment or inherited)
+    return list(found.values())
+
+
+def unknown_name(group: str, name: str, names: Sequence[str], where: str | None = None) -> UserError:
+    """The message for a name that a group lacks, given on the command line or `where`."""
+    close = get_close_matches(name.lower(), names, n=1)
+    fix = f"Did you mean {close[0]}?" if close else OTHERWISE.get(group, "Choose one of them.").format(name)
+    return UserError(where or group, f"must {'name' if where else 'be'} one of {', '.join(names)}", got=name, fix=fix)
+
+
+def conf_file(name: str, directory: str | None = None) -> ConfFile:
+    """The file `conf/NAME.yaml`, or that of the user's own directory.
+
+    Raises:
+        UserError: where there is none, or it is no YAML with keys.
+    """
+    paths = [root / f"{name}.yaml" for root in _roots(directory)]
+    return read(next((path for path in paths if path.is_file()), paths[-1]))
+
+
+def _topic(group: str, name: str, directory: str | None) -> Topic:
+    found = [key._replace(name=f"{group}.{key.name}") for key in members(group, name, directory)]
+    description = conf_file(f"{group}/{name}", directory).description
+    return Topic(group, description, found, options(group, directory), name)
+
+
+def _roots(directory: str | None) -> list[Path]:
+    return [folder(), *([Path(directory).expanduser()] if directory else [])]

@@ -1,0 +1,48 @@
+"""Values in the grammar of Hydra's overrides."""
+
+from collections.abc import Mapping
+from numbers import Integral, Real
+from pathlib import Path
+
+PATHS = ("config", "data.root", "data.split", "backbone.weights", "run", "images", "out", "csv", "json", "storage")
+
+
+def quoted(override: str, several: bool = False) -> str:
+    """`data.root=a folder, with = signs` → the same with its value in quotes, which Hydra's grammar asks for.
+
+    With `several` runs a comma separates paths, unless a path of that very name exists.
+    """
+    key, sign, value = override.partition("=")
+    if not sign or key not in PATHS or not value or value[0] in "'\"" or value == "null":
+        return override
+    if key == "images" and value[0] == "[" and not is_path(value):
+        return override
+    if several and "," in value and not is_path(value):
+        return f"{key}={','.join(literal(one) for one in value.split(','))}"
+    return f"{key}={literal(value)}"
+
+
+def is_path(value: str) -> bool:
+    """Whether there is a file or folder of that name; a list of many is longer than any name may be."""
+    try:
+        return Path(value).exists()
+    except OSError:
+        return False
+
+
+def literal(value: object) -> str:
+    """A Python value, numpy's numbers among them, in the grammar of Hydra's overrides."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Integral):
+        return str(int(value))
+    if isinstance(value, Real):
+        return repr(float(value))
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(literal(one) for one in value) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}: {literal(one)}" for key, one in value.items()) + "}"
+    text = str(value).replace("\\'", "\\\\'").replace("'", "\\'")
+    return f"'{text}" + ("\\'" if text.endswith("\\") else "'")

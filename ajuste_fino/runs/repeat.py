@@ -1,0 +1,94 @@
+"""`config=RUN` repeats a run: what it saved becomes overrides, and those of the command line come on top."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ajuste_fino.runs import conf
+from ajuste_fino.runs.grammar import literal
+from ajuste_fino.runs.saved import leaves, load
+
+NOT_TAKEN = ("config", "out", "trust")  # a run has its own folder, and a file of unknown origin trusts nobody
+
+
+def repeated(config: str, overrides: Sequence[str]) -> list[str]:
+    """Put the overrides that make the run of `config=` before those that are given.
+
+    A group that is given a name, `optimizer=adam`, is not taken from the run at all.
+
+    Args:
+        config: the verb.
+        overrides: in Hydra's grammar, paths in quotes.
+
+    Raises:
+        UserError: where there is no such run, or its configuration is not one of this verb.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    named = [one for one in overrides if one.startswith("config=")]
+    path = OverridesParser.create().parse_override(named[-1]).value() if named else None
+    if path is None:
+        return list(overrides)
+    named_groups = conf.choices(config, overrides)
+    saved = load(config, str(path))
+    taken = {key: value for key, value in saved.items() if key not in (*NOT_TAKEN, *named_groups)}
+    return [*_overrides(config, taken, saved), *overrides]
+
+
+def _overrides(config: str, taken: Mapping[str, Any], saved: Mapping[str, Any]) -> list[str]:
+    """The fewest overrides that make of a verb's defaults what is taken of what was saved."""
+    chosen = {group: _likeliest(group, saved) for group in conf.groups(config) if group in taken}
+    topics = conf.topics(config, chosen)
+    defaults = {key.name: key.default for topic in topics for key in topic.keys if key.default}
+    values = {key: one for key, one in leaves(taken) if key not in chosen}
+    changed = [f"++{key}={literal(one)}" for key, one in values.items() if not _gives(defaults.get(key), key, one, saved)]
+    absent = [key for key in defaults if not any(f"{one}.".startswith(f"{key}.") for one in values)]
+    return [
+        *(f"{group}={name}" for group, name in chosen.items()),
+        *changed,
+        *(f"~{key}" for key in absent if _is_argument(key, taken)),  # any other is newer than the run: its default serves
+    ]
+
+
+def _likeliest(group: str, saved: Mapping[str, Any]) -> str:
+    """The name of a group whose keys and values are most like those that were saved; a file may also have its name."""
+    if isinstance(saved[group], str):
+        return str(saved[group])
+    values = dict(leaves({group: saved[group]}))
+
+    def likeness(name: str) -> int:
+        defaults = {f"{group}.{key.name}": key.default for key in conf.members(group, name) if key.default}
+        same = [key for key in defaults if key in values and _gives(defaults[key], key, values[key], saved)]
+        return len(same) - len(defaults.keys() - values.keys())
+
+    return max(conf.options(group), key=likeness)
+
+
+def _gives(default: str | None, key: str, value: Any, saved: Mapping[str, Any]) -> bool:
+    """Whether the text of a default, which may be one like `${epochs}`, gives that value in that run."""
+    if default is None:
+        return False
+    plain = _plain(OmegaConf.create(f"default: {default}"))["default"]
+    if "${" not in default:
+        return bool(plain == value)
+    probe = OmegaConf.create({**saved})
+    try:
+        OmegaConf.update(probe, key, plain)
+        found = OmegaConf.select(probe, key)
+    except OmegaConfBaseException:  # it needs a key that the run did not have
+        return False
+    return bool(_plain(found) == value)
+
+
+def _plain(node: Any) -> Any:
+    return OmegaConf.to_container(node) if OmegaConf.is_config(node) else node
+
+
+def _is_argument(key: str, taken: Mapping[str, Any]) -> bool:
+    """Whether a key would be an argument of a class that was saved, whose arguments were saved with it."""
+    node: Any = taken
+    for part in key.split(".")[:-1]:
+        node = node.get(part) if isinstance(node, dict) else None
+    return isinstance(node, dict) and "_target_" in node
