@@ -79,7 +79,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="run at full settings and store the outputs")
     arguments = parser.parse_args()
     paths = [FOLDER / f"{name}.py" for name in arguments.names] or sorted(FOLDER.glob("*.py"))
-    environment = {**os.environ, FAST: "0" if arguments.write else "1"}
+    quiet = {"PYTHONWARNINGS": "ignore:IProgress not found"}  # Optuna's bar looks for a notebook's widgets
+    environment = {**os.environ, **quiet, FAST: "0" if arguments.write else "1"}
     manager, client = start_new_kernel(kernel_name="python3", env=environment)
     begin = time.perf_counter()
     try:
