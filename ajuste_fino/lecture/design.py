@@ -19,7 +19,7 @@ from ajuste_fino.lecture.data import Split, digits
 from ajuste_fino.lecture.findings import Check, Findings, Table
 from ajuste_fino.lecture.settings import Limit
 from ajuste_fino.lecture.slide import Slide, integer_ticks, slide
-from ajuste_fino.lecture.text import Texts
+from ajuste_fino.lecture.text import Texts, in_table
 from ajuste_fino.lecture.training import accuracy, train
 from ajuste_fino.report.plots import BLUE, ORANGE
 from ajuste_fino.report.search import importance
@@ -96,7 +96,7 @@ def draw(findings: Findings, texts: Texts) -> Slide:
     left.set_ylabel(texts("accuracy"))
     left.legend()
     integer_ticks(left)
-    labels = {choice: texts(choice, best=value) for choice, value in findings.data["best"].items()}
+    labels = {choice: texts(choice, best=in_table(str(value), texts.lang)) for choice, value in findings.data["best"].items()}
     importance(right, findings.data["importances"], labels)
     right.set_xlabel(texts("importance"))
     return figure

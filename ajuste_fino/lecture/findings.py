@@ -33,7 +33,7 @@ class Check:
         identity: exact by algebra; outside the band the code is wrong.
         explanation: the key of what it means where the value is outside the band.
         informational: beside the lecture's claim; it is reported and does not decide the verdict.
-        values: what the placeholders of the sentence stand for.
+        values: what the placeholders of the sentence stand for; a text of the experiment by its key.
     """
 
     name: str
@@ -51,7 +51,8 @@ class Check:
 
     def sentence(self, texts: Texts) -> str:
         """What was measured."""
-        return texts(self.name, **self.values)
+        values = {key: texts(value) if value in texts else value for key, value in self.values.items()}
+        return texts(self.name, **values)
 
     def line(self, texts: Texts) -> str:
         """What was measured, the value, and the band."""

@@ -143,6 +143,7 @@ def test_a_path_is_no_setting_that_the_bands_depend_on():
 
 def test_the_figure_names_the_verdict_and_the_check_that_failed(drawn, measured):
     texts = Texts.load("relu", "es")
+    assert "sigmoide, 20 capas" in measured("relu").checks[1].sentence(texts)
     title, verdict, *failed = (text.get_text() for text in drawn("relu", "es")[0].texts)
     assert (title, verdict) == (texts("title"), "NO REPRODUCIDO")
     assert failed == [check.line(texts) for check in measured("relu").against] != []
