@@ -30,9 +30,8 @@ wheel: $(READY)
 lecture: $(READY)
 	$(BIN)/ajuste-fino lecture all
 
-# Every notebook run at its own fast settings; the .py beside each is what is edited
+# Every notebook run at its own fast settings, nothing written; scripts/run_notebooks.py --write stores them with their outputs
 notebooks: $(READY)
-	$(BIN)/jupytext --quiet --sync notebooks/*.py
 	$(BIN)/python scripts/run_notebooks.py
 
 $(READY): pyproject.toml constraints.txt

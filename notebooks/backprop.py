@@ -26,15 +26,17 @@
 # %%
 from ajuste_fino.lecture import backprop
 from ajuste_fino.lecture.text import Texts
+from ajuste_fino.runs.experiment import experiment_settings, measure
 
 texts = Texts.load("backprop", "en")  # or "es"
-settings = dict(sizes=[3, 4, 4, 2], networks=2, hidden=32, epochs=20)  # fast ones: change a number, run all
+settings = experiment_settings("backprop", fast=dict(sizes=[3, 4, 4, 2], networks=2, hidden=32, epochs=20))
+settings
 
 # %% [markdown]
 # $$\frac{\partial L}{\partial w_{ij}}=\delta_j z_i,\quad \delta_j=f'_j(a_j)\sum_k w_{jk}\delta_k,\qquad \frac{\partial L}{\partial W_{n+1}}=\delta_{n+1}z_n^{T}$$
 
 # %%
-findings = backprop.measure(**settings)
+findings = measure("backprop", settings)  # settings["networks"] = 10, a line above, changes one
 
 # %%
 backprop.draw(findings, texts)
@@ -50,6 +52,6 @@ backprop.draw(findings, texts)
 print(findings.summary(texts))
 
 # %% [markdown]
-# **Draw a deeper network: change `sizes`.** The whole experiment: `ajuste-fino lecture backprop`.
+# **Draw a deeper network: change `sizes`.** As a command: `ajuste-fino lecture backprop`.
 #
-# ***Dibuje una red más profunda: cambie `sizes`.*** *El experimento completo: `ajuste-fino lecture backprop lang=es`.*
+# ***Dibuje una red más profunda: cambie `sizes`.*** *Como orden: `ajuste-fino lecture backprop lang=es`.*

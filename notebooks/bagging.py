@@ -26,15 +26,17 @@
 # %%
 from ajuste_fino.lecture import bagging
 from ajuste_fino.lecture.text import Texts
+from ajuste_fino.runs.experiment import experiment_settings, measure
 
 texts = Texts.load("bagging", "en")  # or "es"
-settings = dict(trees=16, heads=8, epochs=2, sample=100, intervals=60, seeds=1)  # fast ones: change a number, run all
+settings = experiment_settings("bagging", fast=dict(trees=16, heads=8, epochs=2, sample=100, intervals=60, seeds=1))
+settings
 
 # %% [markdown]
 # $$\mathcal{S}_t\sim\mathcal{S},\quad h_t\leftarrow A(\mathcal{S}_t),\qquad f(x)=\mathrm{vote}\{h_1(x),\ldots,h_T(x)\}$$
 
 # %%
-findings = bagging.measure(**settings)
+findings = measure("bagging", settings)  # settings["trees"] = 100, a line above, changes one
 
 # %%
 bagging.draw(findings, texts)
@@ -50,6 +52,6 @@ bagging.draw(findings, texts)
 print(findings.summary(texts))
 
 # %% [markdown]
-# **How many trees are enough?** The whole experiment: `ajuste-fino lecture bagging`.
+# **How many trees are enough?** As a command: `ajuste-fino lecture bagging`.
 #
-# ***¿Cuántos árboles bastan?*** *El experimento completo: `ajuste-fino lecture bagging lang=es`.*
+# ***¿Cuántos árboles bastan?*** *Como orden: `ajuste-fino lecture bagging lang=es`.*

@@ -25,15 +25,17 @@
 # %%
 from ajuste_fino.lecture import convolution
 from ajuste_fino.lecture.text import Texts
+from ajuste_fino.runs.experiment import experiment_settings, measure
 
 texts = Texts.load("convolution", "en")  # or "es"
-settings = dict(sides=[8, 16, 24], kernel=3, channels=8, shift=[7, 11], seed=0)  # fast ones: change a number, run all
+settings = experiment_settings("convolution", fast=dict(sides=[8, 16, 24], kernel=3, channels=8, shift=[7, 11], seed=0))
+settings
 
 # %% [markdown]
 # $$y[n_1,n_2]=\sum_{k_1}\sum_{k_2}I[n_1+k_1,n_2+k_2]\,K[k_1,k_2]$$
 
 # %%
-findings = convolution.measure(**settings)
+findings = measure("convolution", settings)  # settings["kernel"] = 5, a line above, changes one
 
 # %%
 convolution.draw(findings, texts)
@@ -49,7 +51,7 @@ convolution.draw(findings, texts)
 print(findings.summary(texts))
 
 # %% [markdown]
-# **Use a mask of 5 × 5. What changes by how much?** The whole experiment: `ajuste-fino lecture convolution`.
+# **Use a mask of 5 × 5. What changes by how much?** As a command: `ajuste-fino lecture convolution`.
 #
-# ***Use una máscara de 5 × 5. ¿Qué cambia, y cuánto?*** *El experimento completo: `ajuste-fino lecture convolution
+# ***Use una máscara de 5 × 5. ¿Qué cambia, y cuánto?*** *Como orden: `ajuste-fino lecture convolution
 # lang=es`.*

@@ -26,31 +26,32 @@
 # %%
 from ajuste_fino.lecture import depth
 from ajuste_fino.lecture.text import Texts
+from ajuste_fino.runs.experiment import experiment_settings, measure
 
 texts = Texts.load("depth", "en")  # or "es"
-settings = dict(depths=[1, 2, 3], filters=8, widths=[12], images=600, epochs=3, seeds=2)  # fast ones: change a number, run all
+settings = experiment_settings("depth", fast=dict(depths=[1, 2, 3], filters=8, widths=[12], images=600, epochs=3, seeds=2))
+settings
 
 # %% [markdown]
 # $$z_n=f(W_n * z_{n-1}+b_n),\quad n=1,\ldots,N$$
 
 # %%
-findings = depth.measure(**settings)
+findings = measure("depth", settings)  # settings["filters"] = 32, a line above, changes one
 
 # %%
 depth.draw(findings, texts)
 
 # %% [markdown]
-# Look along a vertical line in the second panel: as many parameters, and the deeper network is ahead. With the fast
-# settings of this notebook nothing is trained to its end, so the verdict may differ from that of the command.
+# Look along a vertical line in the second panel: as many parameters, and the deeper network is ahead.
 #
-# *Mire una línea vertical en el segundo panel: igual número de parámetros, y la red más profunda va adelante. Con los
-# ajustes rápidos de este cuaderno nada se entrena hasta el final, y el veredicto puede diferir del de la orden.*
+# *Mire una línea vertical en el segundo panel: igual número de parámetros, y la red más profunda va
+# adelante.*
 
 # %%
 print(findings.summary(texts))
 
 # %% [markdown]
-# **Let the wide network have twice the filters. Does it catch up?** The whole experiment: `ajuste-fino lecture depth`.
+# **Let the wide network have twice the filters. Does it catch up?** As a command: `ajuste-fino lecture depth`.
 #
-# ***Dele a la red ancha el doble de filtros. ¿Alcanza a la otra?*** *El experimento completo: `ajuste-fino lecture depth
+# ***Dele a la red ancha el doble de filtros. ¿Alcanza a la otra?*** *Como orden: `ajuste-fino lecture depth
 # lang=es`.*

@@ -25,17 +25,19 @@
 # %%
 from ajuste_fino.lecture import design
 from ajuste_fino.lecture.text import Texts
+from ajuste_fino.runs.experiment import experiment_settings, measure
 
 texts = Texts.load("design", "en")  # or "es"
-settings = dict(
-    layers=[1, 2], filters=[4, 8], poolings=["max", "average"], hidden=[0, 64], trials=5, epochs=1, seeds=1
-)  # fast ones: change a number, run all
+settings = experiment_settings(
+    "design", fast=dict(layers=[1, 2], filters=[4, 8], poolings=["max", "average"], hidden=[0, 64], trials=5, epochs=1, seeds=1)
+)
+settings
 
 # %% [markdown]
 # $$\hat m=\arg\max_m \mathrm{acc}_{\mathrm{val}}(m)$$
 
 # %%
-findings = design.measure(**settings)
+findings = measure("design", settings)  # settings["trials"] = 60, a line above, changes one
 
 # %%
 design.draw(findings, texts)
@@ -51,8 +53,8 @@ design.draw(findings, texts)
 print(findings.summary(texts))
 
 # %% [markdown]
-# **Give the search more trials: how long does it go on finding better ones?** The whole experiment: `ajuste-fino lecture
+# **Give the search more trials: how long does it go on finding better ones?** As a command: `ajuste-fino lecture
 # design`.
 #
-# ***Dele más ensayos: ¿hasta cuándo sigue encontrando mejores?*** *El experimento completo: `ajuste-fino lecture design
+# ***Dele más ensayos: ¿hasta cuándo sigue encontrando mejores?*** *Como orden: `ajuste-fino lecture design
 # lang=es`.*

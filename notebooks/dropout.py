@@ -25,15 +25,17 @@
 # %%
 from ajuste_fino.lecture import dropout
 from ajuste_fino.lecture.text import Texts
+from ajuste_fino.runs.experiment import experiment_settings, measure
 
 texts = Texts.load("dropout", "en")  # or "es"
-settings = dict(inputs=8, hidden=32, labels=5, epochs=15, masks=40, seeds=2)  # fast ones: change a number, run all
+settings = experiment_settings("dropout", fast=dict(inputs=8, hidden=32, labels=5, epochs=15, masks=40, seeds=2))
+settings
 
 # %% [markdown]
 # $$\tilde p(y\,|\,x)=\frac{1}{Z}\Big(\prod_\mu p(y\,|\,x,\mu)\Big)^{1/2^d},\qquad \min_w\ \mathbb{E}_\mu J(w,\mu)$$
 
 # %%
-findings = dropout.measure(**settings)
+findings = measure("dropout", settings)  # settings["inputs"] = 12, a line above, changes one
 
 # %%
 dropout.draw(findings, texts)
@@ -49,6 +51,6 @@ dropout.draw(findings, texts)
 print(findings.summary(texts))
 
 # %% [markdown]
-# **With more labels, does dropout still help?** The whole experiment: `ajuste-fino lecture dropout`.
+# **With more labels, does dropout still help?** As a command: `ajuste-fino lecture dropout`.
 #
-# ***Con más etiquetas, ¿ayuda todavía dropout?*** *El experimento completo: `ajuste-fino lecture dropout lang=es`.*
+# ***Con más etiquetas, ¿ayuda todavía dropout?*** *Como orden: `ajuste-fino lecture dropout lang=es`.*

@@ -27,15 +27,17 @@
 # %%
 from ajuste_fino.lecture import features
 from ajuste_fino.lecture.text import Texts
+from ajuste_fino.runs.experiment import experiment_settings, measure
 
 texts = Texts.load("features", "en")  # or "es"
-settings = dict(systems=6, labels=4, tests=60, seeds=2)  # fast ones: change a number, run all
+settings = experiment_settings("features", fast=dict(systems=6, labels=4, tests=60, seeds=2))
+settings
 
 # %% [markdown]
 # $$p(y\,|\,x)=\mathrm{softmax}(V\,z_n(x)+c)$$
 
 # %%
-findings = features.measure(**settings)
+findings = measure("features", settings)  # settings["systems"] = 40, a line above, changes one
 
 # %%
 features.draw(findings, texts)
@@ -51,7 +53,7 @@ features.draw(findings, texts)
 print(findings.summary(texts))
 
 # %% [markdown]
-# **Give the probe more labels. Does the best layer move?** The whole experiment: `ajuste-fino lecture features`.
+# **Give the probe more labels. Does the best layer move?** As a command: `ajuste-fino lecture features`.
 #
-# ***Dele más etiquetas al clasificador. ¿Se mueve la mejor capa?*** *El experimento completo: `ajuste-fino lecture features
+# ***Dele más etiquetas al clasificador. ¿Se mueve la mejor capa?*** *Como orden: `ajuste-fino lecture features
 # lang=es`.*

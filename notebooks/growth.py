@@ -25,15 +25,17 @@
 # %%
 from ajuste_fino.lecture import growth
 from ajuste_fino.lecture.text import Texts
+from ajuste_fino.runs.experiment import experiment_settings, measure
 
 texts = Texts.load("growth", "en")  # or "es"
-settings = dict(confidence=0.95)  # fast ones: change a number, run all
+settings = experiment_settings("growth", fast=dict(confidence=0.95))
+settings
 
 # %% [markdown]
 # $$\log_2 N(t)=\log_2 N_0+t/T_2$$
 
 # %%
-findings = growth.measure(**settings)
+findings = measure("growth", settings)  # settings["confidence"] = 0.5, a line above, changes one
 
 # %%
 growth.draw(findings, texts)
@@ -49,6 +51,6 @@ growth.draw(findings, texts)
 print(findings.summary(texts))
 
 # %% [markdown]
-# **Ask for an interval of 50 %. Is 2.4 still inside?** The whole experiment: `ajuste-fino lecture growth`.
+# **Ask for an interval of 50 %. Is 2.4 still inside?** As a command: `ajuste-fino lecture growth`.
 #
-# ***Pida un intervalo del 50 %. ¿Siguen dentro los 2.4?*** *El experimento completo: `ajuste-fino lecture growth lang=es`.*
+# ***Pida un intervalo del 50 %. ¿Siguen dentro los 2.4?*** *Como orden: `ajuste-fino lecture growth lang=es`.*

@@ -27,17 +27,19 @@
 # %%
 from ajuste_fino.lecture import momentum
 from ajuste_fino.lecture.text import Texts
+from ajuste_fino.runs.experiment import experiment_settings, measure
 
 texts = Texts.load("momentum", "en")  # or "es"
-settings = dict(
-    condition=100, tolerance=1e-6, batches=[1, 16, 256], alpha=0.9, steps=500, seeds=2
-)  # fast ones: change a number, run all
+settings = experiment_settings(
+    "momentum", fast=dict(condition=100, tolerance=1e-6, batches=[1, 16, 256], alpha=0.9, steps=500, seeds=2)
+)
+settings
 
 # %% [markdown]
 # $$v\leftarrow\alpha v-\epsilon\, g,\quad \theta\leftarrow\theta+v,\qquad \epsilon_k=\left(1-\tfrac{k}{\tau}\right)\epsilon_0+\tfrac{k}{\tau}\epsilon_\tau$$
 
 # %%
-findings = momentum.measure(**settings)
+findings = measure("momentum", settings)  # settings["condition"] = 10, a line above, changes one
 
 # %%
 momentum.draw(findings, texts)
@@ -53,7 +55,7 @@ momentum.draw(findings, texts)
 print(findings.summary(texts))
 
 # %% [markdown]
-# **Set `condition=10`. How much does momentum still save?** The whole experiment: `ajuste-fino lecture momentum`.
+# **Set `condition=10`. How much does momentum still save?** As a command: `ajuste-fino lecture momentum`.
 #
-# ***Ponga `condition=10`. ¿Cuánto ahorra todavía el momentum?*** *El experimento completo: `ajuste-fino lecture momentum
+# ***Ponga `condition=10`. ¿Cuánto ahorra todavía el momentum?*** *Como orden: `ajuste-fino lecture momentum
 # lang=es`.*

@@ -17,35 +17,42 @@
 # # Five optimizers · Cinco optimizadores
 #
 # One rate for all weights, or one for each? AdaGrad, RMSProp and Adam divide by the root of the squares they have seen. To
-# compare fairly each gets its own best rate, chosen by training loss on runs that are not counted.
+# compare fairly each gets its own best rate: the one whose worst loss at the end of training is the lowest, over runs that
+# are not counted. A rate that still jumps there is not chosen.
 #
 # *¿Una tasa para todos los pesos, o una para cada uno? AdaGrad, RMSProp y Adam dividen por la raíz de los cuadrados que han
-# visto. Para comparar con justicia cada uno recibe su mejor tasa, elegida por la pérdida de entrenamiento en corridas que
-# no se cuentan.*
+# visto. Para comparar con justicia cada uno recibe su mejor tasa: aquella cuya peor pérdida al final del entrenamiento es la
+# menor, en corridas que no se cuentan. Una tasa que aún salta ahí no se elige.*
 
 # %%
 from ajuste_fino.lecture import optimizers
 from ajuste_fino.lecture.text import Texts
+from ajuste_fino.runs.experiment import experiment_settings, measure
 
 texts = Texts.load("optimizers", "en")  # or "es"
-settings = dict(
-    rates={
-        "SGD": [0.1, 0.3, 1.0],
-        "momentum": [0.03, 0.1, 0.3],
-        "AdaGrad": [0.01, 0.03, 0.1],
-        "RMSProp": [0.001, 0.003, 0.01],
-        "Adam": [0.001, 0.003, 0.01],
-    },
-    hidden=32,
-    epochs=3,
-    seeds=2,
-)  # fast ones: change a number, run all
+settings = experiment_settings(
+    "optimizers",
+    fast=dict(
+        rates={
+            "SGD": [0.1, 0.3, 1.0],
+            "momentum": [0.03, 0.1, 0.3],
+            "AdaGrad": [0.01, 0.03, 0.1],
+            "RMSProp": [0.001, 0.003, 0.01],
+            "Adam": [0.001, 0.003, 0.01],
+        },
+        hidden=32,
+        epochs=3,
+        seeds=2,
+        tuning_seeds=2,
+    ),
+)
+settings
 
 # %% [markdown]
 # $$r\leftarrow\rho r+(1-\rho)\,g\odot g,\qquad \Delta\theta=-\frac{\epsilon}{\sqrt{\delta+r}}\odot g$$
 
 # %%
-findings = optimizers.measure(**settings)
+findings = measure("optimizers", settings)  # settings["hidden"] = 128, a line above, changes one
 
 # %%
 optimizers.draw(findings, texts)
@@ -61,6 +68,6 @@ optimizers.draw(findings, texts)
 print(findings.summary(texts))
 
 # %% [markdown]
-# **Give Adam a rate ten times too large.** The whole experiment: `ajuste-fino lecture optimizers`.
+# **Give Adam a rate ten times too large.** As a command: `ajuste-fino lecture optimizers`.
 #
-# ***Dele a Adam una tasa diez veces mayor.*** *El experimento completo: `ajuste-fino lecture optimizers lang=es`.*
+# ***Dele a Adam una tasa diez veces mayor.*** *Como orden: `ajuste-fino lecture optimizers lang=es`.*

@@ -26,15 +26,17 @@
 # %%
 from ajuste_fino.lecture import pooling
 from ajuste_fino.lecture.text import Texts
+from ajuste_fino.runs.experiment import experiment_settings, measure
 
 texts = Texts.load("pooling", "en")  # or "es"
-settings = dict(window=4, filters=4, shifts=[1, 2, 3], sizes=[32, 48], seeds=1)  # fast ones: change a number, run all
+settings = experiment_settings("pooling", fast=dict(window=4, filters=4, shifts=[1, 2, 3], sizes=[32, 48], seeds=1))
+settings
 
 # %% [markdown]
 # $$\max_{i\in w}z_i,\qquad \sum_{i\in w}a_i z_i,\qquad \Big(\sum_{i\in w}z_i^2\Big)^{1/2}$$
 
 # %%
-findings = pooling.measure(**settings)
+findings = measure("pooling", settings)  # settings["window"] = 8, a line above, changes one
 
 # %%
 pooling.draw(findings, texts)
@@ -50,7 +52,7 @@ pooling.draw(findings, texts)
 print(findings.summary(texts))
 
 # %% [markdown]
-# **Larger windows: does the order of the curves change?** The whole experiment: `ajuste-fino lecture pooling`.
+# **Larger windows: does the order of the curves change?** As a command: `ajuste-fino lecture pooling`.
 #
-# ***Ventanas más grandes: ¿cambia el orden de las curvas?*** *El experimento completo: `ajuste-fino lecture pooling
+# ***Ventanas más grandes: ¿cambia el orden de las curvas?*** *Como orden: `ajuste-fino lecture pooling
 # lang=es`.*

@@ -25,15 +25,17 @@
 # %%
 from ajuste_fino.lecture import receptive_field
 from ajuste_fino.lecture.text import Texts
+from ajuste_fino.runs.experiment import experiment_settings, measure
 
 texts = Texts.load("receptive_field", "en")  # or "es"
-settings = dict(kernel=3, depth=4, seed=0)  # fast ones: change a number, run all
+settings = experiment_settings("receptive_field", fast=dict(kernel=3, depth=4, seed=0))
+settings
 
 # %% [markdown]
 # $$r_n=r_{n-1}+(k_n-1)\prod_{m<n}s_m$$
 
 # %%
-findings = receptive_field.measure(**settings)
+findings = measure("receptive_field", settings)  # settings["kernel"] = 5, a line above, changes one
 
 # %%
 receptive_field.draw(findings, texts)
@@ -49,7 +51,7 @@ receptive_field.draw(findings, texts)
 print(findings.summary(texts))
 
 # %% [markdown]
-# **Masks of 5 px: how many layers for a field of 31 px?** The whole experiment: `ajuste-fino lecture receptive_field`.
+# **Masks of 5 px: how many layers for a field of 31 px?** As a command: `ajuste-fino lecture receptive_field`.
 #
-# ***Máscaras de 5 px: ¿cuántas capas para un campo de 31 px?*** *El experimento completo: `ajuste-fino lecture
+# ***Máscaras de 5 px: ¿cuántas capas para un campo de 31 px?*** *Como orden: `ajuste-fino lecture
 # receptive_field lang=es`.*

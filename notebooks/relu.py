@@ -25,15 +25,17 @@
 # %%
 from ajuste_fino.lecture import relu
 from ajuste_fino.lecture.text import Texts
+from ajuste_fino.runs.experiment import experiment_settings, measure
 
 texts = Texts.load("relu", "en")  # or "es"
-settings = dict(depths=[2, 5, 20], width=64, seeds=3)  # fast ones: change a number, run all
+settings = experiment_settings("relu", fast=dict(depths=[2, 5, 20], width=64, seeds=3))
+settings
 
 # %% [markdown]
 # $$f_s(z)=\max\{0,z\},\qquad \delta_n=f'(a_n)\odot W_{n+1}^{T}\,\delta_{n+1}$$
 
 # %%
-findings = relu.measure(**settings)
+findings = measure("relu", settings)  # settings["width"] = 32, a line above, changes one
 
 # %%
 relu.draw(findings, texts)
@@ -49,8 +51,8 @@ relu.draw(findings, texts)
 print(findings.summary(texts))
 
 # %% [markdown]
-# **At which depth does the sigmoid's first layer get less than a thousandth?** The whole experiment: `ajuste-fino lecture
+# **At which depth does the sigmoid's first layer get less than a thousandth?** As a command: `ajuste-fino lecture
 # relu`.
 #
-# ***¿A qué profundidad recibe la primera capa con sigmoide menos de una milésima?*** *El experimento completo: `ajuste-fino
+# ***¿A qué profundidad recibe la primera capa con sigmoide menos de una milésima?*** *Como orden: `ajuste-fino
 # lecture relu lang=es`.*

@@ -27,36 +27,36 @@
 # %%
 from ajuste_fino.lecture import transfer
 from ajuste_fino.lecture.text import Texts
+from ajuste_fino.runs.experiment import experiment_settings, measure
 
 texts = Texts.load("transfer", "en")  # or "es"
-settings = dict(
-    labels=[2, 20], scratch_steps=12, tuning_steps=4, head_steps=30, seeds=2, far=None
-)  # fast ones: change a number, run all
+settings = experiment_settings(
+    "transfer", fast=dict(labels=[2, 20], scratch_steps=12, tuning_steps=4, head_steps=30, seeds=2, far=None)
+)
+settings
 
 # %% [markdown]
-# $$\min_V J(V,\bar w)\quad\text{then}\quad\min_{V,w}J(V,w)$$
+# $$\min_V J(V,\bar w)\;\rightarrow\;\min_{V,w}J(V,w)$$
 
 # %%
-findings = transfer.measure(**settings)
+findings = measure("transfer", settings)  # settings["scratch_steps"] = 160, a line above, changes one
 
 # %%
 transfer.draw(findings, texts)
 
 # %% [markdown]
-# Read the verdict below as this short run's; the command trains longer and over more labels. The black bars, a frozen
-# backbone of random weights, show how much of this task needs no pretraining at all. Pass a folder of your own photographs
-# as `far`.
+# The black bars, a frozen backbone of random weights, show how much of this task needs no pretraining at all. Pass a folder
+# of your own photographs as `far`.
 #
-# *Lea el veredicto de abajo como el de esta corrida corta; la orden entrena más y con más etiquetas. Las barras negras, una
-# red congelada de pesos al azar, muestran cuánto de esta tarea no pide preentrenamiento. Pase una carpeta de fotos suyas
-# como `far`.*
+# *Las barras negras, una red congelada de pesos al azar, muestran cuánto de esta tarea no pide preentrenamiento. Pase una
+# carpeta de fotos suyas como `far`.*
 
 # %%
 print(findings.summary(texts))
 
 # %% [markdown]
-# **Which of the three backbones would you choose for your own images?** The whole experiment: `ajuste-fino lecture
+# **Which of the three backbones would you choose for your own images?** As a command: `ajuste-fino lecture
 # transfer`.
 #
-# ***¿Cuál de las tres redes escogería para sus propias fotos?*** *El experimento completo: `ajuste-fino lecture transfer
+# ***¿Cuál de las tres redes escogería para sus propias fotos?*** *Como orden: `ajuste-fino lecture transfer
 # lang=es`.*

@@ -1,52 +1,101 @@
 """Run every notebook, each in an empty namespace of one kernel, so that libraries are imported once.
 
-    python scripts/run_notebooks.py [NAME …]
+    python scripts/run_notebooks.py [NAME …]             at their fast settings; nothing is written
+    python scripts/run_notebooks.py --write [NAME …]     at the settings of conf/lecture; NAME.ipynb is written, with outputs
 
-Nothing is written: notebooks are kept without outputs. Exits with 1 at the first cell that fails.
+The cells are those of NAME.py. Exits with 1 at the first cell that fails.
 """
 
-import sys
+import argparse
+import base64
+import io
+import os
 import time
 from pathlib import Path
 
+import jupytext
 import nbformat
 from jupyter_client.manager import start_new_kernel
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from PIL import Image
+
+from ajuste_fino.files import write_text
+from ajuste_fino.runs.experiment import FAST
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
+MOST_BYTES = 150_000  # of a stored figure
+KEPT = ("kernelspec", "jupytext")  # of a notebook's metadata: the rest is this machine's
 
 
-def run(path: Path, manager, client) -> float:
-    """Seconds that the notebook took."""
-    start = time.perf_counter()
-    notebook = nbformat.read(path, as_version=4)
-    runner = NotebookClient(notebook, km=manager, timeout=120)
+def run(path: Path, manager, client) -> nbformat.NotebookNode:
+    """The notebook of a .py, with its outputs."""
+    notebook = jupytext.read(path)
+    runner = NotebookClient(notebook, km=manager, timeout=600, record_timing=False)
     runner.kc = client
     client.execute_interactive("%reset -f", silent=True)
     for number, cell in enumerate(notebook.cells):
         runner.execute_cell(cell, number)
-    shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    if not any("image/png" in output.get("data", {}) for output in shown):
+    if not any("image/png" in output.get("data", {}) for output in outputs(notebook)):
         raise SystemExit(f"{path.name} shows no figure")
-    return time.perf_counter() - start
+    return notebook
+
+
+def outputs(notebook: nbformat.NotebookNode) -> list:
+    return [output for cell in notebook.cells for output in cell.get("outputs", [])]
+
+
+def write(notebook: nbformat.NotebookNode, path: Path) -> None:
+    """Store a notebook in which only its cells and what they give can differ from one run to the next."""
+    notebook.metadata = {key: notebook.metadata[key] for key in KEPT}
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number}"
+    for number, cell in enumerate((cell for cell in notebook.cells if cell.cell_type == "code"), start=1):
+        cell.execution_count = number
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = number
+    for output in outputs(notebook):
+        if "image/png" in output.get("data", {}):
+            output.data["image/png"] = base64.b64encode(smaller(base64.b64decode(output.data["image/png"]))).decode()
+    nbformat.validate(notebook)
+    write_text(path, nbformat.writes(notebook) + "\n")
+
+
+def smaller(png: bytes) -> bytes:
+    """A figure with as many colours, of at most 256, as its size allows."""
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    for colors in (256, 128, 64, 32):
+        file = io.BytesIO()
+        image.quantize(colors, dither=Image.Dither.NONE).save(file, format="png", optimize=True)
+        if file.tell() <= MOST_BYTES:
+            return file.getvalue()
+    raise SystemExit(f"a figure of {file.tell()} bytes is too large to be stored")
 
 
 def main() -> None:
-    paths = [FOLDER / f"{name}.ipynb" for name in sys.argv[1:]] or sorted(FOLDER.glob("*.ipynb"))
-    manager, client = start_new_kernel(kernel_name="python3")
-    total = 0.0
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="all of them, where none is named")
+    parser.add_argument("--write", action="store_true", help="run at full settings and store the outputs")
+    arguments = parser.parse_args()
+    paths = [FOLDER / f"{name}.py" for name in arguments.names] or sorted(FOLDER.glob("*.py"))
+    quiet = {"PYTHONWARNINGS": "ignore:IProgress not found"}  # Optuna's bar looks for a notebook's widgets
+    environment = {**os.environ, **quiet, FAST: "0" if arguments.write else "1"}
+    manager, client = start_new_kernel(kernel_name="python3", env=environment)
+    begin = time.perf_counter()
     try:
         for path in paths:
-            seconds = run(path, manager, client)
-            total += seconds
-            print(f"{path.stem:16} {seconds:5.1f} s", flush=True)
+            start = time.perf_counter()
+            notebook = run(path, manager, client)
+            if arguments.write:
+                write(notebook, path.with_suffix(".ipynb"))
+            print(f"{path.stem:16} {time.perf_counter() - start:5.1f} s", flush=True)
     except CellExecutionError as error:
         raise SystemExit(f"{path.name}: {error}") from error
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
-    print(f"{len(paths)} notebooks, {total:.1f} s")
+    print(f"{len(paths)} notebooks, {time.perf_counter() - begin:.1f} s")
 
 
 if __name__ == "__main__":

@@ -6,10 +6,11 @@ An experiment NAME has:
   `FORMULAS`, in TeX; `USES`, the parts of this project that it runs on; `LIMITS`, where settings have any;
   `measure(**settings) -> Findings`, a plain function; `draw(findings, texts) -> Slide`; and, where motion says more,
   `animate(findings, texts)`;
-- `texts/NAME.en.toml` and `texts/NAME.es.toml`: `title`, which is the claim, perhaps a `note`, and under keys that are the
-  same in both languages the sentences that checks and figures name. `texts/common.*.toml` has those that several share;
-- `conf/lecture/NAME.yaml`: the settings of `measure` and their defaults;
-- `notebooks/NAME.py`: the same experiment at settings that take seconds;
+- `texts/NAME.en.toml` and `texts/NAME.es.toml`: `title`, which says what is measured, the `claim`, perhaps a `note`, and under
+  keys that are the same in both languages the sentences that checks and figures name. `texts/common.*.toml` has those that
+  several share, `texts/table.es.toml` the Spanish of the words in tables;
+- `conf/lecture/NAME.yaml`: the settings of `measure`, at which its bands hold;
+- `notebooks/NAME.py`: the same experiment, step by step, with settings that take seconds beside those;
 - its place in `NAMES` below.
 """
 

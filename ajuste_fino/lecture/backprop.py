@@ -64,7 +64,7 @@ def measure(*, sizes: list[int], networks: int, hidden: int, epochs: int) -> Fin
     for seed in range(networks):
         layers, x, target = _random_network(sizes, seed)
         errors, trace = _gradient_errors(layers, x, target)
-        rows += [{"network": seed, "form": form, "difference": error} for form, error in errors.items()]
+        rows += [{"network": seed + 1, "form": form, "difference": error} for form, error in errors.items()]
         shown = shown or {"layers": layers, "trace": trace}
     data = embedded()
     trained = {name: _train_head(data, hidden, epochs, engine) for name, engine in _engines().items()}
@@ -139,11 +139,12 @@ def _train_head(data: Features, hidden: int, epochs: int, engine: Any) -> tuple[
 
 def draw(findings: Findings, texts: Texts) -> Slide:
     """Left: the drawn network with z forwards and δ backwards. Right: the two heads' losses."""
-    figure, (left, right) = slide(texts("title"), "ab", width_ratios=[1.35, 1])
+    figure, (left, right) = slide(findings, texts, "ab", width_ratios=[1.35, 1])
     _draw_network(left, findings.data["layers"], findings.data["trace"])
     left.set_title(texts("network"))
     for name, style, color, width in (("equations", "-", BLUE, 4), ("autograd", "--", ORANGE, 2)):
-        right.plot(findings.data["curves"][name], style, color=color, label=texts(name), linewidth=width)
+        losses = findings.data["curves"][name]
+        right.plot(range(1, len(losses) + 1), losses, style, color=color, label=texts(name), linewidth=width)
     right.set_yscale("log")
     right.set_xlabel(texts("step"))
     right.set_ylabel(texts("loss"))
@@ -164,18 +165,22 @@ def _draw_network(axes: Any, layers: list[Layer], trace: Trace, forwards: int = 
         for j, (x, y) in enumerate(places[n]):
             axes.scatter(x, y, s=2600, color="white", edgecolor="black", zorder=2)
             if n <= forwards:
-                axes.text(x, y + 0.1, f"{float(z[j]):+.2f}", color=BLUE, ha="center", va="center", fontsize=12)
+                _write(axes, x, y, 8, f"{float(z[j]):+.2f}", BLUE)
             if n > max(0, len(layers) - backwards):
-                delta = float(trace.delta[n - 1][j])
-                axes.text(x, y - 0.13, f"{delta:+.3f}", color=ORANGE, ha="center", va="center", fontsize=11)
+                _write(axes, x, y, -8, f"{float(trace.delta[n - 1][j]):+.3f}", ORANGE)
     axes.set_axis_off()
     axes.margins(0.12)
+
+
+def _write(axes: Any, x: float, y: float, above: float, number: str, color: str) -> None:
+    """A number inside a unit, so many points above its centre."""
+    axes.annotate(number, (x, y), (0, above), textcoords="offset points", color=color, ha="center", va="center", fontsize=11)
 
 
 def animate(findings: Findings, texts: Texts) -> FuncAnimation:
     """The slides' order: z layer by layer to the output, then δ layer by layer back."""
     layers, trace = findings.data["layers"], findings.data["trace"]
-    figure, (axes,) = slide(texts("title"))
+    figure, (axes,) = slide(findings, texts)
     depth = len(layers)
 
     def frame(step: int) -> list[Any]:

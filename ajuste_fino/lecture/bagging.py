@@ -171,7 +171,7 @@ def _checks(rows: Table, trees: int, heads: int) -> list[Check]:
 def draw(findings: Findings, texts: Texts) -> Slide:
     """Left: errors by T. Right: one head and bagged heads."""
     rows = findings.rows
-    figure, (left, right) = slide(texts("title"), "ab", width_ratios=[2.2, 1])
+    figure, (left, right) = slide(findings, texts, "ab", width_ratios=[2.2, 1])
     counts = _tree_counts(findings.data["trees"])
     for error, color, marker in (("vote", BLUE, "o"), ("average", ORANGE, "s"), ("out_of_bag", GREEN, "^")):
         means = [rows.mean(error, of="trees", T=T) for T in counts]

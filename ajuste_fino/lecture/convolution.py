@@ -104,7 +104,7 @@ def _flip_error(kernel: int) -> float:
 def draw(findings: Findings, texts: Texts) -> Slide:
     """Left: parameters and connections by the side. Right: image, map, and what shifting changes."""
     data = findings.data
-    figure, axes = slide(texts("title"), "abc;def", width_ratios=[1.25, 1, 1])
+    figure, axes = slide(findings, texts, "abc;def", width_ratios=[1.25, 1, 1])
     for ax, quantity in ((axes[0], "parameters"), (axes[3], "connections")):
         _draw_counts(ax, findings.rows, quantity, texts)
         ax.set_ylabel(texts(quantity))

@@ -121,7 +121,7 @@ def draw(findings: Findings, texts: Texts) -> Slide:
     """Left: by depth. Middle: by parameters, both ways. Right: what is to be read."""
     by_depth, by_size = (_accuracies(findings.rows, "depth", by) for by in ("depth", "parameters"))
     control = dict([list(by_size.items())[1], *_accuracies(findings.rows, "width", "parameters").items()])
-    figure, (left, middle, *examples) = slide(texts("title"), "aabbbc;aabbbd;aabbbe", width_ratios=[1, 1, 1, 1, 1, 1.1])
+    figure, (left, middle, *examples) = slide(findings, texts, "aabbbc;aabbbd;aabbbe", width_ratios=[1, 1, 1, 1, 1, 1.1])
     curve(left, list(by_depth), by_depth.values(), color=BLUE, marker="o")
     curve(middle, list(by_size), by_size.values(), color=BLUE, marker="o", label=texts("deeper"))
     curve(middle, list(control), control.values(), color=ORANGE, marker="s", label=texts("more_filters"))

@@ -8,6 +8,7 @@ only the chosen design meets, after the choice: within 0.03, twice the standard 
 Sources: the lecture's list of choices; Hutter, Hoos and Leyton-Brown, ICML 2014, for the importances.
 """
 
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -18,10 +19,10 @@ from ajuste_fino.lecture.data import Split, digits
 from ajuste_fino.lecture.findings import Check, Findings, Table
 from ajuste_fino.lecture.settings import Limit
 from ajuste_fino.lecture.slide import Slide, integer_ticks, slide
-from ajuste_fino.lecture.text import Texts
+from ajuste_fino.lecture.text import Texts, in_table
 from ajuste_fino.lecture.training import accuracy, train
-from ajuste_fino.report.plots import ORANGE
-from ajuste_fino.report.search import history, importance
+from ajuste_fino.report.plots import BLUE, ORANGE
+from ajuste_fino.report.search import importance
 from ajuste_fino.scratch import nn
 from ajuste_fino.scratch.optim import Adam
 
@@ -45,7 +46,7 @@ def measure(
     space = {"layers": layers, "filters": filters, "pooling": poolings, "hidden": hidden}
     study = sweep.study(None, "design")
     sweep.search(study, lambda values, number: _score(values, train_set, val, epochs, number), space, trials, seed=0)
-    rows = Table({"trial": t.number, **t.params, "validation": t.value, "test": ""} for t in study.trials)
+    rows = Table({"trial": t.number + 1, **t.params, "seed": t.number, "validation": t.value, "test": ""} for t in study.trials)
     best, ranked = study.best_trial, sorted(study.trials, key=lambda trial: float(trial.value or 0))
     again = {
         name: [_score(trial.params, train_set, val, epochs, 1000 + seed) for seed in range(seeds)]
@@ -53,8 +54,8 @@ def measure(
     }
     finals = [_score(best.params, train_set, test, epochs, 1000 + seed) for seed in range(seeds)]
     rows += [
-        {"trial": f"best, seed {n}", **best.params, "validation": a, "test": b}
-        for n, (a, b) in enumerate(zip(again["best"], finals, strict=True))
+        {"trial": best.number + 1, **best.params, "seed": 1000 + seed, "validation": a, "test": b}
+        for seed, (a, b) in enumerate(zip(again["best"], finals, strict=True))
     ]
     best_val, median_val, best_test = (sum(scores) / len(scores) for scores in (again["best"], again["median"], finals))
     checks = [
@@ -86,14 +87,16 @@ def _as_rgb(x: torch.Tensor) -> torch.Tensor:
 
 def draw(findings: Findings, texts: Texts) -> Slide:
     """Left: the trials, the best so far, and the test accuracy. Right: how important each choice was."""
-    figure, (left, right) = slide(texts("title"), "ab", width_ratios=[1.6, 1])
-    history(left, findings.rows.column("validation", test=""), texts("a_design"), texts("best_so_far"))
+    figure, (left, right) = slide(findings, texts, "ab", width_ratios=[1.6, 1])
+    trials, scores = (findings.rows.column(name, test="") for name in ("trial", "validation"))
+    left.plot(trials, scores, "o", color=BLUE, alpha=0.6, label=texts("a_design"))
+    left.plot(trials, list(accumulate(scores, max)), color=BLUE, label=texts("best_so_far"))
     left.axhline(findings.data["test accuracy"], color=ORANGE, linestyle="--", label=texts("best_on_test"))
     left.set_xlabel(texts("trial"))
     left.set_ylabel(texts("accuracy"))
     left.legend()
     integer_ticks(left)
-    labels = {choice: texts(choice, best=value) for choice, value in findings.data["best"].items()}
+    labels = {choice: texts(choice, best=in_table(str(value), texts.lang)) for choice, value in findings.data["best"].items()}
     importance(right, findings.data["importances"], labels)
     right.set_xlabel(texts("importance"))
     return figure

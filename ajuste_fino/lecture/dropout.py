@@ -23,7 +23,7 @@ from ajuste_fino.lecture.data import Split
 from ajuste_fino.lecture.findings import Check, Findings, Table
 from ajuste_fino.lecture.frozen import embedded, standardise
 from ajuste_fino.lecture.settings import Limit
-from ajuste_fino.lecture.slide import Slide, curve, slide
+from ajuste_fino.lecture.slide import Slide, curve, integer_ticks, slide
 from ajuste_fino.lecture.stats import standard_errors
 from ajuste_fino.lecture.text import Texts
 from ajuste_fino.lecture.training import accuracy, agreement, train
@@ -153,9 +153,10 @@ def _checks(identity: float, deep: float, rows: Table, objective: Tensor) -> lis
 
 def draw(findings: Findings, texts: Texts) -> Slide:
     """Left: the objective. Right: test accuracies of the ways to predict."""
-    figure, (left, right) = slide(texts("title"), "ab", width_ratios=[1, 1.15])
+    figure, (left, right) = slide(findings, texts, "ab", width_ratios=[1, 1.15])
     objective = findings.data["objective"]
-    curve(left, range(objective.shape[1]), objective.mT, color=BLUE)
+    curve(left, range(1, objective.shape[1] + 1), objective.mT, color=BLUE)
+    integer_ticks(left)
     left.set_yscale("log")
     left.set_xlabel(texts("epoch"))
     left.set_ylabel(texts("objective"))

@@ -26,7 +26,7 @@ from ajuste_fino.report.plots import BLUE, ORANGE
 
 FORMULAS = (r"p(y\,|\,x)=\mathrm{softmax}(V\,z_n(x)+c)",)
 LIMITS = {"systems": Limit(2, 256), "tests": Limit(20, 10_000)}
-USES = ("backbone.embedded", "features.CachedFeatures", "lecture.fractals", "scikit-learn's LogisticRegression")
+USES = ("backbone.embedded", "features.CachedFeatures", "lecture.fractals", "sklearn.linear_model.LogisticRegression")
 LAYERS = ("stem", "block1", "block2", "block3", "block4")
 GRID = 4
 INVERSE_STRENGTH = 1e-3  # of the regularisation: scikit-learn's C
@@ -112,7 +112,7 @@ def _checks(rows: Table) -> list[Check]:
 
 def draw(findings: Findings, texts: Texts) -> Slide:
     """Left: accuracy by layer. Right: the first filters; the validation digits by two components of the best layer."""
-    figure, (by_layer, filters, pca) = slide(texts("title"), "ab;ac", width_ratios=[1.35, 1], height_ratios=[1, 1.6])
+    figure, (by_layer, filters, pca) = slide(findings, texts, "ab;ac", width_ratios=[1.35, 1], height_ratios=[1, 1.6])
     for task, color, marker in (("fractals", BLUE, "o"), ("digits", ORANGE, "s")):
         values = [findings.rows.column("accuracy", task=task, layer=layer) for layer in LAYERS]
         curve(by_layer, LAYERS, values, color=color, marker=marker, label=texts(task))

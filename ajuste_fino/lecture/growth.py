@@ -26,7 +26,7 @@ from ajuste_fino.report.plots import BLUE, GREEN, ORANGE
 
 FORMULAS = (r"\log_2 N(t)=\log_2 N_0+t/T_2",)
 LIMITS = {"confidence": Limit(0.5, 0.9999)}
-USES = ("torchvision.models", "torch.nn on the meta device")
+USES = ("torchvision.models", 'torch.device("meta")')
 
 
 class Network(NamedTuple):
@@ -148,7 +148,7 @@ def _fit(rows: list[dict[str, Any]], confidence: float) -> dict[str, float]:
 def draw(findings: Findings, texts: Texts) -> Slide:
     """Left: neurons by year, with both lines. Right: connections of a neuron."""
     rows = findings.rows
-    figure, (left, right) = slide(texts("title"), "ab", width_ratios=[1.4, 1])
+    figure, (left, right) = slide(findings, texts, "ab", width_ratios=[1.4, 1])
     for axes, quantity in ((left, "neurons"), (right, "connections per neuron")):
         for book, color, marker, key in ((True, BLUE, "o", "in_book"), (False, ORANGE, "s", "later")):
             axes.semilogy(
@@ -174,7 +174,7 @@ def _annotate(axes: Any, rows: Table) -> None:
     sides = {
         "Perceptron": (6, 6),
         "ADALINE": (6, 6),
-        "Neocognitron": (6, -16),
+        "Neocognitron": (6, 6),
         "Back-propagation": (6, 6),
         "LeNet-5": (8, -8),
         "Deep belief net": (-40, -20),

@@ -56,10 +56,7 @@ def measure(*, condition: float, tolerance: float, batches: list[int], alpha: fl
     paths = {name: _descend(condition, tolerance, *pair) for name, pair in _best_rates(condition).items()}
     noise = Table(row for seed in range(seeds) for row in _measure_noise(batches, alpha, steps, seed))
     distances = torch.tensor([[_final_distance(seed, steps, schedule) for schedule in (False, True)] for seed in range(seeds)])
-    rows = Table({"what": f"steps, {name}", "value": len(path) - 1} for name, path in paths.items())
-    rows += [
-        {"what": f"variance of {row['what']}, m = {row['m']}, seed {row['seed']}", "value": row["variance"]} for row in noise
-    ]
+    rows = Table([*({"what": name, "steps": len(path) - 1} for name, path in paths.items()), *noise])
     data = {"paths": paths, "noise": noise, "condition": condition, "alpha": alpha}
     return Findings(_checks(paths, noise, alpha, distances), rows, data)
 
@@ -144,7 +141,7 @@ def _checks(paths: dict[str, Any], noise: Table, alpha: float, distances: Tensor
 def draw(findings: Findings, texts: Texts) -> Slide:
     """Left: both paths over the contours. Right: variances by the minibatch's size."""
     data = findings.data
-    figure, (left, right) = slide(texts("title"), "ab", width_ratios=[1.3, 1])
+    figure, (left, right) = slide(findings, texts, "ab", width_ratios=[1.3, 1])
     _draw_contours(left, data["condition"], texts)
     for name, path in data["paths"].items():
         label = texts("path", optimizer=texts(name), steps=len(path) - 1)
@@ -179,7 +176,7 @@ def _draw_contours(axes: Axes, condition: float, texts: Texts) -> None:
 def animate(findings: Findings, texts: Texts) -> FuncAnimation:
     """Both paths: one step a frame for 40 steps, then three steps a frame."""
     data = findings.data
-    figure, (axes,) = slide(texts("title"))
+    figure, (axes,) = slide(findings, texts)
     _draw_contours(axes, data["condition"], texts)
     lines = [axes.plot([], [], ".-", color=color, label=texts(name), linewidth=1.5)[0] for name, color in PATH_COLORS.items()]
     axes.legend(loc="upper right")

@@ -4,13 +4,17 @@ import base64
 import json
 from collections.abc import Sequence
 from html import escape
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from ajuste_fino.files import write_text
+from ajuste_fino.lecture.findings import PASS
+from ajuste_fino.lecture.formatting import band, number
+from ajuste_fino.lecture.header import COLORS
 from ajuste_fino.lecture.record import ANIMATION, CLAIM, FIGURE, table
 from ajuste_fino.lecture.slide import formula
-from ajuste_fino.lecture.text import Texts
+from ajuste_fino.lecture.text import Texts, in_table
 
 ROWS = 12  # of a table; the file has all
 
@@ -26,8 +30,7 @@ img { max-width: 100%; height: auto; display: block; margin: 1rem 0; }
 th, td { text-align: left; padding: .3em .7em; border-bottom: 1px solid #ddd; vertical-align: top; }
 td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .verdict { display: inline-block; padding: .15em .6em; border-radius: .3em; font-weight: 700; color: #fff; }
-.verdict { background: #00664a; }
-.verdict.no { background: #a34700; } .why, .note { border-left: 4px solid #e69f00; padding: .1em .8em; margin: 1em 0; }
+.why, .note { border-left: 4px solid #e69f00; padding: .1em .8em; margin: 1em 0; }
 .note { border-color: #56b4e9; } code { font-size: .92em; background: #f3f3f3; padding: .1em .3em; overflow-wrap: anywhere; }
 pre { background: #f3f3f3; padding: .7em; white-space: pre-wrap; } pre code { padding: 0; }
 nav ol { padding-left: 1.6em; columns: 2 22em; } details { margin: 1em 0; } summary { cursor: pointer; }
@@ -41,7 +44,7 @@ def write(folders: Sequence[Path], path: Path, lang: str) -> None:
     texts = Texts.load("page", lang)
     claims = [json.loads((folder / CLAIM).read_text(encoding="utf-8")) for folder in folders]
     title = texts("title")
-    passed = sum(claim["verdict"] == "PASS" for claim in claims)
+    passed = sum(claim["verdict"] == PASS for claim in claims)
     summary = texts("summary", passed=passed, count=len(claims))
     body = [f"<h1>{escape(title)}</h1><p>{escape(summary)}</p>", _contents(claims, texts)]
     body += [_section(claim, folder, texts) for claim, folder in zip(claims, folders, strict=True)]
@@ -51,9 +54,8 @@ def write(folders: Sequence[Path], path: Path, lang: str) -> None:
 
 
 def _verdict(claim: dict[str, Any], texts: Texts) -> str:
-    passed = claim["verdict"] == "PASS"
-    verdict = texts("reproduced" if passed else "not_reproduced")
-    return f'<span class="verdict{"" if passed else " no"}">{verdict}</span>'
+    verdict = claim["verdict"]
+    return f'<span class="verdict" style="background: {COLORS[verdict]}">{texts(verdict)}</span>'
 
 
 def _contents(claims: Sequence[dict[str, Any]], texts: Texts) -> str:
@@ -63,10 +65,10 @@ def _contents(claims: Sequence[dict[str, Any]], texts: Texts) -> str:
 
 def _section(claim: dict[str, Any], folder: Path, texts: Texts) -> str:
     parts = [
-        f'<section id="{claim["name"]}"><h2>{escape(claim["claim"])}</h2>',
-        f"<p>{_verdict(claim, texts)}</p>",
+        f'<section id="{claim["name"]}"><h2>{escape(claim["title"])}</h2>',
+        f"<p>{_verdict(claim, texts)} {escape(claim['claim'])}</p>",
         f'<div class="formulas">{"".join(f"<div>{_svg(tex)}</div>" for tex in claim["formulas"])}</div>',
-        _image(folder / FIGURE, claim["claim"]),
+        _image(folder / FIGURE, claim["title"]),
         _image(folder / ANIMATION, texts("animation")) if (folder / ANIMATION).is_file() else "",
         _checks(claim, texts),
         *(f'<p class="why">{escape(check["why"])}</p>' for check in claim["checks"] if check["why"]),
@@ -93,7 +95,7 @@ def _checks(claim: dict[str, Any], texts: Texts) -> str:
     beside = f" ({texts('informational')})"
     rows = [
         f"<td>{escape(c['what'])}{beside if c['beyond'] else ''}</td>"
-        f'<td class="n">{_number(c["value"])}</td><td class="n">{_band(c["low"], c["high"])}</td>'
+        f'<td class="n">{_value(c["value"])}</td><td class="n">{_band(c["low"], c["high"])}</td>'
         f"<td>{'✓' if c['holds'] else '✗'}</td>"
         for c in claim["checks"]
     ]
@@ -101,27 +103,26 @@ def _checks(claim: dict[str, Any], texts: Texts) -> str:
 
 
 def _band(low: float | None, high: float | None) -> str:
-    if low is None or high is None:
-        return f"≤ {_number(high)}" if low is None else f"≥ {_number(low)}"
-    return _number(low) if low == high else f"{_number(low)} … {_number(high)}"
+    return band(-inf if low is None else low, inf if high is None else high)
 
 
-def _number(value: float | str | None) -> str:
-    return escape(value) if isinstance(value, str) else "" if value is None else f"{value:.4g}"
+def _value(value: float | str) -> str:
+    return escape(value) if isinstance(value, str) else number(value)
 
 
 def _table(folder: Path, texts: Texts) -> str:
     header, rows, count = table(folder, ROWS)
-    cells = ["".join(f"<td>{escape(_short(cell))}</td>" for cell in row) for row in rows]
+    cells = ["".join(f"<td>{escape(_cell(cell, texts.lang))}</td>" for cell in row) for row in rows]
     more = texts("first_rows", shown=len(rows), count=count) if count > len(rows) else ""
-    return f"<details><summary>{texts('table')}{more}</summary>{_html_table(header, cells)}</details>"
+    names = [in_table(name, texts.lang) for name in header]
+    return f"<details><summary>{texts('table')}{more}</summary>{_html_table(names, cells)}</details>"
 
 
-def _short(cell: str) -> str:
+def _cell(cell: str, lang: str) -> str:
     try:
-        return cell if cell.isdigit() else f"{float(cell):.4g}"
+        return cell if cell.isdigit() else number(float(cell))
     except ValueError:
-        return cell
+        return in_table(cell, lang)
 
 
 def _html_table(header: Sequence[str], rows: Sequence[str]) -> str:

@@ -153,7 +153,7 @@ def _checks(rows: Table, exact: dict[str, Any], example: float, shift: int) -> l
 def draw(findings: Findings, texts: Texts) -> Slide:
     """Left: the change by shift. Right: the slide's example and the bank of filters."""
     rows, shifts = findings.rows, findings.data["shifts"]
-    figure, (changes, example, answer, filters, photo) = slide(texts("title"), "abc;ade", width_ratios=[2.2, 1, 1])
+    figure, (changes, example, answer, filters, photo) = slide(findings, texts, "abc;ade", width_ratios=[2.2, 1, 1])
     for pooling, color, marker in zip(dict.fromkeys(rows.column("pooling")), COLORS, MARKERS, strict=False):
         means = [rows.mean("change", pooling=pooling, shift=shift) for shift in shifts]
         changes.plot(shifts, means, color=color, marker=marker, label=texts(pooling))

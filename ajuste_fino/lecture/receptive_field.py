@@ -116,7 +116,7 @@ def _effective(kernel: int, depth: int, seed: int) -> Tensor:
 def draw(findings: Findings, texts: Texts) -> Slide:
     """The sides by layer; the fields over a photograph; how the gradient is spread within one."""
     rows = findings.rows
-    figure, (fields, photo, heat) = slide(texts("title"), "abc", width_ratios=[1.2, 1.2, 0.9])
+    figure, (fields, photo, heat) = slide(findings, texts, "abc", width_ratios=[1.2, 1.2, 0.9])
     for stack, color, marker in zip(STACKS, (BLUE, ORANGE, GREEN), MARKERS, strict=False):
         layers = rows.column("layer", stack=stack)
         fields.plot(layers, rows.column("formula", stack=stack), "-", color=color, label=texts(stack))

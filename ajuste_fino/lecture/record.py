@@ -37,7 +37,8 @@ def claim(module: ModuleType, findings: Findings, settings: Mapping[str, Any], t
     """What was claimed, expected and found, as plain values."""
     return {
         "name": texts.name,
-        "claim": texts("title"),
+        "title": texts("title"),
+        "claim": texts("claim"),
         "verdict": findings.verdict,
         "checks": [_plain(check, texts) for check in findings.checks],
         "formulas": list(module.FORMULAS),

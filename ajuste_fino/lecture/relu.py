@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+from matplotlib.axes import Axes
 
 from ajuste_fino.lecture.data import digits
 from ajuste_fino.lecture.findings import Check, Findings, Table
@@ -91,9 +92,9 @@ def _checks(ratios: dict[str, float], depth: int) -> list[Check]:
 
 
 def draw(findings: Findings, texts: Texts) -> Slide:
-    """Left: the norm at every layer of the deepest network. Right: what is left of it, by depth."""
+    """Left: the norm at every layer of the deepest network. Right: what is left of it, by depth, and what was expected."""
     rows, depths = findings.rows, findings.data["depths"]
-    figure, (left, right) = slide(texts("title"), "ab")
+    figure, (left, right) = slide(findings, texts, "ab")
     for name, (color, marker) in STYLES.items():
         style: Any = {"marker": marker, "color": color, "label": texts(name)}
         columns = (rows.column(column, activation=name, depth=max(depths)) for column in ("layer", "norm", "low", "high"))
@@ -103,8 +104,24 @@ def draw(findings: Findings, texts: Texts) -> Slide:
     left.set_ylabel(texts("norm"))
     right.set_xlabel(texts("depth"))
     right.set_ylabel(texts("first_over_last"))
+    integer_ticks(left)
+    right.set_xticks(depths)
     for axes in (left, right):
-        integer_ticks(axes)
         axes.set_yscale("log")
-        axes.legend(loc="lower right" if axes is left else "lower left")
+    _draw_bands(right, findings, max(depths), texts)
+    left.legend(loc="lower right")
+    right.legend(loc="lower left")
     return figure
+
+
+def _draw_bands(axes: Axes, findings: Findings, depth: int, texts: Texts) -> None:
+    """What each check expects of the deepest network, as a bar to the right of its value, and whether it holds."""
+    ends = [end for check in findings.checks for end in (check.low, check.high, check.value) if end > 0]
+    bottom, top = min(ends) / 10, max(ends) * 30
+    for n, check in enumerate(findings.checks, start=1):
+        x, low = depth * (1 + 0.06 * n), max(check.low, bottom)
+        label = texts("band", depth=depth) if n == 1 else None
+        color = STYLES[check.values["activation"]][0]
+        axes.plot([x, x], [low, check.high], color=color, linewidth=9, alpha=0.4, solid_capstyle="butt", label=label)
+        axes.text(x, check.high * 1.5, "✓" if check.holds else "✗", color=color, ha="center", fontsize=16, weight="bold")
+    axes.set_ylim(bottom, top)

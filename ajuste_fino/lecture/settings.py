@@ -43,9 +43,18 @@ def check(given: Mapping[str, Any], defaults: Mapping[str, Any], limits: Mapping
         raise UserError("These settings", f"must be of their kind: {', '.join(wrong)}", fix="Change them.")
 
 
+def same(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> bool:
+    """Whether every setting has its default; a path, whose default is null or a text, may be any."""
+    return all(given[key] == default for key, default in defaults.items() if not _is_path(default))
+
+
+def _is_path(default: Any) -> bool:
+    return default is None or isinstance(default, str)
+
+
 def violation(value: Any, default: Any) -> str | None:
     """The rule that a value breaks by not being of its default's type; None where it breaks none."""
-    if default is None or isinstance(default, str):
+    if _is_path(default):
         return None if value is None or isinstance(value, str) else f"a text, or null; got {value}"
     if isinstance(default, dict):
         same = isinstance(value, dict) and value.keys() == default.keys()

@@ -1,7 +1,6 @@
-"""What the figures share: 1280 × 720 px, large letters, and curves with their bands."""
+"""What the figures share: 1280 × 720 px, large letters, a head with the verdict, and curves with their bands."""
 
 import io
-import textwrap
 from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Any
@@ -12,6 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
+
+from ajuste_fino.lecture.findings import Findings
+from ajuste_fino.lecture.header import write_header
+from ajuste_fino.lecture.text import Texts
 
 MARKERS = "os^Dvx*"
 DPI = 100
@@ -37,12 +40,13 @@ class Slide(Figure):
         return png(self)
 
 
-def slide(title: str, layout: Any = "a", **options: Any) -> tuple[Slide, list[Axes]]:
-    """A slide with the claim as its title, and its axes in the order of the layout, as `subplot_mosaic` reads it."""
+def slide(findings: Findings, texts: Texts, layout: Any = "a", **options: Any) -> tuple[Slide, list[Axes]]:
+    """A slide with its head, and its axes in the order of the layout, as `subplot_mosaic` reads it."""
     with rc_context(STYLE):
-        figure = Slide(figsize=(12.8, 7.2), dpi=DPI, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08))
+        figure = Slide(figsize=(12.8, 7.2), dpi=DPI)
+        left = write_header(figure, findings, texts)
+        figure.set_layout_engine(ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08, rect=(0, 0, 1, left)))
         axes = figure.subplot_mosaic(layout, **options)
-    figure.suptitle(textwrap.fill(title, 80, break_on_hyphens=False), fontsize=17, weight="bold")
     return figure, list(axes.values())
 
 
@@ -64,11 +68,12 @@ def formula(tex: str) -> str:
 
 
 def show_image(axes: Axes, image: Tensor, title: str = "", **options: Any) -> None:
-    """An image (H, W) or (3, H, W), without ticks."""
+    """An image (H, W) or (3, H, W), without ticks and frame."""
     axes.imshow((image.permute(1, 2, 0) if image.ndim == 3 else image).numpy(), **options)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.grid(False)
+    axes.spines[:].set_visible(False)
     axes.set_title(title, fontsize=13)
 
 
@@ -85,5 +90,6 @@ def band(axes: Axes, x: Any, line: Sequence[float], low: Sequence[float], high: 
 
 
 def integer_ticks(axes: Axes) -> None:
-    """Ticks of the x axis at whole numbers only."""
+    """Ticks of the x axis at whole numbers from 1."""
+    axes.set_xlim(left=0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

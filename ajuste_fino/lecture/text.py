@@ -37,6 +37,11 @@ class Texts:
         return key in self.sentences
 
 
+def in_table(word: str, lang: str) -> str:
+    """A heading or a cell as a reader sees it: tables are written in English."""
+    return word if lang == "en" else read("table", lang).get(word, word)
+
+
 def path(name: str, lang: str) -> Path:
     return FOLDER / f"{name}.{lang}.toml"
 

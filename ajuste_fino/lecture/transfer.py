@@ -230,7 +230,7 @@ def _advantage(rows: Table, task: str, seed: int) -> float:
 
 def draw(findings: Findings, texts: Texts) -> Slide:
     """Left: accuracy by labels. Right: the three backbones, near and far."""
-    figure, (left, right) = slide(texts("title"), "ab", width_ratios=[1.5, 1])
+    figure, (left, right) = slide(findings, texts, "ab", width_ratios=[1.5, 1])
     _draw_by_labels(left, findings.rows, findings.data["labels"], texts)
     _draw_backbones(right, findings.rows, texts)
     return figure

@@ -1,4 +1,4 @@
-"""Every experiment measured once, at the settings of its notebook's first cell."""
+"""Every experiment measured once, at the fast settings of its notebook's first cell."""
 
 import ast
 from dataclasses import dataclass, field
@@ -14,10 +14,11 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 
 def fast(name):
-    """The settings in the notebook: `settings = dict(…)`."""
+    """The settings in the notebook: `settings = experiment_settings(NAME, fast=dict(…))`."""
     tree = ast.parse((NOTEBOOKS / f"{name}.py").read_text(encoding="utf-8"))
     call = next(n.value for n in tree.body if isinstance(n, ast.Assign) and n.targets[0].id == "settings")
-    return {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
+    assert ast.literal_eval(call.args[0]) == name
+    return {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords[0].value.keywords}
 
 
 @pytest.fixture(scope="session")

@@ -1,21 +1,23 @@
 import inspect
 import itertools
+from math import inf
 
 import pytest
+import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from ajuste_fino.lecture import NAMES, experiment
 from ajuste_fino.lecture.findings import Check, Findings, Table
+from ajuste_fino.lecture.formatting import band
+from ajuste_fino.lecture.settings import same
 from ajuste_fino.lecture.text import Texts
 from ajuste_fino.runs.conf import options
-from ajuste_fino.runs.configuration import plain
+from ajuste_fino.runs.experiment import default_settings as settings
+from ajuste_fino.runs.experiment import measure
 from tests.lecture.conftest import NOTEBOOKS, fast
 
 BAND_BY_ALGEBRA = {"backprop": 2, "convolution": 4, "dropout": 1, "pooling": 5, "receptive_field": 1}
-
-
-def settings(name):
-    return {key: value for key, value in plain(f"lecture/{name}.yaml").items() if key != "defaults"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -34,7 +36,7 @@ def test_it_measures_what_it_claims_in_both_languages(name, measured):
     assert found.checks and found.rows
     assert all(isinstance(row, dict) for row in found.rows)
     english, spanish = (
-        [texts("title"), *(check.sentence(texts) for check in found.checks)]
+        [texts("title"), texts("claim"), *(check.sentence(texts) for check in found.checks)]
         for texts in (Texts.load(name, "en"), Texts.load(name, "es"))
     )
     assert all(en and es and en != es for en, es in zip(english, spanish, strict=True))
@@ -49,7 +51,8 @@ def test_nothing_in_the_figure_is_cut_off_or_covered(name, lang, drawn):
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     whole, renderer = figure.bbox, canvas.get_renderer()
-    titles = [figure._suptitle, *(axes.title for axes in figure.axes)]
+    head = [*figure.texts, *(artist for artist in figure.artists if isinstance(artist, Text))]
+    titles = [*head, *(axes.title for axes in figure.axes)]
     labels = [label for axes in figure.axes for label in (axes.xaxis.label, axes.yaxis.label) if axes.axison]
     boxes = [text.get_window_extent(renderer) for text in [*titles, *labels] if text.get_text()]
     for box in boxes:
@@ -103,14 +106,58 @@ def test_every_layer_with_weights_is_counted():
 @pytest.mark.parametrize("seeds", [2, 3])
 def test_shares_of_steps_are_finite_whether_seeds_are_even_or_odd(seeds):
     rates = {"SGD": [0.1], "momentum": [0.03], "AdaGrad": [0.03], "RMSProp": [0.003], "Adam": [0.003]}
-    found = experiment("optimizers").measure(rates=rates, hidden=16, epochs=3, seeds=seeds)
+    found = experiment("optimizers").measure(rates=rates, hidden=16, epochs=3, seeds=seeds, tuning_seeds=1)
     assert all(0 < check.value < 2 for check in found.checks[:-1])
     assert found.checks[-1].value == 5  # a grid of one rate ends at it
+
+
+def test_a_rate_that_jumps_near_the_end_is_not_the_best_one():
+    optimizers = experiment("optimizers")
+    calm, jumping = torch.full((255,), 0.05), torch.full((255,), 0.01)
+    jumping[240] = 2.0
+    assert optimizers._worst_at_the_end(calm) < optimizers._worst_at_the_end(jumping)
+    assert float(jumping[-17:].mean()) > 0.05 > float(optimizers._epoch_medians(jumping[None])[0, -1])  # nor is it the goal
+    jumping[:220] = 9.0  # how it came there does not count
+    assert optimizers._worst_at_the_end(jumping) < 1
 
 
 def test_the_same_seeds_give_the_same_numbers(measured):
     again = experiment("relu").measure(**fast("relu"))
     assert list(again.rows) == list(measured("relu").rows)
+
+
+def test_there_is_a_verdict_at_the_settings_of_the_configuration_only():
+    given = settings("relu")
+    assert measure("relu", given).verdict == "NOT REPRODUCED"
+    found = measure("relu", {**given, "seeds": 2})
+    assert found.verdict == "not judged at these settings"
+    assert found.summary(Texts.load("relu", "es")).startswith("no se juzga con estos ajustes: ")
+    assert "tanh, 20 layers" in found.summary(Texts.load("relu", "en"))  # its checks are shown
+
+
+def test_a_path_is_no_setting_that_the_bands_depend_on():
+    defaults = settings("transfer")
+    assert same({**defaults, "far": "/photographs"}, defaults)
+    assert not same({**defaults, "seeds": 2}, defaults)
+
+
+def test_the_figure_names_the_verdict_and_the_check_that_failed(drawn, measured):
+    texts = Texts.load("relu", "es")
+    assert "sigmoide, 20 capas" in measured("relu").checks[1].sentence(texts)
+    title, verdict, *failed = (text.get_text() for text in drawn("relu", "es")[0].texts)
+    assert (title, verdict) == (texts("title"), "NO REPRODUCIDO")
+    assert failed == [check.line(texts) for check in measured("relu").against] != []
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "written"),
+    [(0.05, inf, "≥ 0.05"), (-inf, 2, "≤ 2"), (0, 1e-12, "0 … 1e-12"), (0, 0, "0"), (0.03947, 0.065789, "0.03947 … 0.06579")],
+)
+def test_a_band_is_written_beside_its_value(low, high, written):
+    assert band(low, high) == written
+    check = Check("what", 0.5, low, high)
+    texts = Texts("one", "en", {"what": "a value", "expected": "expected"})
+    assert check.line(texts) == f"{'✓' if check.holds else '✗'} a value: 0.5 (expected {written})"
 
 
 def test_one_check_outside_its_band_is_a_claim_not_reproduced():

@@ -23,9 +23,10 @@ def test_an_experiment_leaves_a_figure_a_table_and_a_verdict(cli, tmp_path):
     with Image.open(tmp_path / "relu" / "figure.png") as figure:
         assert figure.size == (1280, 720)
     found = claim(tmp_path / "relu")
-    assert found["verdict"] in ("PASS", "NOT REPRODUCED") and found["verdict"] in err
+    assert found["verdict"] == "not judged at these settings"
+    assert "no se juzga con estos ajustes" in err and "(esperado " in err and "Resultados: " in err
     assert found["settings"] == {"depths": [2, 3], "width": 8, "seeds": 2}
-    assert found["claim"] == Texts.load("relu", "es")("title")
+    assert (found["title"], found["claim"]) == tuple(map(Texts.load("relu", "es"), ("title", "claim")))
     assert {"what", "value", "low", "high", "holds"} <= found["checks"][0].keys()
 
 
@@ -61,7 +62,7 @@ def test_a_broken_identity_is_a_failure_and_reported_after_writing(cli, tmp_path
     monkeypatch.setattr(module, "measure", lambda **settings: Findings([wrong], real(**settings).rows, real(**settings).data))
     code, _, err = cli("lecture", "receptive_field", "depth=2", f"out={tmp_path / 'out'}")
     assert code == 1 and "layers of 2 where formula and measured field differ: 1" in err
-    assert claim(tmp_path / "out")["verdict"] == "NOT REPRODUCED"
+    assert claim(tmp_path / "out")["verdict"] == "not judged at these settings"  # depth=2 is not the configuration's
 
 
 def test_all_makes_one_page_that_asks_for_nothing_and_goes_on_where_it_stopped(cli, tmp_path, monkeypatch):
@@ -71,7 +72,7 @@ def test_all_makes_one_page_that_asks_for_nothing_and_goes_on_where_it_stopped(c
     page = (out / "index.html").read_text(encoding="utf-8")
     assert not re.search(r'(src|href)="(?!data:|#)', page)
     for name in ("convolution", "receptive_field"):
-        assert html.escape(Texts.load(name, "en")("title")) in page and f"ajuste-fino lecture {name} lang=en" in page
+        assert html.escape(Texts.load(name, "en")("claim")) in page and f"ajuste-fino lecture {name} lang=en" in page
     assert page.count("<img") == 2 and page.count("<svg") == 3
     (out / "receptive_field" / "claim.json").unlink()
     monkeypatch.setattr(experiment("convolution"), "measure", None)  # it is there, and not measured again
@@ -96,7 +97,17 @@ def test_all_is_refused_at_once_where_optuna_is_missing(cli, tmp_path, monkeypat
     assert not (tmp_path / "all").exists()
 
 
+def test_the_page_has_its_tables_and_verdicts_in_its_language(cli, tmp_path):
+    out = tmp_path / "all"
+    assert cli("lecture", "all", "only=[pooling]", "lang=es", f"out={out}")[0] == 0
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert all(word in page for word in (">REPRODUCIDO<", "<th>semilla</th>", "<td>promedio</td>", "<th>esperado</th>"))
+    assert (out / "pooling" / "table.csv").read_text(encoding="utf-8").startswith("seed,pooling,shift,change")
+    assert claim(out / "pooling")["verdict"] == "PASS"
+
+
 def test_the_list_has_them_in_the_lectures_order(cli):
-    code, out, _ = cli("lecture", "list")
+    code, out, _ = cli("lecture", "list", "lang=es")
     assert code == 0
+    assert "afirmación" in out and "$" not in out and "\\frac" not in out
     assert out.index("features") < out.index("backprop") < out.index("transfer")

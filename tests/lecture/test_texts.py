@@ -8,9 +8,12 @@ from string import Formatter
 import pytest
 
 from ajuste_fino.lecture import NAMES, experiment, text
+from ajuste_fino.lecture.findings import VERDICTS
 from ajuste_fino.lecture.text import COMMON, FOLDER, Texts
 
 CODE = FOLDER.parent
+OTHERS = (COMMON, "page", "screen")  # files that belong to no experiment
+NAMES_IN_TABLES = {"SGD", "momentum", "AdaGrad", "RMSProp", "Adam", "ReLU", "tanh", "pooling", "stride", "conv", "m", "T"}
 WRITERS = {"set_xlabel", "set_ylabel", "set_title", "set_text", "set_xticks", "suptitle", "text"}  # of matplotlib
 
 
@@ -37,7 +40,7 @@ def placeholders(sentence):
     return {(field, form) for _, field, form, _ in Formatter().parse(sentence) if field is not None}
 
 
-@pytest.mark.parametrize("name", [*NAMES, COMMON, "page"])
+@pytest.mark.parametrize("name", [*NAMES, *OTHERS])
 def test_both_languages_have_the_same_keys_and_placeholders(name):
     english, spanish = (text.read(name, lang) for lang in text.LANGUAGES)
     assert list(english) == list(spanish)
@@ -45,14 +48,18 @@ def test_both_languages_have_the_same_keys_and_placeholders(name):
 
 
 def test_there_are_no_other_files():
-    expected = {f"{name}.{lang}.toml" for name in (*NAMES, COMMON, "page") for lang in text.LANGUAGES}
+    expected = {f"{name}.{lang}.toml" for name in (*NAMES, *OTHERS) for lang in text.LANGUAGES} | {"table.es.toml"}
     assert {path.name for path in FOLDER.iterdir()} == expected
 
 
 def used(name, measured, drawn):
-    """The keys of an experiment's figure, checks and code; `claim.json` and the list read `title` and `note`."""
+    """The keys of an experiment's figure, checks and code; `claim.json` and the list read `title`, `claim` and `note`."""
     checks = measured(name).checks
-    keys = {"title", "note"} | {check.name for check in checks} | {check.explanation for check in checks if check.explanation}
+    keys = (
+        {"title", "claim", "note"}
+        | {check.name for check in checks}
+        | {check.explanation for check in checks if check.explanation}
+    )
     return keys | named(name) | drawn(name, "en")[1]
 
 
@@ -66,8 +73,8 @@ def test_every_text_is_used_and_every_text_used_exists(name, measured, drawn):
 
 
 def test_common_texts_are_shared(measured, drawn):
-    users = [used(name, measured, drawn) for name in NAMES] + [named(name) for name in ("page", "findings")]
-    for key in text.read(COMMON, "en"):
+    users = [used(name, measured, drawn) for name in NAMES] + [named(name) for name in ("page", "findings", "header")]
+    for key in text.read(COMMON, "en").keys() - set(VERDICTS):
         assert sum(key in keys for keys in users) > 1, key
 
 
@@ -93,6 +100,28 @@ def spelled(node):
 @pytest.mark.parametrize("path", sorted(CODE.glob("*.py")), ids=lambda path: path.stem)
 def test_no_spanish_is_left_in_the_code(path):
     assert not re.search("[áéíóúñ¿¡]", path.read_text(encoding="utf-8"))
+
+
+def words_in_tables(measured):
+    """The headings of all tables, and their cells that are words; the names of networks and of their layers are not."""
+    for name in NAMES:
+        for row in measured(name).rows:
+            yield from row
+            yield from (
+                str(cell) for key, cell in row.items() if isinstance(cell, str | bool) and key not in ("network", "layer")
+            )
+
+
+def test_every_word_of_a_table_is_known_in_spanish(measured):
+    words = set(words_in_tables(measured)) - {""}
+    known = text.read("table", "es").keys()
+    assert words - known == NAMES_IN_TABLES
+    assert known - words == set()
+    assert (text.in_table("seed", "es"), text.in_table("seed", "en"), text.in_table("Adam", "es")) == (
+        "semilla",
+        "seed",
+        "Adam",
+    )
 
 
 def test_an_own_text_comes_before_a_common_one_and_a_missing_one_is_named(tmp_path, monkeypatch):
