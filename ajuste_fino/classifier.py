@@ -117,9 +117,10 @@ class Classifier(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": self.schedule(optimizer)}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what is trained; frozen tensors come from the weights."""
+        """Keep what is trained, for frozen tensors come from the weights, and the metrics of the last validation."""
         frozen = tuple(f"{name}." for name, module in self.named_modules() if isinstance(module, Frozen))
         state = checkpoint["state_dict"]
+        checkpoint["validation"] = {name: float(value) for name, value in self.validation.items()}
         checkpoint["state_dict"] = {name: tensor for name, tensor in state.items() if not name.startswith(frozen)}
 
 

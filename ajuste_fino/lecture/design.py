@@ -8,7 +8,6 @@ only the chosen design meets, after the choice: within 0.03, twice the standard 
 Sources: the lecture's list of choices; Hutter, Hoos and Leyton-Brown, ICML 2014, for the importances.
 """
 
-from itertools import accumulate
 from typing import Any
 
 import torch
@@ -21,8 +20,8 @@ from ajuste_fino.lecture.settings import Limit
 from ajuste_fino.lecture.slide import Slide, integer_ticks, slide
 from ajuste_fino.lecture.text import Texts, in_table
 from ajuste_fino.lecture.training import accuracy, train
-from ajuste_fino.report.plots import BLUE, ORANGE
-from ajuste_fino.report.search import importance
+from ajuste_fino.report.plots import ORANGE
+from ajuste_fino.report.search import history, importance
 from ajuste_fino.scratch import nn
 from ajuste_fino.scratch.optim import Adam
 
@@ -88,9 +87,7 @@ def _as_rgb(x: torch.Tensor) -> torch.Tensor:
 def draw(findings: Findings, texts: Texts) -> Slide:
     """Left: the trials, the best so far, and the test accuracy. Right: how important each choice was."""
     figure, (left, right) = slide(findings, texts, "ab", width_ratios=[1.6, 1])
-    trials, scores = (findings.rows.column(name, test="") for name in ("trial", "validation"))
-    left.plot(trials, scores, "o", color=BLUE, alpha=0.6, label=texts("a_design"))
-    left.plot(trials, list(accumulate(scores, max)), color=BLUE, label=texts("best_so_far"))
+    history(left, findings.rows.column("validation", test=""), texts("a_design"), texts("best_so_far"))
     left.axhline(findings.data["test accuracy"], color=ORANGE, linestyle="--", label=texts("best_on_test"))
     left.set_xlabel(texts("trial"))
     left.set_ylabel(texts("accuracy"))

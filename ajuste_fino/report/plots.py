@@ -28,8 +28,11 @@ def column(rows: list[dict[str, str]], name: str) -> tuple[list[int], list[float
 
 
 def learning_curves(table: Path, path: Path, best_epoch: int) -> None:
-    """Loss and accuracy by epoch, of a run's `metrics.csv`; `best_epoch` counts from 1."""
-    rows = read_csv(table)
+    """Loss and accuracy by epoch, of a run's `metrics.csv`; `best_epoch` counts from 1.
+
+    A run that was stopped at the end of its first epoch has no such file, and empty axes.
+    """
+    rows = read_csv(table) if table.exists() else []
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     left.plot(*column(rows, "train/loss"), ".-", color=BLUE, label="train, with dropout")

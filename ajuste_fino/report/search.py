@@ -1,6 +1,7 @@
 """Plot a search: the outcome of its trials, and which of the choices mattered."""
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -10,9 +11,10 @@ from ajuste_fino.report.plots import BLUE, GREEN, save
 
 
 def history(axes: Axes, values: Sequence[float], trial: str, best: str) -> None:
-    """Each trial's outcome, and the best so far; with the labels that they are to have."""
-    axes.plot(values, "o", color=BLUE, alpha=0.6, label=trial)
-    axes.plot([max(values[: n + 1]) for n in range(len(values))], color=BLUE, label=best)
+    """Each trial's outcome by its number, from 1, and the best so far; with the labels that they are to have."""
+    numbers = range(1, len(values) + 1)
+    axes.plot(numbers, values, "o", color=BLUE, alpha=0.6, label=trial)
+    axes.plot(numbers, list(accumulate(values, max)), color=BLUE, label=best)
 
 
 def importance(axes: Axes, shares: Mapping[str, float], names: Mapping[str, str]) -> None:

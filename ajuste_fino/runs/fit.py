@@ -4,6 +4,7 @@ import logging
 import warnings
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import NamedTuple
 
 import lightning.pytorch as pl
 import torch
@@ -23,6 +24,14 @@ EXPECTED = (  # what Lightning warns of, and why it may
 )
 
 
+class Kept(NamedTuple):
+    """The epoch that was kept, from 1, its validation metrics, and what stopped the training before its end, if anything."""
+
+    epoch: int
+    validation: dict[str, float]
+    stopped: BaseException | None
+
+
 class Fit:
     """A Trainer as the configuration wants it; wrong callbacks and loggers are refused when this is made."""
 
@@ -31,11 +40,8 @@ class Fit:
         self.on_cpu = device(cfg.trainer.accelerator).type == "cpu"
         self.callbacks, self.loggers, self.arguments = factories.trainer(cfg)
 
-    def __call__(self, classifier: pl.LightningModule, module: DataModule, out: Path) -> tuple[int, BaseException | None]:
-        """Train, then load the epoch of the lowest validation loss; return its number, from 1.
-
-        Where Ctrl-C or SIGTERM stopped the training after an epoch was kept, that is returned as well.
-        """
+    def __call__(self, classifier: pl.LightningModule, module: DataModule, out: Path) -> Kept:
+        """Train, then load the epoch of the lowest validation loss, also where training was stopped after it."""
         for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero"):
             logging.getLogger(name).setLevel(logging.WARNING)
         trainer = pl.Trainer(
@@ -60,7 +66,7 @@ class Fit:
             raise stopped
         best = torch.load(path, weights_only=True)
         classifier.load_state_dict(best["state_dict"], strict=False)
-        return int(best["epoch"]) + 1, stopped
+        return Kept(int(best["epoch"]) + 1, best["validation"], stopped)
 
     def _threads(self, classifier: pl.LightningModule, module: DataModule) -> AbstractContextManager[None]:
         """As many threads as a step can employ; beside a GPU as many as there are."""

@@ -21,10 +21,11 @@ from ajuste_fino.runs.fit import Fit
 
 
 class Fitted(NamedTuple):
-    """A trained head, the epoch that was kept, from 1, and what stopped the training before its end, if anything did."""
+    """A trained head and what is known of its training, as in `Kept`."""
 
     head: Head
     epoch: int
+    validation: dict[str, float]
     stopped: BaseException | None
 
 

@@ -21,7 +21,7 @@ from ajuste_fino.data.split import write_split
 from ajuste_fino.data.transforms import Augmentation, Preprocessing
 from ajuste_fino.errors import Range, UserError, nearest
 from ajuste_fino.features import AtPrecision, CachedFeatures, Extractor, FeatureSource, LiveFeatures, resolve_precision
-from ajuste_fino.files import read_csv, write_json
+from ajuste_fino.files import write_json
 from ajuste_fino.freezing import Frozen
 from ajuste_fino.head import HeadShape
 from ajuste_fino.phases import Phase
@@ -94,7 +94,7 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
     final, bagged = bagging.train_ensemble(learner, manifest, features, fitted, loading.device)
     clock.stop()
 
-    metrics |= frozen_metrics(frozen, tail) | _validation(out, fitted.epoch, len(manifest.split("val"))) | bagged
+    metrics |= frozen_metrics(frozen, tail) | _validation(fitted, len(manifest.split("val"))) | bagged
     metrics |= features.metrics() | {"images/skipped": len(manifest.skipped)}
     backbone.adopt(tail)
     preprocessing = Preprocessing(**backbone.preprocessing)
@@ -199,12 +199,10 @@ def _to_evaluate(manifest: Manifest, features: FeatureSource) -> tuple[str, Iter
     return split, features.features_of(manifest.split(split))
 
 
-def _validation(out: Path, epoch: int, count: int) -> Metrics:
+def _validation(fitted: Fitted, count: int) -> Metrics:
     """Return the validation metrics of the epoch that was kept; of the accuracy also its 95 % interval."""
-    row = next(row for row in read_csv(out / "metrics.csv") if row["epoch"] == str(epoch))
-    found = {name: float(value) for name, value in row.items() if name.startswith("val/")}
-    low, high = wilson(round(found["val/accuracy"] * count), count)
-    return {"epoch": epoch, **found, "val/accuracy_low": low, "val/accuracy_high": high}
+    low, high = wilson(round(fitted.validation["val/accuracy"] * count), count)
+    return {"epoch": fitted.epoch, **fitted.validation, "val/accuracy_low": low, "val/accuracy_high": high}
 
 
 def _stopped(fitted: Fitted, out: Path, metrics: Metrics) -> BaseException:

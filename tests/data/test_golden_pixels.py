@@ -102,7 +102,8 @@ def test_the_loader_training_and_prediction_see_the_same_pixels(files, run, monk
 
     contents = [ImageFile(path) for path in paths]
     from_loader = ImageDataset(contents, PlainView(preprocessing), threads=2)[list(range(len(paths)))].pixels
-    model.predict(paths)
+    for path in paths:  # more at once would come from the cache
+        model.predict(path)
     from_prediction, seen[:] = torch.cat(seen), []
     samples, _ = hash_files([Sample(file, file.path.name, "x") for file in contents], 0, no_progress)
     cached = CachedFeatures(model.extractor, Augmentation(), LoaderConfig(torch.device("cpu"), 16, 2, no_progress))

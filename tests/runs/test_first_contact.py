@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ajuste_fino import load
+from ajuste_fino.callbacks import EpochCSVLogger
 from ajuste_fino.files import read_csv
 from ajuste_fino.runs import console
 from ajuste_fino.runs.configuration import compose
@@ -104,6 +106,17 @@ def test_run_latest_is_the_model_that_was_finished_last(cli, run, tmp_path, monk
     code, _, err = cli("evaluate", "run=latest", f"data.root={root}", "workers=0", "out=e")
     assert code == 0, err
     assert "run=latest is runs/b" in err
+
+
+def test_a_stop_between_the_checkpoint_and_the_row_of_its_epoch(cli, photos, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(EpochCSVLogger, "log_metrics", stop)
+    code, _, err = cli("train", "data=folder", f"data.root={photos}", f"out={tmp_path / 'run'}", *FAST)
+    assert code == 130, err
+    assert "The model of epoch 1" in err
+    assert load(tmp_path / "run").labels == ["1", "2", "10"]
 
 
 def test_an_unwritable_cache_names_the_way_out(cli, photos, tmp_path, monkeypatch):

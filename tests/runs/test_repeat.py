@@ -84,7 +84,7 @@ def test_a_new_folder_unless_one_is_given(first):
 def test_several_runs_of_one(cli, first, tmp_path):
     code, _, err = cli("train", f"config={first}", "-m", "optimizer.lr=0.02,0.5", f"out={tmp_path / 'm'}")
     assert code == 0, err
-    assert table(tmp_path / "m" / "0") == table(first)
+    assert table(tmp_path / "m" / "1") == table(first)
 
 
 def test_from_python(first, tmp_path):

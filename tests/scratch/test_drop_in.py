@@ -130,6 +130,7 @@ def test_one_infinity_stays_in_its_bin():
             torch.testing.assert_close(*both(lambda home, x=x, s=size: home.AdaptiveAvgPool2d(s)(x)), equal_nan=True)
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")  # said once a process
 @layers()
 def test_on_the_meta_device(row):
     if row[0].startswith("Dropout"):
