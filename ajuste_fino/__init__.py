@@ -8,8 +8,11 @@
 import os
 from typing import Any
 
-# Threads that wait for work by spinning take the cores from whoever else computes; torch reads this when it is imported
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Threads that spin while they wait take the cores from whoever else computes; those that sleep at once lose time on a quiet
+# machine. OpenMP reads this when torch is imported: spin for some microseconds, then sleep.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 __version__ = "0.2.0"
 __all__ = ["__version__", "fine_tune", "load"]

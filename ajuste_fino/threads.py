@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-FLOPS_PER_THREAD = 2e9  # of a training step; with less each, threads wait for each other (scripts/bench_load.py)
+FLOPS_PER_THREAD = 1e8  # of a training step; with less each, threads wait for each other (scripts/bench_load.py)
 PASSES = 3  # forward, and backward to the inputs and to the weights
 
 

@@ -7,8 +7,9 @@ Beside the run, `--loads` processes of this script compute without a pause. Thre
 does meets all of them:
 
     spin    torch's defaults: OpenMP's threads spin while they wait, as many as there are cores
-    sleep   OMP_WAIT_POLICY=PASSIVE, as many as there are cores
-    ours    PASSIVE, and a training step gets a thread for each FLOPS_PER_THREAD operations (ajuste_fino/threads.py)
+    sleep   OMP_WAIT_POLICY=PASSIVE: they sleep at once, as many as there are cores
+    ours    they spin for some microseconds, then sleep (ajuste_fino/__init__.py), and a training step gets a thread for
+            each FLOPS_PER_THREAD operations (ajuste_fino/threads.py)
 
 Printed: the median seconds of the part named, and in parentheses its ratio to `spin`.
 """
@@ -27,14 +28,12 @@ from processes import watched
 CASES = {  # what is run, and which of its times counts; the digits' features are cached by the first of all runs
     "head on cached features": (["epochs=10", "patience=10"], "time/fit_s"),
     "head with a hidden layer": (["head=lecture", "epochs=10", "patience=10"], "time/fit_s"),
-    "small CNN from random weights": (["backbone=cnn", "phases=scratch", "epochs=2"], "time/fit_s"),
+    "small CNN from random weights": (["backbone=cnn", "phases=scratch", "epochs=1"], "time/fit_s"),
     "extraction, embedded": (["epochs=1"], "time/extract_s"),
 }
-WAYS = {
-    "spin": ("", "import torch, ajuste_fino.threads as t; t.FLOPS_PER_THREAD = 1e-9"),
-    "sleep": ("PASSIVE", "import ajuste_fino.threads as t; t.FLOPS_PER_THREAD = 1e-9"),
-    "ours": ("PASSIVE", ""),
-}
+OPENMP = ("OMP_WAIT_POLICY", "OMP_NUM_THREADS", "GOMP_SPINCOUNT")
+ALL_THREADS = "import ajuste_fino.threads as t; t.FLOPS_PER_THREAD = 1e-9"
+WAYS = {"spin": ("", f"import torch\n{ALL_THREADS}"), "sleep": ("PASSIVE", ALL_THREADS), "ours": ("", "")}
 
 
 def compute():
@@ -45,7 +44,7 @@ def compute():
 def seconds(way, overrides, part, cache):
     """The seconds of one part of a run, which is a process of its own."""
     policy, before = WAYS[way]
-    environment = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "OMP_NUM_THREADS")}
+    environment = {name: value for name, value in os.environ.items() if name not in OPENMP}
     environment |= {"XDG_CACHE_HOME": str(cache)} | ({"OMP_WAIT_POLICY": policy} if policy else {})
     with tempfile.TemporaryDirectory() as folder:
         run = f"import sys; sys.argv = ['ajuste-fino', 'train', *{overrides}, 'out={folder}/run']"

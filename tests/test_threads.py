@@ -26,8 +26,9 @@ def test_waiting_threads_sleep_unless_the_user_says_otherwise():
     import subprocess
     import sys
 
-    code = "import os, ajuste_fino; print(os.environ['OMP_WAIT_POLICY'])"
-    for given, expected in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
-        environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | given
+    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    code = f"import os, ajuste_fino; print(*(os.environ.get(name) for name in {names}))"
+    for given, expected in (({}, "PASSIVE 1000"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE None")):
+        environment = {name: value for name, value in os.environ.items() if name not in names} | given
         out = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         assert out.stdout.strip() == expected
