@@ -98,7 +98,7 @@ def write(folder: Path, jobs: Sequence[Job]) -> None:
     rows = [[str(n), " ".join(what), *row] for n, (what, row) in enumerate(zip(differing, cells, strict=True), start=1)]
     write_csv(folder / "multirun.csv", ("run", "overrides", *COLUMNS), rows)
     _draw(folder / "multirun.png", jobs, differing)
-    table = Table("run", Column("overrides", no_wrap=True), *COLUMNS[:ON_SCREEN])
+    table = Table("run", Column("overrides", overflow="fold"), *(Column(name, no_wrap=True) for name in COLUMNS[:ON_SCREEN]))
     for row in rows:
         table.add_row(*row[: 2 + ON_SCREEN])
     Console().print(table, markup=False)
