@@ -6,11 +6,12 @@
 """
 
 import os
+import sys
 from typing import Any
 
 # Threads that spin while they wait take the cores from whoever else computes; those that sleep at once lose time on a quiet
 # machine. OpenMP reads this when torch is imported: spin for some microseconds, then sleep.
-if "OMP_WAIT_POLICY" not in os.environ:
+if "OMP_WAIT_POLICY" not in os.environ and "torch" not in sys.modules:
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 

@@ -23,7 +23,5 @@ def fine_tune(root: str | os.PathLike[str] | None = None, /, **keys: Any) -> Pre
     """
     data = [] if root is None else ["data=folder", f"data.root={literal(os.fspath(root))}"]
     cfg = compose("train", [*data, *(f"{key}={literal(value)}" for key, value in keys.items())])
-    metrics = train(cfg, Path(cfg.out).expanduser())
-    model = load(Path(cfg.out).expanduser(), cfg.trainer.accelerator, list(cfg.trust))
-    model.metrics = metrics
-    return model
+    train(cfg, Path(cfg.out).expanduser())
+    return load(Path(cfg.out).expanduser(), cfg.trainer.accelerator, list(cfg.trust))

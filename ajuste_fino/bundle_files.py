@@ -9,7 +9,7 @@ from ajuste_fino.errors import UserError
 
 EXPANSION = 20  # times the size of the zip file: weights hardly shrink, so what grows more is not to be read
 SMALL = 16 * 2**20  # bytes that may be read whatever the size of the zip file
-DEPTH = 2  # folders in a zip file above the bundle: that of the run, and `bundle`
+DEPTH = 2  # folders above a file of a run: `bundle` or `checkpoints`, and that of the run
 RULE = "must be a run folder, a bundle or a zip file of one"
 
 
@@ -28,8 +28,10 @@ def find(path: Path, names: Sequence[str], sums: str) -> tuple[Path, dict[str, b
 
 
 def _way_out(folder: Path, sums: str) -> str:
+    if (folder / "config.yaml").is_file() and not (folder / "split.csv").is_file():
+        return "This is the folder of an audit or an evaluation; pass that of a run of train."
     if (folder / "config.yaml").is_file():
-        return "This run has no bundle: it was stopped, or failed, before it wrote one. Train again."
+        return "This run has no bundle: it was stopped, or failed, before an epoch was kept. Train again."
     runs = [run for run in folder.iterdir() if (run / "bundle" / sums).is_file()]
     if runs:
         newest = max(runs, key=lambda run: (run / "bundle" / sums).stat().st_mtime)
@@ -41,9 +43,9 @@ def _from_zip(path: Path, names: Sequence[str], sums: str) -> tuple[Path, dict[s
     try:
         with zipfile.ZipFile(path) as archive:
             folder = _folder_in(archive, path, sums)
-            there = [info for info in archive.infolist() if PurePosixPath(info.filename) in [folder / name for name in names]]
+            there = [info for info in archive.infolist() if _path(info.filename) in [folder / name for name in names]]
             _refuse_large(path, there)
-            return path / folder, {PurePosixPath(info.filename).name: _content(archive, info) for info in there}
+            return path / folder, {_path(info.filename).name: _content(archive, info) for info in there}
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         if path.suffix.lower() != ".zip":
             raise UserError("run", RULE, got=path, fix=_way_up(path, sums)) from error
@@ -53,14 +55,18 @@ def _from_zip(path: Path, names: Sequence[str], sums: str) -> tuple[Path, dict[s
 
 
 def _folder_in(archive: zipfile.ZipFile, path: Path, sums: str) -> PurePosixPath:
-    found = {PurePosixPath(name).parent for name in archive.namelist() if PurePosixPath(name).name == sums}
-    found = {folder for folder in found if len(folder.parts) <= DEPTH and ".." not in folder.parts}
+    found = {_path(name).parent for name in archive.namelist() if _path(name).name == sums}
     if len(found) > 1:
         fix = "Unpack it, and pass one of its folders."
         raise UserError(f"run={path}", "must hold one bundle", got=", ".join(sorted(map(str, found))), fix=fix)
     if not found:
         raise UserError("run", RULE, got=path, fix=_way_up(path, sums))
     return found.pop()
+
+
+def _path(name: str) -> PurePosixPath:
+    """The path of a member; some programs of Windows write it with backslashes."""
+    return PurePosixPath(name.replace("\\", "/"))
 
 
 def _way_up(path: Path, sums: str) -> str:

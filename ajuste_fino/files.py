@@ -71,29 +71,29 @@ def growing_csv(path: Path, header: Sequence[str]) -> Iterator[Callable[[Sequenc
     was.
     """
     part, rows = path.with_name(f"{path.name}.part"), 0
-    with part.open("w", encoding="utf-8", newline="", buffering=1) as file:  # a row is on disk when it is known
-        writer = csv.writer(file)
-        writer.writerow(_safe(header))
+    try:
+        with part.open("w", encoding="utf-8", newline="", buffering=1) as file:  # a row is on disk when it is known
+            writer = csv.writer(file)
+            writer.writerow(_safe(header))
 
-        def write(row: Sequence[object]) -> None:
-            nonlocal rows
-            try:
-                writer.writerow(_safe(row))
-            except OSError as error:
-                error.filename = str(part)  # a full disk names no file
-                raise
-            rows += 1
+            def write(row: Sequence[object]) -> None:
+                nonlocal rows
+                try:
+                    writer.writerow(_safe(row))
+                except OSError as error:
+                    error.filename = str(part)  # a full disk names no file
+                    raise
+                rows += 1
 
-        try:
             yield write
-        except BaseException as error:
-            if rows:
-                error.add_note(f"{part} has the rows so far.")
-            else:
-                part.unlink()
-            raise
-        file.flush()
-        os.fsync(file.fileno())
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException as error:
+        if rows:
+            error.add_note(f"{part} has the rows so far.")
+        else:
+            part.unlink(missing_ok=True)
+        raise
     part.replace(path)
 
 
@@ -165,9 +165,17 @@ def writable_cache() -> Path:
         raise UserError("The cache folder", f"cannot be written ({error.strerror})", got=folder, fix=SET_CACHE) from error
 
 
+def expanded(value: str | os.PathLike[str]) -> Path:
+    """A path with its `~` replaced; that of a user who is not known stays."""
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:
+        return Path(value)
+
+
 def existing(key: str, value: str | os.PathLike[str]) -> Path:
     """The absolute path a key gives, which must exist."""
-    path = Path(value).expanduser().absolute()
+    path = expanded(value).absolute()
     if not path.exists():
         near = path.parent
         while not near.exists() and near != near.parent:

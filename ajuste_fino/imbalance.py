@@ -9,8 +9,8 @@ WAYS = ("none", "weights", "sampler")
 
 
 def shares(targets: Sequence[int], num_classes: int) -> Tensor:
-    """(C,): how frequent each class is among the training images."""
-    return torch.tensor(targets).bincount(minlength=num_classes) / len(targets)
+    """(C,): how frequent each class is among the training images; a class that a fold lacks counts as one image."""
+    return torch.tensor(targets).bincount(minlength=num_classes).clamp(min=1) / len(targets)
 
 
 def weights(targets: Sequence[int], num_classes: int) -> Tensor:

@@ -39,7 +39,7 @@ class ModelCard:
     def results(self) -> dict[str, str]:
         """The metrics worth showing, those that are known."""
         known = [(key, name, self.metrics[key]) for key, name in METRICS.items() if self.metrics.get(key) is not None]
-        return {name: f"{value:.4g}{self._interval(key)}" for key, name, value in known}
+        return {name: f"{_short(value)}{self._interval(key)}" for key, name, value in known}
 
     def _interval(self, key: str) -> str:
         limits = [self.metrics.get(f"{key}_{end}") for end in ("low", "high")]
@@ -64,3 +64,7 @@ class ModelCard:
             return ""
         data = base64.b64encode(self.curves.read_bytes()).decode()
         return f'<img alt="learning curves" style="max-width: 100%; background: white" src="data:image/png;base64,{data}">'
+
+
+def _short(value: float) -> str:
+    return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"

@@ -58,11 +58,12 @@ def score(path: Path, labels: Sequence[str]) -> dict[str, float]:
     and of each class its precision, recall, F1 and number of images (`support/CLASS`).
     """
     predicted, true = read_predictions(path, labels)
-    support = true.bincount(minlength=len(labels))
-    low, high = wilson(int((predicted == true).sum()), len(true))
+    support, right = true.bincount(minlength=len(labels)), int((predicted == true).sum())
+    low, high = wilson(right, len(true))
     scores: dict[str, float] = {"images": len(true), "accuracy_low": low, "accuracy_high": high}
     scores["majority_accuracy"] = int(support.max()) / len(true)
     scores |= {name: float(value) for name, value in metrics(len(labels))(predicted, true).items()}
+    scores["accuracy"] = right / len(true)  # in double precision, so that it can be compared with the majority's
     by_class = {"precision": MulticlassPrecision, "recall": MulticlassRecall, "f1": MulticlassF1Score}
     for name, metric in by_class.items():
         values = metric(len(labels), average="none")(predicted, true).tolist()

@@ -16,8 +16,8 @@ PASSES = 3  # forward, and backward to the inputs and to the weights
 def threads_for(flops: float) -> Iterator[None]:
     """Use no more threads than a training step of so many operations can employ; never more than torch would use."""
     before = torch.get_num_threads()
-    torch.set_num_threads(max(1, min(before, int(flops / FLOPS_PER_THREAD))))
     try:
+        torch.set_num_threads(max(1, min(before, int(flops / FLOPS_PER_THREAD))))
         yield
     finally:
         torch.set_num_threads(before)
@@ -31,8 +31,10 @@ def flops_of_step(model: nn.Module, inputs: Any, batch_size: int) -> float:
     """
     modes = {module: module.training for module in model.modules()}
     model.eval()  # running statistics must not move
-    with FlopCounterMode(display=False) as counter:
-        model(inputs)
-    for module, training in modes.items():
-        module.training = training
+    try:
+        with FlopCounterMode(display=False) as counter:
+            model(inputs)
+    finally:
+        for module, training in modes.items():
+            module.training = training
     return float(PASSES * batch_size * counter.get_total_flops())

@@ -42,10 +42,10 @@ findings = measure("bagging", settings)  # settings["trees"] = 100, a line above
 bagging.draw(findings, texts)
 
 # %% [markdown]
-# Out-of-bag error starts above the test error, since few trees judge each digit, and comes down to it. All heads were
+# Out-of-bag error judges each digit by the trees that did not see it, and falls with their number. All heads were
 # trained at once: `ajuste-fino train ensemble=50` does the same on your images.
 #
-# *El error out-of-bag empieza por encima del de prueba, pues pocos árboles juzgan cada dígito, y baja hacia él. Todas las
+# *El error out-of-bag juzga cada dígito con los árboles que no lo vieron, y baja con su número. Todas las
 # cabezas se entrenaron a la vez: `ajuste-fino train ensemble=50` hace lo mismo con sus fotos.*
 
 # %%

@@ -16,10 +16,10 @@
 # %% [markdown]
 # # The receptive field · El campo receptivo
 #
-# How much of the image does one unit see? Count by the formula, then ask the gradient: it is not zero exactly for the
+# How much of the image does one unit see? Count by the formula, then ask the gradient: it differs from zero just at the
 # pixels that matter.
 #
-# *¿Cuánto de la imagen ve una neurona? Cuente con la fórmula, y luego pregúntele al gradiente: no es cero exactamente en
+# *¿Cuánto de la imagen ve una neurona? Cuente con la fórmula, y luego pregúntele al gradiente: es distinto de cero justo en
 # los píxeles que importan.*
 
 # %%
@@ -51,7 +51,7 @@ receptive_field.draw(findings, texts)
 print(findings.summary(texts))
 
 # %% [markdown]
-# **Masks of 5 px: how many layers for a field of 31 px?** As a command: `ajuste-fino lecture receptive_field`.
+# **Masks of 5 px: how many layers for a field of 17 px?** As a command: `ajuste-fino lecture receptive_field`.
 #
-# ***Máscaras de 5 px: ¿cuántas capas para un campo de 31 px?*** *Como orden: `ajuste-fino lecture
+# ***Máscaras de 5 px: ¿cuántas capas para un campo de 17 px?*** *Como orden: `ajuste-fino lecture
 # receptive_field lang=es`.*

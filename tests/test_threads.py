@@ -14,11 +14,15 @@ def test_operations_are_counted_and_nothing_is_moved():
 
 def test_small_work_gets_one_thread_and_large_work_what_there_is():
     before = torch.get_num_threads()
-    with threads_for(1e6):
-        assert torch.get_num_threads() == 1
-    with threads_for(1000 * FLOPS_PER_THREAD):
-        assert torch.get_num_threads() == before
-    assert torch.get_num_threads() == before
+    torch.set_num_threads(2)
+    try:
+        with threads_for(1e6):
+            assert torch.get_num_threads() == 1
+        with threads_for(1000 * FLOPS_PER_THREAD):
+            assert torch.get_num_threads() == 2
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_waiting_threads_sleep_unless_the_user_says_otherwise():

@@ -132,7 +132,7 @@ def online(load: Callable[[], dict[str, Tensor]], name: str) -> dict[str, Tensor
     try:
         return load()
     except (OSError, RuntimeError) as error:  # URLError is an OSError; torch.hub tells of a wrong hash by RuntimeError
-        fix = "Pass backbone.weights=PATH to a file you have, backbone.weights=none, or backbone=embedded, which has its own."
+        fix = "Pass backbone.weights=PATH to a file you have, or backbone=embedded, whose weights are in the package."
         raise UserError(
             f"backbone={name}", f"needs weights that are not on this machine and cannot be fetched ({error})", fix=fix
         ) from error

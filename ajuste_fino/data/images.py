@@ -1,6 +1,7 @@
 """The one way a file becomes an image: `load_image`, used by training, prediction and export alike."""
 
 import io
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,7 +52,7 @@ class ImageFile:
     def read(self) -> bytes:
         try:
             if not self.path.is_file():  # a pipe would never end
-                raise BadImage(self, "not a regular file")
+                raise BadImage(self, "not a regular file" if os.path.lexists(self.path) else "there is no such file")
             return self.path.read_bytes() or _refuse_empty(self)
         except OSError as error:
             raise BadImage(self, error.strerror or str(error)) from error

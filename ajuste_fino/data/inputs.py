@@ -31,7 +31,7 @@ from torch import Tensor
 from ajuste_fino.data.images import SUFFIXES, Content, ImageBytes, ImageFile
 from ajuste_fino.data.scan import images_below, natural
 from ajuste_fino.errors import UserError
-from ajuste_fino.files import existing
+from ajuste_fino.files import existing, expanded
 
 Source = Content | Image.Image
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:[^/]*/[^,]*,")
@@ -57,8 +57,13 @@ def sources(value: Any, name: str = "images") -> Source | list[Source]:
     if hasattr(value, "read"):
         return _from_file_object(value, name)
     if isinstance(value, Iterable) and not isinstance(value, Mapping | set | frozenset):
-        return [one for n, item in enumerate(value) for one in _as_list(sources(item, f"{name}[{n}]"))]
+        return [one for n, item in enumerate(value) for one in _as_list(sources(item, _name_of(item, n, name)))]
     raise UserError(name, "must be an image or a list of images", got=type(value).__name__, fix=TAKEN)
+
+
+def _name_of(item: Any, n: int, name: str) -> str:
+    """What messages call an item of a list: a path is shown anyway, of the others one must know which it is."""
+    return name if isinstance(item, str | os.PathLike) else f"{name}[{n}]"
 
 
 def _as_list(found: Source | list[Source]) -> list[Source]:
@@ -68,7 +73,7 @@ def _as_list(found: Source | list[Source]) -> list[Source]:
 def _from_path(text: str, name: str) -> Source | list[Source]:
     if not text:
         raise UserError(name, "must name an image", got="an empty text", fix="Pass a file, a folder or a pattern.")
-    path, shown = Path(text).expanduser(), text if len(text) < 80 else f"{text[:80]}…"
+    path, shown = expanded(text), text if len(text) < 80 else f"{text[:80]}…"
     if ADDRESS.match(text):
         raise UserError(name, "must be on this machine", got=shown, fix="Download it first, and pass its path or its bytes.")
     try:
@@ -81,9 +86,9 @@ def _from_path(text: str, name: str) -> Source | list[Source]:
     if not glob.has_magic(text):
         return ImageFile(existing(name, text))
     matches = sorted(glob.glob(str(path)), key=natural)  # noqa: PTH207  # Path.glob takes no absolute ones
-    if not matches:
+    found = [one for match in matches for one in (images_below(Path(match)) if Path(match).is_dir() else [Path(match)])]
+    if not found:
         raise UserError(name, "must match at least one file", got=text, fix="Check the folder and the ending.")
-    found = (one for match in matches for one in (images_below(Path(match)) if Path(match).is_dir() else [Path(match)]))
     return [ImageFile(one.absolute()) for one in dict.fromkeys(found)]
 
 

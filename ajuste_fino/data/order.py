@@ -45,10 +45,10 @@ class BalancedBatchSampler(EpochBatchSampler):
     def __init__(self, targets: Sequence[int], batch_size: int, seed: int, views: int = 1) -> None:
         super().__init__(len(targets), batch_size, seed, views)
         classes = torch.tensor(targets)
-        self.shares = 1 / classes.bincount()[classes]
+        self.weights = 1 / classes.bincount()[classes]  # of the positions
 
     def _order(self, generator: torch.Generator) -> Tensor:
-        return torch.multinomial(self.shares, self.count, replacement=True, generator=generator)
+        return torch.multinomial(self.weights, self.count, replacement=True, generator=generator)
 
 
 class SubsetBatchSampler(EpochBatchSampler):

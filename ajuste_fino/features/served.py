@@ -5,17 +5,19 @@ from collections.abc import Iterator, Sequence
 import torch
 from PIL import Image
 
-from ajuste_fino.console import note_if_stopped
+from ajuste_fino.console import log, note_if_stopped
 from ajuste_fino.data.hashing import hash_each
 from ajuste_fino.data.images import BadImage, Content
 from ajuste_fino.data.loading import ImageDataset, LoaderConfig, PlainView
 from ajuste_fino.data.order import EpochBatchSampler
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.transforms import Augmentation
+from ajuste_fino.errors import UserError
 from ajuste_fino.features.cached import CachedFeatures
 from ajuste_fino.features.extractor import Extractor
 from ajuste_fino.features.images import features_of
 from ajuste_fino.features.source import FeatureBatch
+from ajuste_fino.files import writable_cache
 
 FEW = 64  # images that are computed before a large cache is opened and verified
 
@@ -27,10 +29,19 @@ def serve(images: Sequence[Content | Image.Image], extractor: Extractor, loading
     content to be known by.
     """
     contents = [image for image in images if not isinstance(image, Image.Image)]
-    if FEW < len(images) == len(contents):
+    if FEW < len(images) == len(contents) and _can_cache():
         return _cached(contents, extractor, loading)
     plain = ImageDataset(images, PlainView(extractor.preprocessing), loading.threads)
     return features_of(plain, EpochBatchSampler(len(images), loading.batch_size), extractor, loading)
+
+
+def _can_cache() -> bool:
+    try:
+        writable_cache()
+    except UserError as error:
+        log.warning(f"{error} Until then features are computed anew each time.")
+        return False
+    return True
 
 
 def _cached(images: Sequence[Content], extractor: Extractor, loading: LoaderConfig) -> Iterator[FeatureBatch]:

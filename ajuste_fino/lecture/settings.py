@@ -40,7 +40,7 @@ def check(given: Mapping[str, Any], defaults: Mapping[str, Any], limits: Mapping
     wrong = [f"{key} ({rule})" for key, default in defaults.items() if (rule := violation(given[key], default))]
     wrong = wrong or [f"{key} ({rule})" for key, limit in limits.items() if (rule := limit.violation(given[key]))]
     if wrong:
-        raise UserError("These settings", f"must be of their kind: {', '.join(wrong)}", fix="Change them.")
+        raise UserError("These settings", f"cannot be used: {', '.join(wrong)}", fix="Change them.")
 
 
 def same(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ SENTENCES: dict[str, Callable[[DictConfig], str]] = {
     "train": lambda cfg: f"Training on {_data(cfg)}, backbone {cfg.backbone.name}, epochs={cfg.epochs}",
     "sweep": lambda cfg: f"Searching with {cfg.trials} trials on {_data(cfg)}, backbone {cfg.backbone.name}",
     "audit": lambda cfg: f"Looking for what is wrong with {_data(cfg)}",
-    "evaluate": lambda cfg: f"Evaluating {_given(cfg, 'run')} on {_given(cfg, 'data.root', 'its own test split')}",
+    "evaluate": lambda cfg: f"Evaluating {_given(cfg, 'run')} on {_given(cfg, 'data.root', 'the split it set aside')}",
     "predict": lambda cfg: f"Predicting {_images(cfg)} with {_given(cfg, 'run')}",
     "fetch": lambda cfg: f"Fetching the weights of {cfg.backbone.name}",
     "lecture": lambda cfg: f"Running {cfg.command.name} of the lecture",
@@ -36,7 +36,9 @@ def _data(cfg: DictConfig) -> str:
 def _images(cfg: DictConfig) -> str:
     """What `images=` names; of a list, which a shell's pattern can make long, how many."""
     value = OmegaConf.select(cfg, "images", throw_on_missing=False)
-    return f"{len(value)} paths" if OmegaConf.is_list(value) and len(value) > 1 else _given(cfg, "images")
+    if not OmegaConf.is_list(value):
+        return _given(cfg, "images")
+    return f"{len(value)} paths" if len(value) != 1 else str(value[0])
 
 
 def _given(cfg: DictConfig, key: str, otherwise: str = "") -> str:

@@ -17,7 +17,7 @@ from ajuste_fino.data.sample import SPLITS
 from ajuste_fino.data.traps.finding import Finding
 from ajuste_fino.errors import UserError, counted, preview
 from ajuste_fino.files import cache_folder, write_json, write_text
-from ajuste_fino.runs.configuration import require_keys, validate_ranges
+from ajuste_fino.runs.configuration import validate_ranges
 from ajuste_fino.runs.console import WORKERS, progress, start_log, workers
 from ajuste_fino.runs.data import data_config
 from ajuste_fino.runs.run_folder import create_run_dir, require_empty
@@ -33,7 +33,6 @@ def audit(cfg: DictConfig, out: Path) -> dict[str, Any]:
     Raises:
         UserError: at the end, where something would stop training; and for a mistake in the configuration.
     """
-    require_keys(cfg)
     validate_ranges(cfg, RANGES)
     require_empty(out, cfg)
     start_log()

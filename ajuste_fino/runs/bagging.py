@@ -32,16 +32,16 @@ def require_possible(cfg: DictConfig, phase: Phase) -> None:
 
 def train_ensemble(
     learner: Learner, manifest: Manifest, features: FeatureSource, fitted: Fitted, device: torch.device
-) -> tuple[Head | Ensemble, dict[str, Any]]:
-    """With `ensemble=T` train T heads of the fitted head's shape, for as many epochs as it was; else return that head.
+) -> tuple[Fitted, dict[str, Any]]:
+    """With `ensemble=T` train T heads of the fitted head's shape, for as many epochs as it was, to stand in its place.
 
     How long to train was chosen on the validation split with the one head; the members need no split of their own, since
     their out-of-bag error is that of images that they did not see.
     """
     cfg, samples = learner.cfg, manifest.split("train")
-    head, epochs = fitted.head, fitted.epoch
     if cfg.ensemble is None or fitted.stopped is not None:
-        return head, {}
+        return fitted, {}
+    head, epochs = fitted.head, fitted.kept.epoch
     torch.manual_seed(cfg.seed)
     members = Ensemble(head.shape, cfg.ensemble)
     members.standardise.load_state_dict(head.standardise.state_dict())
@@ -51,11 +51,15 @@ def train_ensemble(
     optimizer = learner.optimizer(members.parameters())
     weights = learner.class_weights(manifest) if cfg.imbalance == "weights" else None
     weighted = counts if weights is None else counts * weights[manifest.targets(samples)]
-    ensemble.fit(members, _epochs(learner, manifest, features, epochs), weighted, optimizer, learner.schedule(optimizer).step)
+    batches, schedule = _epochs(learner, manifest, features, epochs), learner.schedule(optimizer)
+    try:
+        ensemble.fit(members, batches, weighted, optimizer, schedule.step)
+    except (KeyboardInterrupt, SystemExit) as stop:
+        return fitted._replace(stopped=stop), {}  # the one head is trained, and is kept
     if not all(bool(parameter.isfinite().all()) for parameter in members.parameters()):
         raise Diverged(f"The ensemble's weights are not finite after {epochs} epochs. Pass a smaller optimizer.lr.")
     members.cpu()
-    return members, _metrics(members, counts, manifest, features) | _single(head, manifest, features)
+    return fitted._replace(head=members), _metrics(members, counts, manifest, features) | _single(head, manifest, features)
 
 
 def _epochs(learner: Learner, manifest: Manifest, features: FeatureSource, epochs: int) -> Iterator[Iterator[Any]]:
@@ -91,7 +95,7 @@ def _metrics(members: Ensemble, counts: Tensor, manifest: Manifest, features: Fe
     return found | ({"ensemble/disagreement": float(torch.cat(disagreements).mean())} if disagreements else {})
 
 
-def _single(head: Head, manifest: Manifest, features: FeatureSource) -> dict[str, Any]:
+def _single(head: Head | Ensemble, manifest: Manifest, features: FeatureSource) -> dict[str, Any]:
     """The accuracy of the one head on the test split."""
     samples = manifest.split("test")
     if not samples:

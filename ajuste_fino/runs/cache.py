@@ -11,7 +11,7 @@ from rich.table import Column, Table
 from ajuste_fino.errors import Range, counted
 from ajuste_fino.features import cache as features
 from ajuste_fino.files import cache_folder
-from ajuste_fino.runs.configuration import require_keys, validate_ranges
+from ajuste_fino.runs.configuration import validate_ranges
 from ajuste_fino.runs.console import log, start_log
 
 GIB = 2**30
@@ -23,7 +23,6 @@ def cache(cfg: DictConfig, out: Path) -> dict[str, Any]:
     Raises:
         UserError: for a limit that is none.
     """
-    require_keys(cfg)
     start_log()
     name = cfg.command.name
     if name == "prune":

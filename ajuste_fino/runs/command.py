@@ -11,7 +11,7 @@ from ajuste_fino.errors import UserError
 from ajuste_fino.files import existing
 from ajuste_fino.runs import conf, help
 from ajuste_fino.runs.announce import announce
-from ajuste_fino.runs.configuration import compose, refuse_unknown
+from ajuste_fino.runs.configuration import compose, refuse_unknown, require_keys
 from ajuste_fino.runs.words import gather, protect
 
 Function = Callable[[DictConfig, Path], Any]
@@ -68,6 +68,7 @@ def execute(config: str, arguments: Sequence[str], several: bool, load: Callable
         )
     else:
         cfg = _compose(config, overrides, flags.config_dir)
+        require_keys(cfg)
         announce(config, cfg)
         load()(cfg, Path(cfg.out).expanduser())
 

@@ -13,6 +13,8 @@ from ajuste_fino.runs.grammar import literal, quoted
 from ajuste_fino.runs.repeat import repeated
 from ajuste_fino.runs.suggest import suggestion
 
+EXAMPLES = {"run": "latest", "images": "new.jpg", "data.root": "photos", "limit_gb": "5"}
+
 
 def compose(config: str, overrides: Sequence[str], directory: str | None = None) -> DictConfig:
     """Compose the configuration of a verb: a file of `conf/`, changed by overrides.
@@ -89,7 +91,9 @@ def explain(error: Exception, verb: str, overrides: Sequence[str], directory: st
         elif below := [one for one in known if one.startswith(f"{key}.")]:
             return UserError(key, "has keys of its own", got=value, fix=f"Pass one of them: {', '.join(below)}.")
     reason = str(error).splitlines()[0]
-    fix = "Put values with commas or spaces in quotes" + (", or pass -m." if "Ambiguous value" in reason else ".")
+    fix = "Put values with commas, spaces or letters beyond a to z in quotes, KEY='…'."
+    if "Ambiguous value" in reason:
+        fix = "Write numbers with a point, 0.05; for several runs pass -m; else put the value in quotes."
     return UserError(f"ajuste-fino {verb.replace('/', ' ')}", f"cannot read its arguments ({reason})", fix=fix)
 
 
@@ -103,8 +107,11 @@ def refuse_unknown(verb: str, overrides: Sequence[str], directory: str | None = 
     for override in overrides:
         key, sign, _ = override.lstrip("+~").partition("=")
         if not sign and not override.startswith("~"):
-            path = next((one for one in ("images", "run", "data.root") if one in known), "KEY")
-            fix = f"Pass {'data=folder ' if path == 'data.root' else ''}{path}={override}."
+            path = next((one for one in ("images", "run", "data.root") if one in known), None)
+            fix = f"Pass {'data=folder ' if path == 'data.root' else ''}{path}={override}." if path else "Leave it out."
+            fix += f" A value with spaces needs quotes, as in {path or 'KEY'}='two words'."
+            if override == "=" or any(one.endswith(",") for one in overrides):
+                fix = "Leave out the spaces, as in optimizer=sgd,adam."
             raise UserError(override, "must be given as key=value", fix=fix)
         if key not in known and not key.startswith(ARGUMENTS):
             raise _unknown_key(key, verb, known)
@@ -119,7 +126,8 @@ def require_keys(cfg: DictConfig) -> None:
     """Refuse a configuration whose mandatory keys have no value, all of them at once."""
     missing = sorted(OmegaConf.missing_keys(cfg))
     if missing:
-        raise UserError(", ".join(missing), "must be given", fix=f"Pass {' '.join(f'{key}=…' for key in missing)}.")
+        given = " ".join(f"{key}={EXAMPLES.get(key, '…')}" for key in missing)
+        raise UserError(", ".join(missing), "must be given", fix=f"Pass for example {given}.")
 
 
 def validate_ranges(cfg: DictConfig, ranges: Mapping[str, Range]) -> None:

@@ -3,8 +3,10 @@
 import logging
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -14,6 +16,7 @@ from ajuste_fino.errors import Range
 
 WORKERS = Range(int, 0, 64, optional=True)
 MOST_WORKERS = 8  # each holds some batches in memory, and few backbones are faster than eight
+HEARTBEAT = 10.0  # seconds
 EVERY = 5.0  # seconds between two lines of progress where there is no terminal
 
 
@@ -37,8 +40,36 @@ def _lines(items: Iterable, total: int, what: str) -> Iterator:
             log.debug(f"{what}: {done / total:.0%}, {seconds_left(done, total, now - begun)} left")
 
 
+@contextmanager
+def run_log() -> Iterator[None]:
+    """What is said inside belongs to one run: it is shown, and in the run's `log.txt` from the first message on."""
+    if not log.handlers:
+        start_log()
+    try:
+        yield
+    finally:
+        start_log()  # closes the file, whatever happened
+
+
+@contextmanager
+def still_working(what: str) -> Iterator[None]:
+    """Say every ten seconds that work without steps goes on."""
+    begun, done = time.monotonic(), threading.Event()
+
+    def say() -> None:
+        while not done.wait(HEARTBEAT):
+            log.info(f"{what}: still at work after {time.monotonic() - begun:.0f} s …")
+
+    thread = threading.Thread(target=say, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+
+
 def start_log(path: Path | None = None) -> None:
-    """Show messages on the screen; with a path, write a run's `log.txt`, too, from the first message on.
+    """Show messages on the screen; with a path, write a run's `log.txt`, too, with all that was said since it began.
 
     Without a path a new log begins, and the file of an earlier one is closed.
     """

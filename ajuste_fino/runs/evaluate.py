@@ -14,8 +14,8 @@ from ajuste_fino.data.manifest import Manifest, load_eval, load_split
 from ajuste_fino.errors import UserError
 from ajuste_fino.files import existing, read_csv, write_json
 from ajuste_fino.predict import Predictor, load
-from ajuste_fino.runs.configuration import require_keys, validate_ranges
-from ajuste_fino.runs.console import WORKERS, log, progress, start_log, workers
+from ajuste_fino.runs.configuration import validate_ranges
+from ajuste_fino.runs.console import WORKERS, log, progress, run_log, workers
 from ajuste_fino.runs.evaluation import evaluate_split, log_evaluation, log_limits
 from ajuste_fino.runs.factories import trusted
 from ajuste_fino.runs.latest import find_run
@@ -24,6 +24,7 @@ from ajuste_fino.runs.run_folder import open_run, require_empty
 RANGES = {"workers": WORKERS, "data.max_skipped": DataConfig.RANGES["data.max_skipped"]}
 
 
+@run_log()
 def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
     """Write `predictions_NAME.csv`, `metrics.json` and the confusion matrix into `out`; return the metrics.
 
@@ -33,10 +34,8 @@ def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
         UserError: where there is no such run or folder, or the folder has classes that the model does not know.
     """
     started = time.perf_counter()
-    require_keys(cfg)
     validate_ranges(cfg, RANGES)
     require_empty(out, cfg)
-    start_log()
     cfg.run = str(find_run(str(cfg.run)))
     predictor = load(cfg.run, cfg.trainer.accelerator, trusted(cfg))
     name, manifest = _manifest(cfg)
@@ -53,7 +52,6 @@ def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
     log_evaluation(name, metrics, manifest.labels)
     log_limits(name, metrics, 0)
     log.info(f"Results: {out.absolute()}")
-    start_log()
     return metrics
 
 

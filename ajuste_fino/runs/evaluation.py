@@ -1,20 +1,23 @@
 """Evaluate a model on one split: the table of predictions, the metrics computed from it, and what they can say."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from ajuste_fino.console import console, log
+from ajuste_fino.console import log
 from ajuste_fino.data.manifest import Manifest
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.report.plots import confusion
 from ajuste_fino.scores import read_predictions, score, write_predictions
 
 Metrics = dict[str, Any]
-TITLES = {"test": "Test", "val": "Validation", "eval": "These images:"}
+TITLES = {"test": "Test accuracy", "val": "Validation accuracy", "eval": "Accuracy on these images"}
+NAMES = {"test": "test", "val": "validation", "eval": "these images"}
 SHOWN = 12  # classes in the table on the screen
 WIDE = 0.1  # of an interval that says little
 
@@ -31,8 +34,7 @@ def evaluate_split(name: str, manifest: Manifest, samples: Sequence[Sample], pro
     table = out / f"predictions_{name}.csv"
     write_predictions(table, [s.file for s in samples], [s.label for s in samples], probabilities, manifest.labels)
     predicted, true = read_predictions(table, manifest.labels)
-    title = TITLES[name].rstrip(":").lower()
-    confusion(predicted.tolist(), true.tolist(), manifest.labels, out / "plots" / "confusion.png", title)
+    confusion(predicted.tolist(), true.tolist(), manifest.labels, out / "plots" / "confusion.png", NAMES[name])
     return {f"{name}/{metric}": value for metric, value in score(table, manifest.labels).items()}
 
 
@@ -43,22 +45,25 @@ def log_evaluation(name: str, metrics: Metrics, labels: Sequence[str]) -> None:
         _show_classes(of, labels)
     right, most = round(of["accuracy"] * of["images"]), max(labels, key=lambda label: of[f"support/{label}"])
     log.info(
-        f"{TITLES[name]} accuracy {of['accuracy']:.4f}: {right} of {of['images']} images, "
+        f"{TITLES[name]} {of['accuracy']:.4f}: {right} of {of['images']} images, "
         f"95 % interval {of['accuracy_low']:.3f} to {of['accuracy_high']:.3f}"
     )
     log.info(
         f"Macro F1 {of['macro_f1']:.4f}. Always predicting {most} would give an accuracy of {of['majority_accuracy']:.4f}."
     )
-    if of["accuracy"] <= of["majority_accuracy"]:
+    if right < of["images"]:
+        log.info(f"plots/confusion.png shows which classes are mistaken for which, predictions_{name}.csv has every image.")
+    if of["accuracy"] <= of["majority_accuracy"] < 1:
         log.warning(
-            f"The accuracy is not above that of always predicting {most}. More images of the other classes, "
-            "another backbone, or imbalance=weights may help; look at macro F1, which counts every class alike."
+            f"The accuracy is not above that of always predicting {most}: the model is of no use yet. More images of the other "
+            "classes or another backbone may help; macro F1 and the table count every class alike."
         )
 
 
 def _show_classes(of: Metrics, labels: Sequence[str]) -> None:
     """Print precision, recall and F1 of each class, the worst first where there are too many."""
     worst = sorted(labels, key=lambda label: of[f"f1/{label}"])[:SHOWN]
+    text = Console(width=80, file=io.StringIO())
     table = Table(title="" if len(labels) <= SHOWN else f"The {SHOWN} classes of lowest F1; metrics.json has all {len(labels)}")
     table.add_column("class", overflow="fold")
     for column in ("images", "precision", "recall", "F1"):
@@ -66,7 +71,8 @@ def _show_classes(of: Metrics, labels: Sequence[str]) -> None:
     for label in (label for label in labels if label in worst):
         cells = (f"{of[f'{metric}/{label}']:.3f}" for metric in ("precision", "recall", "f1"))
         table.add_row(label, str(of[f"support/{label}"]), *cells)
-    console.print(table, markup=False)
+    text.print(table, markup=False)
+    log.info(text.file.getvalue().rstrip())  # type: ignore[attr-defined]
 
 
 def log_limits(name: str, metrics: Metrics, folds_possible: int) -> None:
@@ -78,7 +84,7 @@ def log_limits(name: str, metrics: Metrics, folds_possible: int) -> None:
     if name == "val":
         log.warning(
             "There is no test split: these metrics are of the validation images, by which the epoch was chosen. They compare "
-            "runs; for new images expect less, and set a test split aside to know."
+            "runs; for new images expect less. To know, keep some images for nothing else: a folder test beside train and val."
         )
     if folds_possible and metrics[f"{name}/accuracy_high"] - metrics[f"{name}/accuracy_low"] > WIDE:
         where = "training and validation images" if name == "test" else "images"

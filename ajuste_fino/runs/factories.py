@@ -114,6 +114,9 @@ def trusted(cfg: DictConfig) -> list[str]:
 
 def learning(cfg: DictConfig) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Return factories of optimizer and schedule, after trying both on one parameter to find wrong arguments early."""
+    rate = OmegaConf.select(cfg, "optimizer.lr")
+    if rate is not None and not (isinstance(rate, int | float) and rate > 0):
+        raise UserError("optimizer.lr", "must be a number above 0", got=rate, fix="Pass for example optimizer.lr=0.01.")
     optimizer, schedule = (class_of(cfg[key], key, trusted(cfg)) for key in ("optimizer", "schedule"))
     try:
         first = optimizer([nn.Parameter(torch.zeros(1))])

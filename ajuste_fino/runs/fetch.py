@@ -8,7 +8,6 @@ from omegaconf import DictConfig
 from ajuste_fino.backbone.catalogue import architecture
 from ajuste_fino.backbone.weights import cached_weights
 from ajuste_fino.errors import UserError
-from ajuste_fino.runs.configuration import require_keys
 from ajuste_fino.runs.console import log, start_log
 
 
@@ -18,7 +17,6 @@ def fetch(cfg: DictConfig, out: Path) -> dict[str, Any]:
     Raises:
         UserError: where the backbone has no published weights, or they cannot be had.
     """
-    require_keys(cfg)
     start_log()
     name = str(cfg.backbone.name)
     if cfg.backbone.weights != "pretrained":

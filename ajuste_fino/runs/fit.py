@@ -25,11 +25,11 @@ EXPECTED = (  # what Lightning warns of, and why it may
 
 
 class Kept(NamedTuple):
-    """The epoch that was kept, from 1, its validation metrics, and what stopped the training before its end, if anything."""
+    """The epoch that was kept, from 1, of how many that were trained, and its validation metrics."""
 
     epoch: int
+    trained: int
     validation: dict[str, float]
-    stopped: BaseException | None
 
 
 class Fit:
@@ -40,8 +40,8 @@ class Fit:
         self.on_cpu = device(cfg.trainer.accelerator).type == "cpu"
         self.callbacks, self.loggers, self.arguments = factories.trainer(cfg)
 
-    def __call__(self, classifier: pl.LightningModule, module: DataModule, out: Path) -> Kept:
-        """Train, then load the epoch of the lowest validation loss, also where training was stopped after it."""
+    def __call__(self, classifier: pl.LightningModule, module: DataModule, out: Path) -> tuple[Kept, BaseException | None]:
+        """Train, then load the best epoch, of the lowest validation loss; also return what stopped the training after it."""
         for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero"):
             logging.getLogger(name).setLevel(logging.WARNING)
         trainer = pl.Trainer(
@@ -66,7 +66,8 @@ class Fit:
             raise stopped
         best = torch.load(path, weights_only=True)
         classifier.load_state_dict(best["state_dict"], strict=False)
-        return Kept(int(best["epoch"]) + 1, best["validation"], stopped)
+        epoch = int(best["epoch"]) + 1
+        return Kept(epoch, max(epoch, trainer.current_epoch), best["validation"]), stopped
 
     def _threads(self, classifier: pl.LightningModule, module: DataModule) -> AbstractContextManager[None]:
         """As many threads as a step can employ; beside a GPU as many as there are."""

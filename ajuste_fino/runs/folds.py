@@ -45,7 +45,7 @@ def cross_validate(learner: Learner, manifest: Manifest, features: FeatureSource
     found: dict[str, Any] = {}
     parts = folds(manifest.split("train") + manifest.split("val"), cfg.data.folds, cfg.data.val, cfg.seed)
     for number, samples in enumerate(parts, start=1):
-        log.debug(f"Fold {number} of {cfg.data.folds}")
+        log.info(f"Fold {number} of {cfg.data.folds} …")
         one = replace(manifest, samples=samples)
         fitted = learner.fit(one, features, learner.data_module(one, features), out / "folds" / str(number))
         if fitted.stopped is not None:

@@ -25,6 +25,8 @@ def introduce_backbone(cfg: DictConfig) -> str:
 def _better(name: str) -> str:
     """The short name of highest accuracy whose weights are here; how to bring one for a backbone that knows no photographs."""
     accuracy = published_accuracy(name)
+    if not accuracy and name != "embedded":
+        return ""  # how good it is is not known here
     here = {other: published_accuracy(other) for other in _short_names() if cached_weights(other)}
     best = max(here, key=lambda other: here[other], default=None)
     if best and here[best] > accuracy:

@@ -1,6 +1,8 @@
 """The run that `run=` names."""
 
+import json
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 
 from ajuste_fino.bundle import SUMS
@@ -18,14 +20,22 @@ def find_run(value: str) -> Path:
         UserError: where there is none.
     """
     if value != "latest" or Path(value).exists():
+        if not Path(value).exists() and get_close_matches(value, ["latest"]):
+            raise UserError("run", "must be an existing path, or latest", got=value, fix="Did you mean run=latest?")
         return existing("run", value)
     bundles = sorted(_bundles(), key=lambda sums: sums.stat().st_mtime)
     if not bundles:
         fix = "Train first, or pass the folder of a run or of a bundle."
         raise UserError("run=latest", f"needs a run with a model in {RUNS.absolute()}, and there is none", fix=fix)
     run = bundles[-1].parents[1]
-    log.info(f"run=latest is {run}")
+    log.info(f"run=latest is {run}{_stopped(run)}")
     return run.absolute()
+
+
+def _stopped(run: Path) -> str:
+    path = run / "metrics.json"
+    stopped = path.is_file() and json.loads(path.read_text(encoding="utf-8")).get("stopped")
+    return ", whose training was stopped" if stopped else ""
 
 
 def _bundles() -> Iterator[Path]:

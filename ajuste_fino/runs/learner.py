@@ -13,20 +13,20 @@ from ajuste_fino.classifier import Classifier, Loss
 from ajuste_fino.data.manifest import Manifest
 from ajuste_fino.data.module import DataModule
 from ajuste_fino.data.order import BalancedBatchSampler, EpochBatchSampler
+from ajuste_fino.ensemble import Ensemble
 from ajuste_fino.features import FeatureSource, statistics
 from ajuste_fino.head import Head, HeadShape
 from ajuste_fino.phases import Phase
 from ajuste_fino.runs import factories
-from ajuste_fino.runs.fit import Fit
+from ajuste_fino.runs.fit import Fit, Kept
 
 
 class Fitted(NamedTuple):
-    """A trained head and what is known of its training, as in `Kept`."""
+    """A trained head, what was kept of its training, and what stopped the training before its end, if anything did."""
 
-    head: Head
-    epoch: int
-    validation: dict[str, float]
-    stopped: BaseException | None
+    head: Head | Ensemble  # bagged heads only in the place of a fitted one
+    kept: Kept
+    stopped: BaseException | None = None
 
 
 class Learner:

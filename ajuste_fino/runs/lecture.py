@@ -12,7 +12,7 @@ from ajuste_fino.errors import AjusteFinoError, UserError, nearest, preview
 from ajuste_fino.lecture import NAMES, experiment, page, record
 from ajuste_fino.lecture.findings import PASS, Findings
 from ajuste_fino.lecture.text import LANGUAGES, Texts
-from ajuste_fino.runs.console import log, progress, start_log
+from ajuste_fino.runs.console import log, progress, start_log, still_working
 from ajuste_fino.runs.experiment import default_settings, measure, read_settings
 from ajuste_fino.runs.run_folder import claim, require_empty
 
@@ -91,7 +91,8 @@ def listing(lang: str) -> dict[str, Any]:
 def _run(name: str, settings: Mapping[str, Any], lang: str, folder: Path) -> Findings:
     """Measure an experiment, write its files, log its verdict."""
     start = time.perf_counter()
-    findings = measure(name, settings)
+    with still_working(name):
+        findings = measure(name, settings)
     seconds = time.perf_counter() - start
     texts = Texts.load(name, lang)
     record.write(experiment(name), findings, folder, settings, texts, seconds)

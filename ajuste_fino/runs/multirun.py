@@ -76,7 +76,7 @@ def execute(compose: Callable[[list[str]], DictConfig], jobs: Sequence[list[str]
         except Diverged as error:
             log.warning(str(error))
             diverged.append(error)
-        except AjusteFinoError:
+        except (AjusteFinoError, KeyboardInterrupt, SystemExit):
             if done:
                 write(base, done)  # what is done is worth its table
             raise

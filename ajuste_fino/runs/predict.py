@@ -11,17 +11,19 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from ajuste_fino.console import log
 from ajuste_fino.data.images import BadImage, ImageFile
 from ajuste_fino.data.inputs import sources
-from ajuste_fino.errors import Range, UserError, preview
+from ajuste_fino.errors import Range, UserError, counted, preview
 from ajuste_fino.files import growing_csv, writable, write_json
 from ajuste_fino.predict import Prediction, Predictor, load
-from ajuste_fino.runs.configuration import require_keys, validate_ranges
+from ajuste_fino.runs.configuration import validate_ranges
 from ajuste_fino.runs.console import WORKERS, progress, start_log, workers
 from ajuste_fino.runs.factories import trusted
 from ajuste_fino.runs.latest import find_run
 
 MOST = 50  # rows on the screen; the files hold all
+WIDE = 100  # columns of a screen on which the next labels are shown, too
 Write = Callable[[Prediction, Tensor], None]
 
 
@@ -32,7 +34,6 @@ def predict(cfg: DictConfig, out: Path) -> dict[str, Any]:
         UserError: where there is no such run or image, or a file cannot be written; after the rest is done, where some images
             cannot be decoded.
     """
-    require_keys(cfg)
     validate_ranges(cfg, {"top": Range(int, 1), "workers": WORKERS})
     start_log()
     images = _images(cfg.images)
@@ -48,9 +49,13 @@ def predict(cfg: DictConfig, out: Path) -> dict[str, Any]:
                 write(one, scores.probabilities[row])
                 if summary or len(done) < MOST:
                     done.append(one)
-    _show(done, [image.path for position, image in enumerate(images) if position not in bad])
     if summary:
         write_json(summary, [{"file": _name(str(one.file)), **_plain(one)} for one in done])
+    if done:
+        _show(done, [image.path for position, image in enumerate(images) if position not in bad])
+    for path in (table, summary):
+        if path:
+            log.info(f"Written: {path} ({counted(len(images) - len(bad), 'image')})")
     if bad:
         raise _refused([bad[position] for position in sorted(bad)], len(images))
     return {"images": len(images)}
@@ -100,16 +105,17 @@ def _rows(path: Path | None, predictor: Predictor, kind: str) -> Iterator[Write]
 
 def _show(predictions: Sequence[Prediction], paths: Sequence[Path]) -> None:
     """The first rows, on the screen."""
-    base = os.path.commonpath([path.parent for path in paths]) if paths else ""
+    base = os.path.commonpath([path.parent for path in paths])
     table = Table(title=f"in {_name(base)}", title_justify="left")
     apart = ["disagreement"] if any(one.disagreement is not None for one in predictions) else []
-    for name in ("image", "label", "probability", *apart, "then"):
+    console = Console()
+    wide = console.width >= WIDE
+    for name in ("image", "label", "probability", *apart, *(["then"] if wide else [])):
         table.add_column(name, overflow="fold")
     for one in predictions[:MOST]:
-        then = ", ".join(f"{label} {p:.3f}" for label, p in one.top[1:])
+        then = [", ".join(f"{label} {p:.3f}" for label, p in one.top[1:])] if wide else []
         file = _name(os.path.relpath(str(one.file), base))
-        table.add_row(file, one.label, f"{one.probability:.3f}", *_disagreement(one, ".2f"), then)
-    console = Console()
+        table.add_row(file, one.label, f"{one.probability:.3f}", *_disagreement(one, ".2f"), *then)
     console.print(table, markup=False)
     if len(paths) > MOST:
         console.print(f"… and {len(paths) - MOST} more; csv=FILE or json=FILE writes them all.")
@@ -131,5 +137,6 @@ def _disagreement(one: Prediction, how: str) -> list[str]:
 
 
 def _refused(bad: Sequence[BadImage], total: int) -> UserError:
-    fix = f"The others are done. These are not images:\n{preview([_name(str(one)) for one in bad])}"
-    return UserError("images", f"holds {len(bad)} of {total} files that cannot be decoded", fix=fix)
+    done = "The others are done. " if len(bad) < total else ""
+    fix = f"{done}These cannot be decoded:\n{preview([_name(str(one)) for one in bad])}"
+    return UserError("images", f"has {counted(len(bad), 'file')} of {total} that cannot be decoded", fix=fix)

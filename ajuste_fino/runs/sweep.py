@@ -11,7 +11,7 @@ from ajuste_fino.errors import AjusteFinoError, Range, UserError
 from ajuste_fino.files import write_csv, write_json
 from ajuste_fino.report import search as search_plot
 from ajuste_fino.runs.conf import keys
-from ajuste_fino.runs.configuration import compose, require_keys, validate_ranges
+from ajuste_fino.runs.configuration import compose, validate_ranges
 from ajuste_fino.runs.console import log, start_log
 from ajuste_fino.runs.grammar import literal
 from ajuste_fino.runs.run_folder import claim, require_empty
@@ -31,7 +31,6 @@ def sweep(cfg: DictConfig, out: Path) -> dict[str, Any]:
         AjusteFinoError: where not one trial came to an end.
     """
     start_log()
-    require_keys(cfg)
     given = flat(OmegaConf.to_container(cfg.space, resolve=True))  # type: ignore[arg-type]
     space = {key: _like(choice, OmegaConf.select(cfg, key)) for key, choice in given}
     _validate(cfg, space)

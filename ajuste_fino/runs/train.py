@@ -19,7 +19,7 @@ from ajuste_fino.data.loading import LoaderConfig
 from ajuste_fino.data.manifest import Manifest
 from ajuste_fino.data.split import write_split
 from ajuste_fino.data.transforms import Augmentation, Preprocessing
-from ajuste_fino.errors import Range, UserError, nearest
+from ajuste_fino.errors import Range, UserError
 from ajuste_fino.features import AtPrecision, CachedFeatures, Extractor, FeatureSource, LiveFeatures, resolve_precision
 from ajuste_fino.files import write_json
 from ajuste_fino.freezing import Frozen
@@ -30,11 +30,12 @@ from ajuste_fino.report.plots import learning_curves
 from ajuste_fino.runs import bagging, factories, folds
 from ajuste_fino.runs.clock import Clock
 from ajuste_fino.runs.configuration import require_keys, validate_ranges
-from ajuste_fino.runs.console import WORKERS, progress, start_log, workers
+from ajuste_fino.runs.console import WORKERS, progress, run_log, workers
 from ajuste_fino.runs.data import data_config
 from ajuste_fino.runs.evaluation import Metrics, evaluate_split, log_evaluation, log_limits
+from ajuste_fino.runs.fit import Kept
 from ajuste_fino.runs.introduction import introduce_backbone
-from ajuste_fino.runs.learner import Fitted, Learner
+from ajuste_fino.runs.learner import Learner
 from ajuste_fino.runs.run_folder import open_run, require_empty
 from ajuste_fino.scores import wilson
 
@@ -56,6 +57,7 @@ RANGES = {
 }
 
 
+@run_log()
 def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
     """Train a head on a backbone, frozen or learning with it; write the run folder `out`, return what `metrics.json` has.
 
@@ -70,7 +72,6 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
         AjusteFinoError: where the loss is not finite, or the frozen backbone changed.
     """
     clock = Clock()
-    start_log()
     data, phase = _validate(cfg, out)
     learner = Learner(cfg, phase)
     loading = LoaderConfig(device(cfg.trainer.accelerator), cfg.features.batch_size, workers(cfg.workers), progress)
@@ -91,19 +92,20 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
     clock.start("fit")
     fitted = learner.fit(manifest, features, module, out)
     clock.start("ensemble")
-    final, bagged = bagging.train_ensemble(learner, manifest, features, fitted, loading.device)
+    fitted, bagged = bagging.train_ensemble(learner, manifest, features, fitted, loading.device)
     clock.stop()
 
-    metrics |= frozen_metrics(frozen, tail) | _validation(fitted, len(manifest.split("val"))) | bagged
+    metrics |= frozen_metrics(frozen, tail) | _validation(fitted.kept, len(manifest.split("val"))) | bagged
     metrics |= features.metrics() | {"images/skipped": len(manifest.skipped)}
     backbone.adopt(tail)
     preprocessing = Preprocessing(**backbone.preprocessing)
-    bundle.write(bundle.Bundle(backbone, final, manifest.labels, preprocessing, precision), out / "bundle")
-    learning_curves(out / "metrics.csv", out / "plots" / "learning_curves.png", fitted.epoch)
+    bundle.write(bundle.Bundle(backbone, fitted.head, manifest.labels, preprocessing, precision), out / "bundle")
+    learning_curves(out / "metrics.csv", out / "plots" / "learning_curves.png", fitted.kept.epoch)
     if fitted.stopped is not None:
-        raise _stopped(fitted, out, metrics | clock.metrics())
+        _close_stopped(out, metrics | clock.metrics())
+        raise fitted.stopped
     if run_test:
-        metrics |= evaluate_split(split, manifest, manifest.split(split), probabilities(final, judged), out)
+        metrics |= evaluate_split(split, manifest, manifest.split(split), probabilities(fitted.head, judged), out)
     return _close(out, metrics | clock.metrics(), manifest, cfg)
 
 
@@ -113,7 +115,7 @@ def _validate(cfg: DictConfig, out: Path) -> tuple[DataConfig, Phase]:
     if cfg.features.mode not in ("cached", "live"):
         raise UserError("features.mode", "must be cached or live", got=cfg.features.mode, fix="Pass cached; it is faster.")
     if cfg.imbalance not in imbalance.WAYS:
-        fix = nearest(str(cfg.imbalance), list(imbalance.WAYS))
+        fix = "Pass imbalance=none for no correction."
         raise UserError("imbalance", "must be none, weights or sampler", got=cfg.imbalance, fix=fix)
     (phase,) = factories.phases(cfg)
     HeadShape(1, 2, **factories.head_shape(cfg.head))
@@ -199,21 +201,25 @@ def _to_evaluate(manifest: Manifest, features: FeatureSource) -> tuple[str, Iter
     return split, features.features_of(manifest.split(split))
 
 
-def _validation(fitted: Fitted, count: int) -> Metrics:
+def _validation(kept: Kept, count: int) -> Metrics:
     """Return the validation metrics of the epoch that was kept; of the accuracy also its 95 % interval."""
-    low, high = wilson(round(fitted.validation["val/accuracy"] * count), count)
-    return {"epoch": fitted.epoch, **fitted.validation, "val/accuracy_low": low, "val/accuracy_high": high}
+    low, high = wilson(round(kept.validation["val/accuracy"] * count), count)
+    return {
+        "epoch": kept.epoch,
+        "epochs_trained": kept.trained,
+        **kept.validation,
+        "val/accuracy_low": low,
+        "val/accuracy_high": high,
+    }
 
 
-def _stopped(fitted: Fitted, out: Path, metrics: Metrics) -> BaseException:
-    """Write the metrics there are, and tell how to use the model; return what stopped the training, to be raised again."""
+def _close_stopped(out: Path, metrics: Metrics) -> None:
+    """Write the metrics there are, and tell how to use the model that was kept."""
     write_json(out / "metrics.json", metrics | {"stopped": True})
-    stop = fitted.stopped or KeyboardInterrupt()
-    stop.add_note(
-        f"The model of epoch {fitted.epoch}, the best so far (validation accuracy {metrics['val/accuracy']:.4f}), is kept. "
-        f"Use it: ajuste-fino predict run={out} images=…"
+    log.warning(
+        f"Stopped. The model of epoch {metrics['epoch']}, of the lowest validation loss so far (validation accuracy "
+        f"{metrics['val/accuracy']:.4f}), is kept. Use it: ajuste-fino predict run={out} images=…"
     )
-    return stop
 
 
 def _close(out: Path, metrics: Metrics, manifest: Manifest, cfg: DictConfig) -> Metrics:
@@ -223,12 +229,12 @@ def _close(out: Path, metrics: Metrics, manifest: Manifest, cfg: DictConfig) -> 
         what = f"{metrics['frozen/parameters']:,} parameters and all buffers"
         log.info(f"The frozen backbone is unchanged: SHA-256 {metrics['frozen/sha256'][:16]}… of {what}")
     interval = f"95 % interval {metrics['val/accuracy_low']:.3f} to {metrics['val/accuracy_high']:.3f}"
-    log.info(f"Epoch {metrics['epoch']} is kept: validation accuracy {metrics['val/accuracy']:.4f}, {interval}")
+    kept = f"Epoch {metrics['epoch']} of {metrics['epochs_trained']} has the lowest validation loss and is kept"
+    log.info(f"{kept}: validation accuracy {metrics['val/accuracy']:.4f}, {interval}")
     for name in ("test", "val"):
         if f"{name}/images" in metrics:
             log_evaluation(name, metrics, manifest.labels)
             log_limits(name, metrics, folds.possible(cfg, manifest))
     bagging.log_summary(metrics)
-    log.info(f"{metrics['time/total_s']:.1f} s. Results: {out.absolute()}")
-    start_log()
+    log.info(f"{metrics['time/total_s']:.1f} s, imports aside. Results: {out.absolute()}")
     return metrics

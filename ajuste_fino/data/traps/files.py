@@ -1,5 +1,6 @@
 """Traps of files: bad ones, hidden ones, links, other formats than their names say."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,17 +20,17 @@ def bad_files(inspection: Inspection) -> Iterator[Finding]:
     """What cannot be trained on, by kind: stopped at, or skipped up to a share of all."""
     count, config = len(inspection.skipped), inspection.config
     total = len(inspection.samples) + count
-    level, fix = "error", "Move them away, or pass data.on_bad_image=skip to go on without them:"
+    share = math.ceil(100 * count / total) / 100 if total else 0.0
+    enough = "" if count <= config.max_skipped * total else f" data.max_skipped={share:g}"
+    level, fix = "error", f"Move them away, or go on without them with data.on_bad_image=skip{enough}:"
     if not config.strict:
         level, fix = "warning", "They are skipped:"
-        if count > config.max_skipped * total:
-            level, fix = (
-                "error",
-                f"More than data.max_skipped={config.max_skipped:g} of all would be skipped; mend them or raise it:",
-            )
+        if enough:
+            allowed = f"{count} of {total} would be skipped, more than data.max_skipped={config.max_skipped:g} of all"
+            level, fix = "error", f"{allowed}. Repair or move them, or pass{enough}:"
     for kind, bad in inspection.bad.items():
         if bad:
-            rule = f"holds {len(bad)} of {total} files that cannot be trained on"
+            rule = f"has {counted(len(bad), 'file')} of {total} that cannot be trained on"
             yield Finding(kind, level, "data.root", rule, fix, files=[str(one) for one in bad])
 
 
@@ -42,15 +43,16 @@ def passed_over(inspection: Inspection) -> Iterator[Finding]:
         "A copy would lack them:",
     )
     kinds = [
-        ("hidden entries", "warning", found.hidden, "hidden files and folders", over),
-        ("stray files", "warning", found.stray, "files that lie in no class folder", over),
-        ("links to folders", "warning", found.links, "links to folders", loop),
-        ("links out", "warning", found.outside, "files or folders that lie outside of it", copy),
+        ("hidden entries", found.hidden, "hidden file or folder", "hidden files or folders", over),
+        ("stray files", found.stray, "file that lies in no class folder", "files that lie in no class folder", over),
+        ("links to folders", found.links, "link to a folder", "links to folders", loop),
+        ("links out", found.outside, "link that leads out of it", "links that lead out of it", copy),
     ]
-    for trap, level, entries, what, fix in kinds:
+    for trap, entries, one, several, fix in kinds:
         files = list(dict.fromkeys(entries))  # the root is looked at twice
         if files:
-            yield Finding(trap, level, "data.root", f"has {len(files)} {what}", fix, files=files)
+            what = f"has {len(files)} {one if len(files) == 1 else several}"
+            yield Finding(trap, "warning", "data.root", what, fix, files=files)
 
 
 def disguised(inspection: Inspection) -> Iterator[Finding]:
