@@ -1,9 +1,12 @@
 """Fine-tuning from Python: the same run as `ajuste-fino train`, one call."""
 
 import os
+from collections.abc import Mapping, Sequence
+from numbers import Number
 from pathlib import Path
 from typing import Any
 
+from ajuste_fino.errors import UserError
 from ajuste_fino.predict import Predictor, load
 from ajuste_fino.runs.configuration import compose
 from ajuste_fino.runs.grammar import literal
@@ -21,7 +24,17 @@ def fine_tune(root: str | os.PathLike[str] | None = None, /, **keys: Any) -> Pre
     Raises:
         UserError: for a mistake in the keys, the folder or the weights, before anything is written.
     """
+    _require_plain(root, keys)
     data = [] if root is None else ["data=folder", f"data.root={literal(os.fspath(root))}"]
     cfg = compose("train", [*data, *(f"{key}={literal(value)}" for key, value in keys.items())])
     train(cfg, Path(cfg.out).expanduser())
     return load(Path(cfg.out).expanduser(), cfg.trainer.accelerator, list(cfg.trust))
+
+
+def _require_plain(root: object, keys: Mapping[str, object]) -> None:
+    if not isinstance(root, str | os.PathLike | None):
+        raise UserError("The folder", "must be a path", got=type(root).__name__, fix="Pass a folder or a CSV file.")
+    for key, value in keys.items():
+        if not isinstance(value, str | os.PathLike | Number | Sequence | Mapping | None):
+            fix = "Pass a name, a number, a list or a dictionary."
+            raise UserError(key, "must be a plain value", got=type(value).__name__, fix=fix)

@@ -12,7 +12,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ajuste_fino.backbone import Backbone, BackboneSpec, rebuild
-from ajuste_fino.bundle_files import find
+from ajuste_fino.bundle_files import SUMS, find
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.ensemble import Ensemble
 from ajuste_fino.errors import UserError
@@ -20,7 +20,7 @@ from ajuste_fino.files import atomic, existing, sha256, write_json, write_text
 from ajuste_fino.head import Head, HeadShape
 
 FORMAT = 1
-TENSORS, METADATA, SUMS = "model.safetensors", "bundle.json", "SHA256SUMS"
+TENSORS, METADATA = "model.safetensors", "bundle.json"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from ajuste_fino.errors import UserError
 
+SUMS = "SHA256SUMS"  # the file that a bundle is known by, written last
 EXPANSION = 20  # times the size of the zip file: weights hardly shrink, so what grows more is not to be read
 SMALL = 16 * 2**20  # bytes that may be read whatever the size of the zip file
 DEPTH = 2  # folders above a file of a run: `bundle` or `checkpoints`, and that of the run
@@ -28,7 +29,7 @@ def find(path: Path, names: Sequence[str], sums: str) -> tuple[Path, dict[str, b
 
 
 def _way_out(folder: Path, sums: str) -> str:
-    if (folder / "config.yaml").is_file() and not (folder / "split.csv").is_file():
+    if (folder / "audit.json").is_file() or ((folder / "metrics.json").is_file() and not (folder / "split.csv").is_file()):
         return "This is the folder of an audit or an evaluation; pass that of a run of train."
     if (folder / "config.yaml").is_file():
         return "This run has no bundle: it was stopped, or failed, before an epoch was kept. Train again."

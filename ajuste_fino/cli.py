@@ -39,13 +39,16 @@ AJUSTE_FINO_DEBUG=1 shows where an error came from."""
 def main() -> None:
     """The command; exits with 0 when all was done, 2 for the user's mistake, 1 for a failure, 130 and 143 when stopped."""
     gc.disable()  # while libraries are imported, which makes many objects and no garbage: a second of five
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _stops():
         signal.signal(number, _leave_at_once)
     try:
         _dispatch(sys.argv[1:])
         code = 0
+    except BrokenPipeError:
+        code = _close_pipe()
     except (KeyboardInterrupt, SystemExit) as stop:
-        code = _report(" ".join(["Stopped.", *getattr(stop, "__notes__", [])]), _exit_code(stop))
+        code = _exit_code(stop)
+        code = _close_pipe() if code == 1 else _report(" ".join(["Stopped.", *getattr(stop, "__notes__", [])]), code)
     except Exception as error:
         code = _report(*_explained(error))
     leave(code)
@@ -99,13 +102,20 @@ def _function(verb: Verb) -> Any:
     found = getattr(import_module(module), function)
     gc.freeze()  # what was imported stays, and need not be looked through again
     gc.enable()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _stops():
         signal.signal(number, _leave_in_order)
     return found
 
 
+def _stops() -> list[int]:
+    """The signals that stop a run: Ctrl-C, SIGTERM, and SIGHUP where there is one and nohup does not ignore it."""
+    hang_up: list[int] = [signal.SIGHUP] if hasattr(signal, "SIGHUP") else []
+    return [signal.SIGINT, signal.SIGTERM, *(one for one in hang_up if signal.getsignal(one) != signal.SIG_IGN)]
+
+
 def _leave_at_once(number: int, _frame: object) -> None:
     """Exit at once: while libraries are imported there is nothing to save, and an exception would break some of them."""
+    os.write(2, b"ajuste-fino: Stopped.\n")
     os._exit(128 + number)
 
 
@@ -126,7 +136,14 @@ def leave(code: int) -> None:
     os._exit(code)
 
 
+def _close_pipe() -> int:
+    """Whoever reads, as `head` does, has seen enough: leave without a word, with the code of SIGPIPE."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141
+
+
 def _exit_code(stop: BaseException) -> int:
+    """130 for Ctrl-C, 143 for SIGTERM; 1 where rich found the pipe of its table closed."""
     code = 130 if isinstance(stop, KeyboardInterrupt) else getattr(stop, "code", 1)
     return code if isinstance(code, int) else 1
 

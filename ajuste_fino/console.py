@@ -10,6 +10,14 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
 log = logging.getLogger("ajuste_fino")  # info and above are for everybody; debug is progress, for `log.txt` and for pipes
 
 
+EVERY = 5.0  # seconds between two lines of progress where there is no bar
+
+
+def has_bars() -> bool:
+    """Whether progress is shown as a bar: on a terminal that can move its cursor; else as lines."""
+    return console.is_terminal and not console.is_dumb_terminal
+
+
 def seconds_left(done: int, total: int, seconds: float) -> str:
     """How long the rest takes when it goes on as before: `45 s`, `3 min 20 s`, `2 h 10 min`."""
     left = round(seconds * (total - done) / max(done, 1))

@@ -98,6 +98,9 @@ class Predictor:
             UserError: for what is no image by that rule.
             BadImage: for the first image that cannot be decoded.
         """
+        if not isinstance(top_k, int):
+            fix = "Pass several images as a list, predict([a, b])."
+            raise UserError("top_k", "must be a whole number", got=type(top_k).__name__, fix=fix)
         found = sources(images)
         many = found if isinstance(found, list) else [found]
         scores = self.scores(many, workers=torch.get_num_threads() if self.device.type == "cpu" else 0)
@@ -173,6 +176,8 @@ def load(run: str | os.PathLike[str], accelerator: str = "auto", trust: Sequence
     Raises:
         UserError: where there is none, or its files are damaged.
     """
+    if not isinstance(run, str | os.PathLike):
+        raise UserError("run", "must be a path", got=type(run).__name__, fix="Pass the folder of a run, or a bundle.")
     path = existing("run", run)
     return Predictor(bundle.read(path, trust), device(accelerator), path if (path / "bundle").is_dir() else None)
 

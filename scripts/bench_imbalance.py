@@ -8,7 +8,7 @@ of the other, and all classes with numbers that fall from 300 to 10. A fifth of 
 evaluated on up to 150 other images of each class. Printed: accuracy as it would be with the classes as frequent as in training,
 beside the share of the most frequent class, and mean recall, which counts every class alike.
 
-`zero bias` is imbalance=none with a last layer whose bias starts at zero rather than at the classes' log frequencies.
+`zero bias` says that the last layer's bias starts at random about zero, rather than at the classes' log frequencies.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from ajuste_fino.runs.configuration import compose
 from ajuste_fino.runs.grammar import literal
 from ajuste_fino.runs.train import train
 
-WAYS = ("zero bias", "none", "weights", "sampler")
+WAYS = ("none, zero bias", "none", "weights, zero bias", "weights", "sampler")
 PAIR, TAIL = (120, 12), (300, 10)
 HELD = 150  # images of a class that the head is evaluated on
 PAIRS = 3
@@ -56,11 +56,11 @@ def write_table(path, by_class, counts, seed):
 
 def evaluate(table, way, args, seed, out):
     """Accuracy with the classes as frequent as in training, mean recall, and the share of the most frequent class."""
-    keys = [f"backbone.name={args.backbone}", f"imbalance={'none' if way == 'zero bias' else way}", f"seed={seed}"]
+    keys = [f"backbone.name={args.backbone}", f"imbalance={way.partition(',')[0]}", f"seed={seed}"]
     if args.weights:
         keys.append(f"backbone.weights={literal(str(args.weights.absolute()))}")
     cfg = compose("train", ["data=folder", f"data.root={literal(str(table))}", *keys, f"out={literal(str(out))}"])
-    with patch.object(Head, "set_prior", lambda *_: None) if way == "zero bias" else nullcontext():
+    with patch.object(Head, "set_prior", lambda *_: None) if "zero bias" in way else nullcontext():
         metrics = train(cfg, out)
     with table.open() as file:
         trained = [row["label"] for row in csv.DictReader(file) if row["split"] != "test"]
@@ -91,8 +91,8 @@ def main():
                     write_table(Path(folder, "t.csv"), by_class, counts, seed)
                     found.append(evaluate(Path(folder, "t.csv"), way, args, seed, Path(folder, "run")))
             accuracy, recall, majority = (statistics.mean(column) for column in zip(*found, strict=True))
-            lines.append(f"{task:32} {way:10} {accuracy:.3f} {recall:.3f} {majority:.3f}")
-    print(f"{'training images':32} {'imbalance':10} accuracy, mean recall, share of the most frequent class")
+            lines.append(f"{task:32} {way:18} {accuracy:.3f} {recall:.3f} {majority:.3f}")
+    print(f"{'training images':32} {'imbalance':18} accuracy, mean recall, share of the most frequent class")
     print("\n".join(lines))
 
 

@@ -146,5 +146,5 @@ def test_the_way_out_of_a_wrong_path_is_told(run, tmp_path):
     with pytest.raises(UserError, match=f"the newest is run={run[0]}"):
         bundle.read(run[0].parent)
     (tmp_path / "config.yaml").touch()
-    with pytest.raises(UserError, match="it was stopped, or failed, before it wrote one"):
+    with pytest.raises(UserError, match="it was stopped, or failed, before an epoch was kept"):
         bundle.read(tmp_path)

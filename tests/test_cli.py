@@ -36,7 +36,7 @@ WRONG = [
     (["train", "features.mode=frozen"], "must be cached or live"),
     (["train", "features.precision=fp8"], "must be auto, fp32 or bf16"),
     (["train", "head.dropout=1.5"], "head.dropout must be a number from 0 to 0.999; got 1.5"),
-    (["train", "optimizer.lr=-1"], "are not accepted"),
+    (["train", "optimizer.lr=-1"], "optimizer.lr must be a number above 0; got -1"),
     (["train", "trainer.devices=2"], "The key trainer.devices is unknown to train"),
     (["train", "data.on_bad_image=ignore"], "must be error or skip"),
     (["train", "optimizer._target_=os.system"], "must be a class of torch.optim"),
@@ -161,3 +161,10 @@ def test_the_version_is_in_one_place(cli):
 
 def test_importing_the_package_does_not_import_torch():
     subprocess.run([sys.executable, "-c", "import sys, ajuste_fino; assert 'torch' not in sys.modules"], check=True)
+
+
+def test_a_pipe_that_is_closed_is_no_error(tmp_path):
+    command = f"{sys.executable} -m ajuste_fino list | head -1"
+    done = subprocess.run(["bash", "-c", f"{command}; echo ${{PIPESTATUS[0]}}"], capture_output=True, text=True, cwd=tmp_path)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] in ("0", "141")

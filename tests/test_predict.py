@@ -65,7 +65,7 @@ def test_a_list_and_a_bad_file_among_good_ones(run, cli, tmp_path):
         "predict", f"run={run[0] / 'bundle'}", f"images=[{good},{tmp_path / 'x.jpg'}]", f"csv={tmp_path / 't.csv'}"
     )
     assert code == 2
-    assert "1 of 2 files" in err
+    assert "1 file of 2" in err
     assert "x.jpg" in err
     assert len(read_csv(tmp_path / "t.csv")) == 1
 
@@ -158,11 +158,11 @@ def test_a_few_images_need_no_cache(run, tmp_path, monkeypatch):
     assert len(run[1].predict(run[0].parent / "photos")) == 36
 
 
-def test_many_images_need_a_cache_that_can_be_written(run, many, cli, tmp_path, monkeypatch):
+def test_many_images_without_a_cache_that_can_be_written(run, many, cli, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     code, _, err = cli("predict", f"run={run[0]}", f"images={many}", f"csv={tmp_path / 't.csv'}")
-    assert (code, "Set XDG_CACHE_HOME" in err, list(tmp_path.glob("t.csv*"))) == (2, True, [])
+    assert (code, "Set XDG_CACHE_HOME" in err, (tmp_path / "t.csv").exists()) == (2, True, True), err  # one of them is no image
 
 
 def test_predictions_name_their_files(run):

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, sent to a real process."""
+"""Ctrl-C and SIGTERM and SIGHUP, sent to a real process."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def stopped(arguments, ready, number):
     return process.returncode, time.monotonic() - begun, out
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_while_training(photos, tmp_path, number, code):
     out = tmp_path / "run"
     ready = (out / "checkpoints" / "last.ckpt").exists

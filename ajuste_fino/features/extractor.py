@@ -78,6 +78,9 @@ class Extractor(AtPrecision):
 
 def _to_255(pixels: Tensor, size: int) -> Tensor:
     """uint8 as they are, floats in [0, 1] on the scale 0 … 255."""
+    if not isinstance(pixels, Tensor):
+        fix = "The predictor's pixels(images) makes one of images."
+        raise UserError("pixels", "must be a tensor", got=type(pixels).__name__, fix=fix)
     if pixels.ndim != 4 or pixels.shape[1:] != (3, size, size):
         fix = "The predictor's pixels(images) makes them so."
         raise UserError("pixels", f"must have the shape (N, 3, {size}, {size})", got=tuple(pixels.shape), fix=fix)

@@ -8,7 +8,7 @@ from ajuste_fino.runs.console import log, start_log
 
 SENTENCES: dict[str, Callable[[DictConfig], str]] = {
     "train": lambda cfg: f"Training on {_data(cfg)}, backbone {cfg.backbone.name}, epochs={cfg.epochs}",
-    "sweep": lambda cfg: f"Searching with {cfg.trials} trials on {_data(cfg)}, backbone {cfg.backbone.name}",
+    "sweep": lambda cfg: f"Searching, trials={cfg.trials}, on {_data(cfg)}, backbone {cfg.backbone.name}",
     "audit": lambda cfg: f"Looking for what is wrong with {_data(cfg)}",
     "evaluate": lambda cfg: f"Evaluating {_given(cfg, 'run')} on {_given(cfg, 'data.root', 'the split it set aside')}",
     "predict": lambda cfg: f"Predicting {_images(cfg)} with {_given(cfg, 'run')}",
@@ -26,7 +26,7 @@ def announce(config: str, cfg: DictConfig) -> None:
     sentence = SENTENCES.get(config.partition("/")[0])
     if sentence and config != "lecture/list":
         start_log()
-        log.info(f"{sentence(cfg)} …")
+        log.info(f"{sentence(cfg)}. Loading libraries …")
 
 
 def _data(cfg: DictConfig) -> str:

@@ -75,8 +75,8 @@ def _counts(inspection: Inspection | None) -> dict[str, Any]:
 def _show(inspection: Inspection | None, found: Sequence[Finding]) -> None:
     console = Console()
     if inspection:
-        sizes = ", ".join(f"{len(inspection.split(split))} {split}" for split in SPLITS)
-        console.print(f"{len(inspection.samples)} images of {len(inspection.labels)} classes: {sizes}", highlight=False)
+        sizes = ", ".join(f"{len(inspection.split(split)):,} {split}" for split in SPLITS)
+        console.print(f"{len(inspection.samples):,} images of {len(inspection.labels)} classes: {sizes}", highlight=False)
     if not found:
         console.print("No trap was found.")
         return

@@ -37,7 +37,14 @@ def cache(cfg: DictConfig, out: Path) -> dict[str, Any]:
 def _show() -> dict[str, Any]:
     found = features.spaces()
     right = [Column(name, justify="right") for name in ("features", "of images", "MiB", "files")]
-    table = Table("backbone", "cut after", *right, "written", title=str(cache_folder() / features.FOLDER), title_justify="left")
+    table = Table(
+        Column("backbone", overflow="fold"),
+        "cut after",
+        *right,
+        "written",
+        title=str(cache_folder() / features.FOLDER),
+        title_justify="left",
+    )
     for space in found:
         cut = space.about.get("cut", {})
         layer = str(cut.get("trunk") or cut.get("tap") or "–").removeprefix("features.")

@@ -12,6 +12,7 @@ from ajuste_fino.files import existing
 from ajuste_fino.runs import conf, help
 from ajuste_fino.runs.announce import announce
 from ajuste_fino.runs.configuration import compose, refuse_unknown, require_keys
+from ajuste_fino.runs.own_conf import refuse_foreign
 from ajuste_fino.runs.words import gather, protect
 
 Function = Callable[[DictConfig, Path], Any]
@@ -76,6 +77,8 @@ def execute(config: str, arguments: Sequence[str], several: bool, load: Callable
 def _compose(config: str, overrides: Sequence[str], directory: str | None) -> DictConfig:
     """Compose the configuration of a verb; a verb that asks for it by a key `command` learns what the command line was."""
     cfg = compose(config, overrides, directory)
+    if directory:
+        refuse_foreign(config, cfg, overrides, directory)
     if "command" in cfg:
         cfg.command = {"name": config.rpartition("/")[2], "overrides": list(overrides), "config_dir": directory}
     if cfg.trust and not any(one.startswith("trust=") for one in overrides):  # a file could come from anyone

@@ -113,7 +113,8 @@ def members(group: str, name: str, directory: str | None = None) -> list[Key]:
 def unknown_name(group: str, name: str, names: Sequence[str], where: str | None = None) -> UserError:
     """The message for a name that a group lacks, given on the command line or `where`."""
     close = get_close_matches(name.lower(), names, n=1)
-    fix = f"Did you mean {close[0]}?" if close else OTHERWISE.get(group, "Choose one of them.").format(name)
+    otherwise = OTHERWISE.get(group, "" if close else "Choose one of them.").format(name)
+    fix = " ".join([*([f"Did you mean {close[0]}?"] if close else []), otherwise]).strip()
     return UserError(where or group, f"must {'name' if where else 'be'} one of {', '.join(names)}", got=name, fix=fix)
 
 

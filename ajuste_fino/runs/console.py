@@ -11,18 +11,17 @@ from pathlib import Path
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from ajuste_fino.console import console, log, seconds_left
+from ajuste_fino.console import EVERY, console, has_bars, log, seconds_left
 from ajuste_fino.errors import Range
 
 WORKERS = Range(int, 0, 64, optional=True)
 MOST_WORKERS = 8  # each holds some batches in memory, and few backbones are faster than eight
 HEARTBEAT = 10.0  # seconds
-EVERY = 5.0  # seconds between two lines of progress where there is no terminal
 
 
 def progress(items: Iterable, total: int, what: str) -> Iterator:
     """Show how far it is and how long it still takes: a bar on a terminal, else a line every few seconds. Ctrl-C stops it."""
-    if not console.is_terminal:
+    if not has_bars():
         yield from _lines(items, total, what)
         return
     columns = (TextColumn("{task.description}"), BarColumn(20), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("left"))
@@ -79,7 +78,7 @@ def start_log(path: Path | None = None) -> None:
     for handler in log.handlers[:]:
         log.removeHandler(handler)
         handler.close()
-    log.addHandler(_Screen(logging.INFO if console.is_terminal else logging.DEBUG))
+    log.addHandler(_Screen(logging.INFO if has_bars() else logging.DEBUG))
     log.addHandler(_file(path, said) if path else _Waiting())
 
 

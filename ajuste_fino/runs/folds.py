@@ -1,5 +1,6 @@
 """`data.folds`: cross-validate the head; on cached features that takes seconds."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
@@ -7,6 +8,7 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig
+from torch import Tensor
 
 from ajuste_fino.classifier import probabilities
 from ajuste_fino.data.folds import folds
@@ -17,7 +19,7 @@ from ajuste_fino.runs import factories
 from ajuste_fino.runs.console import log
 from ajuste_fino.runs.factories import require_cached_head
 from ajuste_fino.runs.learner import Learner
-from ajuste_fino.scores import metrics
+from ajuste_fino.scores import metrics, wilson
 
 
 def require_possible(cfg: DictConfig, phase: Phase) -> None:
@@ -43,28 +45,41 @@ def cross_validate(learner: Learner, manifest: Manifest, features: FeatureSource
     if cfg.data.folds is None:
         return {}
     found: dict[str, Any] = {}
-    parts = folds(manifest.split("train") + manifest.split("val"), cfg.data.folds, cfg.data.val, cfg.seed)
+    right, parts = 0, folds(manifest.split("train") + manifest.split("val"), cfg.data.folds, cfg.data.val, cfg.seed)
     for number, samples in enumerate(parts, start=1):
         log.info(f"Fold {number} of {cfg.data.folds} …")
         one = replace(manifest, samples=samples)
-        fitted = learner.fit(one, features, learner.data_module(one, features), out / "folds" / str(number))
-        if fitted.stopped is not None:
-            raise fitted.stopped
-        predicted = probabilities(fitted.head, features.features_of(one.split("test")))
-        scores = metrics(len(one.labels))(predicted, torch.tensor(one.targets(one.split("test"))))
+        predicted = _predict(learner, one, features, out / "folds" / str(number))
+        true = torch.tensor(one.targets(one.split("test")))
+        scores = metrics(len(one.labels))(predicted, true)
         found |= {f"folds/{number}/{name}": float(value) for name, value in scores.items()}
-    return found | _summary(found, cfg.data.folds)
+        right += int((predicted.argmax(1) == true).sum())
+    return found | _summary(found, cfg.data.folds, right, len(manifest.split("train") + manifest.split("val")))
 
 
-def _summary(found: dict[str, Any], count: int) -> dict[str, Any]:
-    summary: dict[str, Any] = {"folds": count}
-    numbers = range(1, count + 1)
+def _predict(learner: Learner, fold: Manifest, features: FeatureSource, out: Path) -> Tensor:
+    """Train a head on a fold; return its probabilities for the images that were set aside, (N, C)."""
+    log.setLevel(logging.INFO)  # the epochs of all folds would be hundreds of lines
+    try:
+        fitted = learner.fit(fold, features, learner.data_module(fold, features), out)
+    finally:
+        log.setLevel(logging.DEBUG)
+    if fitted.stopped is not None:
+        raise fitted.stopped
+    return probabilities(fitted.head, features.features_of(fold.split("test")))
+
+
+def _summary(found: dict[str, Any], count: int, right: int, images: int) -> dict[str, Any]:
+    low, high = wilson(right, images)
+    summary: dict[str, Any] = {"folds": count, "folds/images": images, "folds/accuracy_low": low, "folds/accuracy_high": high}
     for name in ("accuracy", "macro_f1"):
-        values = [found[f"folds/{number}/{name}"] for number in numbers]
+        values = [found[f"folds/{number}/{name}"] for number in range(1, count + 1)]
         summary |= {f"folds/{name}": mean(values), f"folds/{name}_std": stdev(values)}
-    each = ", ".join(f"{found[f'folds/{number}/accuracy']:.3f}" for number in numbers)
+    each = ", ".join(f"{found[f'folds/{number}/accuracy']:.3f}" for number in range(1, count + 1))
+    what = f"{right} of {images} images right, 95 % interval {low:.3f} to {high:.3f}"
+    log.info(f"{count} folds: {what}, each judged by a head that never saw it")
     log.info(
-        f"{count} folds: accuracy {summary['folds/accuracy']:.4f} ± {summary['folds/accuracy_std']:.4f} ({each}), "
+        f"Mean accuracy {summary['folds/accuracy']:.4f} ± {summary['folds/accuracy_std']:.4f} ({each}), "
         f"macro F1 {summary['folds/macro_f1']:.4f} ± {summary['folds/macro_f1_std']:.4f}; ± is one standard deviation"
     )
     return summary

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
-from ajuste_fino.bundle import SUMS
+from ajuste_fino.bundle_files import SUMS
 from ajuste_fino.console import log
 from ajuste_fino.errors import UserError
 from ajuste_fino.files import existing
@@ -13,22 +13,22 @@ from ajuste_fino.files import existing
 RUNS = Path("runs")  # where run folders are, unless out= says otherwise
 
 
-def find_run(value: str) -> Path:
-    """Return the path that `run=` gives; `latest` is the run below `runs/` whose model was finished last.
+def find_run(value: str, key: str = "run") -> Path:
+    """Return the path that `run=` gives, or another key; `latest` is the run below `runs/` whose model was finished last.
 
     Raises:
         UserError: where there is none.
     """
     if value != "latest" or Path(value).exists():
         if not Path(value).exists() and get_close_matches(value, ["latest"]):
-            raise UserError("run", "must be an existing path, or latest", got=value, fix="Did you mean run=latest?")
-        return existing("run", value)
+            raise UserError(key, "must be an existing path, or latest", got=value, fix=f"Did you mean {key}=latest?")
+        return existing(key, value)
     bundles = sorted(_bundles(), key=lambda sums: sums.stat().st_mtime)
     if not bundles:
         fix = "Train first, or pass the folder of a run or of a bundle."
-        raise UserError("run=latest", f"needs a run with a model in {RUNS.absolute()}, and there is none", fix=fix)
+        raise UserError(f"{key}=latest", f"needs a run with a model in {RUNS.absolute()}, and there is none", fix=fix)
     run = bundles[-1].parents[1]
-    log.info(f"run=latest is {run}{_stopped(run)}")
+    log.info(f"{key}=latest is {run}{_stopped(run)}")
     return run.absolute()
 
 

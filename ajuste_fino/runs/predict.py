@@ -118,7 +118,7 @@ def _show(predictions: Sequence[Prediction], paths: Sequence[Path]) -> None:
         table.add_row(file, one.label, f"{one.probability:.3f}", *_disagreement(one, ".2f"), *then)
     console.print(table, markup=False)
     if len(paths) > MOST:
-        console.print(f"… and {len(paths) - MOST} more; csv=FILE or json=FILE writes them all.")
+        console.print(f"… and {len(paths) - MOST} more; csv=FILE and json=FILE have all.")
 
 
 def _plain(one: Prediction) -> dict[str, Any]:

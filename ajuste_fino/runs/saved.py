@@ -12,6 +12,7 @@ from yaml import YAMLError
 from ajuste_fino.errors import UserError
 from ajuste_fino.files import existing
 from ajuste_fino.runs import conf
+from ajuste_fino.runs.latest import find_run
 from ajuste_fino.runs.suggest import suggestion
 from ajuste_fino.verbs import VERBS
 
@@ -27,14 +28,14 @@ def load(config: str, given: str) -> dict[str, Any]:
     Raises:
         UserError: where there is none, or it is that of another verb, or has keys that the verb lacks.
     """
-    path = existing("config", given)
+    path = find_run(given, "config")
     saved = _read(existing("config", path / "config.yaml") if path.is_dir() else path)
     known, verb = conf.keys(config), _verb_of(saved)
     if verb is not None and verb not in _chain(config):
         raise UserError("config", f"must not be a configuration of {verb}", got=path, fix=FIX)
-    if unknown := _unknown(saved, known):
-        fix = f"{suggestion(unknown[0], known)} Correct the file."
-        raise UserError(f"config={path}", f"has keys that are unknown to {config}", got=", ".join(unknown), fix=fix)
+    if foreign := unknown(saved, known):
+        fix = f"{suggestion(foreign[0], known)} Correct the file."
+        raise UserError(f"config={path}", f"has keys that are unknown to {config}", got=", ".join(foreign), fix=fix)
     return saved
 
 
@@ -57,7 +58,7 @@ def _read(path: Path) -> dict[str, Any]:
     return {str(key): value for key, value in saved.items()}
 
 
-def _unknown(saved: Mapping[str, Any], known: Sequence[str]) -> list[str]:
+def unknown(saved: Mapping[str, Any], known: Sequence[str]) -> list[str]:
     """Keys that are neither a verb's nor arguments of a class; other signs in them would mean something to Hydra."""
     others = [key for key, _ in leaves(saved) if key not in known]
     return [key for key in others if not (key.startswith(conf.ARGUMENTS) and re.fullmatch(r"[\w.-]+", key))]
@@ -66,7 +67,7 @@ def _unknown(saved: Mapping[str, Any], known: Sequence[str]) -> list[str]:
 def _verb_of(saved: Mapping[str, Any]) -> str | None:
     """The verb that saved it: of those that have all of its keys, the one that has the fewest; None for a part of one."""
     known = {name: conf.keys(name) for name, verb in VERBS.items() if not verb.names}
-    having = [name for name in known if "out" in saved and not _unknown(saved, known[name])]
+    having = [name for name in known if "out" in saved and not unknown(saved, known[name])]
     return min(having, key=lambda name: len(known[name]), default=None)
 
 

@@ -8,6 +8,8 @@ CLOSE = 0.75  # likeness above which a key is taken for the one that was meant
 SYNONYMS = {  # what other programs call a key of ours
     "optimizer.lr": "lr lr0 lr_max base_lr learning_rate learning_rate_init rate eta eta0",
     "optimizer.weight_decay": "wd l2 alpha decay",
+    "config": "resume run cfg",
+    "features.mode": "cache",
     "optimizer": "opt opt_func optim solver",
     "schedule": "scheduler lr_scheduler cos_lr",
     "run": "model weights checkpoint ckpt learner bundle load",

@@ -7,6 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino import sweep as searching
+from ajuste_fino.console import note_if_stopped
 from ajuste_fino.errors import AjusteFinoError, Range, UserError
 from ajuste_fino.files import write_csv, write_json
 from ajuste_fino.report import search as search_plot
@@ -49,14 +50,15 @@ def sweep(cfg: DictConfig, out: Path) -> dict[str, Any]:
         summary = ", ".join(
             f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in values.items()
         )
-        log.info(f"Trial {number} of {cfg.trials}: {summary}")
+        log.info(f"Trial {number}, {cfg.trials} are to be finished: {summary}")
         return float(run(values, out / "trials" / str(number), run_test=False)["val/accuracy"])
 
     _compose(space, shared, command.config_dir)
     study = searching.study(storage, NAME)
     searching.refuse_other_choices(study, space)
     log.info(f"Ctrl-C stops it; out={out} goes on. Another process may help with storage={storage.absolute()}.")
-    searching.search(study, objective, space, cfg.trials, cfg.seed)
+    with note_if_stopped(f"The trials that were finished are kept; the same command with out={out} goes on."):
+        searching.search(study, objective, space, cfg.trials, cfg.seed)
     return _close(out, study, run)
 
 
@@ -73,6 +75,7 @@ def _close(out: Path, study: Any, run: Any) -> dict[str, Any]:
     varied = len({trial.value for trial in done}) > 1
     shares = searching.importances(study) if varied else {}
     search_plot.draw([trial.value for trial in done], shares, best.params, out / "search.png")
+    log.info("The best trial is trained once more, and tested.")
     metrics = run(best.params, _free(out / "best"), True)
     metrics |= {"sweep/trials": len(done), "sweep/best_trial": best.number + 1}
     metrics |= {f"sweep/best/{key}": value for key, value in best.params.items()}

@@ -127,8 +127,9 @@ def _validate(cfg: DictConfig, out: Path) -> tuple[DataConfig, Phase]:
 
 def _introduce(cfg: DictConfig, notes: list[str], features: FeatureSource) -> None:
     """Say what the backbone knows, and what is odd about its weights or the cached features."""
-    log.info(introduce_backbone(cfg))
-    _warn([*notes, *features.warnings()])
+    for line in (introduce_backbone(cfg), *notes):
+        log.info(line)
+    _warn(features.warnings())
 
 
 def _inspect(data: DataConfig, features: FeatureSource, loading: LoaderConfig) -> Manifest:
@@ -191,6 +192,7 @@ def _open(out: Path, cfg: DictConfig, manifest: Manifest) -> Path:
     out = open_run(out, cfg)
     write_split(out / "split.csv", manifest.samples)
     sizes = ", ".join(f"{len(manifest.split(split)):,} {split}" for split in ("train", "val", "test"))
+    log.info(f"Run folder: {out}")
     log.info(f"{len(manifest.samples):,} images of {len(manifest.labels)} classes: {sizes}")
     return out
 

@@ -124,7 +124,7 @@ TRAPS = [
     (hidden, "hidden entries", "warning", "hidden", [".ipynb_checkpoints", "1/._00.png"]),
     (lambda root: (root / "readme.md").touch(), "stray files", "warning", "no class folder", ["readme.md"]),
     (loop, "links to folders", "warning", "not followed", ["1/again", "back", "twin"]),
-    (outside, "links out", "warning", "outside", ["1/linked.png"]),
+    (outside, "links out", "warning", "leads out of it", ["1/linked.png"]),
     (cases, "names by case", "warning", "case", ["A, a"]),
     (lambda root: None, "names by number", "note", "2 comes before 10", []),
     (

@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from ajuste_fino.files import read_csv
+from ajuste_fino.runs.console import start_log
+from ajuste_fino.runs.evaluation import log_evaluation
 from ajuste_fino.scores import score, wilson, write_predictions
 from tests.conftest import FAST, draw_folder
 
@@ -67,10 +69,13 @@ def test_other_images_are_not_called_a_test_split(cli, run, tmp_path):
     assert (tmp_path / "e" / "predictions_eval.csv").exists()
 
 
-def test_a_result_not_above_the_majority_is_said(cli, run, tmp_path):
-    root = draw_folder(tmp_path / "other", ("1",), each=4)  # always predicting 1 is right for all of them
-    _, _, err = cli("evaluate", f"run={run[0]}", f"data.root={root}", f"out={tmp_path / 'e'}", "workers=0")
-    assert "not above that of always predicting 1" in err
+@pytest.mark.parametrize("right", [8, 9])
+def test_a_result_not_above_the_majority_is_said(tmp_path, capsys, right):
+    wrong = [[0.9, 0.1]] * 8 + [[0.2, 0.8] if n < right - 8 else [0.9, 0.1] for n in range(2)]
+    write_predictions(tmp_path / "p.csv", range(10), ["x"] * 8 + ["y"] * 2, torch.tensor(wrong), ["x", "y"])
+    start_log()
+    log_evaluation("eval", {f"eval/{name}": v for name, v in score(tmp_path / "p.csv", ["x", "y"]).items()}, ["x", "y"])
+    assert ("not above that of always predicting x" in capsys.readouterr().err) == (right == 8)
 
 
 def test_a_small_split_is_told_of_its_interval_and_of_folds(cli, photos, tmp_path):

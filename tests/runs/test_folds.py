@@ -22,7 +22,7 @@ def test_folds_report_mean_and_spread_and_leave_the_run_alone(cli, photos, tmp_p
     assert folds["folds/accuracy"] == pytest.approx(mean(each))
     assert folds["folds/accuracy_std"] == pytest.approx(stdev(each))
     assert folds["cache/misses"] == 0  # three folds, and not one image through the backbone again
-    assert "3 folds: accuracy" in err
+    assert "3 folds: " in err
 
 
 @pytest.mark.parametrize(

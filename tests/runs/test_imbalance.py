@@ -66,4 +66,4 @@ def test_what_is_no_way_is_refused(cli, photos, tmp_path):
     keys = ("data=folder", f"data.root={photos}", f"out={tmp_path / 'run'}", "imbalance=weight")
     code, _, err = cli("train", *keys)
     assert (code, (tmp_path / "run").exists()) == (2, False)
-    assert "Did you mean weights?" in err
+    assert "must be none, weights or sampler" in err

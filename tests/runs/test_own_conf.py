@@ -52,3 +52,13 @@ def test_help_shows_them_with_the_comments_they_inherit(cli, mine):
 def test_mistakes_in_them(cli, mine, tmp_path, override, message):
     code, _, err = cli("train", *mine, override, f"out={tmp_path / 'x'}")
     assert (code, message in err) == (2, True), err
+
+
+def test_a_key_that_nothing_reads_and_a_file_that_builds_on_nothing(cli, photos, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "typo.yaml").write_text(f"defaults: [folder]\nroot: '{photos}'\nvl: 0.3\n")
+    (tmp_path / "data" / "bare.yaml").write_text(f"root: '{photos}'\n")
+    for name, message in (("typo", "Did you mean data.val?"), ("bare", "defaults: [folder]")):
+        code, _, err = cli("train", "--config-dir", tmp_path, f"data={name}", f"out={tmp_path / 'run'}")
+        assert (code, (tmp_path / "run").exists()) == (2, False)
+        assert message in err
