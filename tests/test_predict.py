@@ -14,7 +14,7 @@ from ajuste_fino.errors import UserError
 from ajuste_fino.features.cached import CachedFeatures
 from ajuste_fino.files import read_csv
 from ajuste_fino.predict import device
-from tests.conftest import draw_folder
+from tests.conftest import draw, draw_folder
 
 
 def table(run):
@@ -250,3 +250,12 @@ def test_arrays_and_files_agree(run):
     path = run[0].parent / "photos" / "2" / "03.png"
     by_file, by_array = run[1].predict(path), run[1].predict(np.asarray(Image.open(path)))
     assert by_array == by_file
+
+
+def test_files_that_a_folder_has_besides_images_are_named(run, cli, tmp_path):
+    (tmp_path / "new").mkdir()
+    draw(0, 0).save(tmp_path / "new" / "a.png")
+    (tmp_path / "new" / "b.heic").write_bytes(b"x")
+    code, _, err = cli("predict", f"run={run[0]}", f"images={tmp_path / 'new'}")
+    assert code == 0
+    assert "1 file in" in err and "b.heic" in err

@@ -147,6 +147,12 @@ def images_below(folder: Path) -> list[Path]:
     return sorted(images, key=lambda path: natural(str(path)))
 
 
+def others_below(folder: Path) -> list[str]:
+    """The files below a folder that `images_below` leaves out because of their names, relative to it."""
+    others = (path for path in _files(folder, folder, ScanResult()) if path.suffix.lower() not in SUFFIXES)
+    return [path.relative_to(folder).as_posix() for path in others]
+
+
 def _files(folder: Path, root: Path, found: ScanResult) -> Iterator[Path]:
     """Every file below a class folder; links to folders are not followed, so that no loop is possible."""
     for parent, folders, names in os.walk(folder, onerror=_refuse_unreadable):

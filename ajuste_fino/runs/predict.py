@@ -14,6 +14,7 @@ from torch import Tensor
 from ajuste_fino.console import log
 from ajuste_fino.data.images import BadImage, ImageFile
 from ajuste_fino.data.inputs import sources
+from ajuste_fino.data.scan import others_below
 from ajuste_fino.errors import Range, UserError, counted, preview
 from ajuste_fino.files import growing_csv, writable, write_json
 from ajuste_fino.predict import Prediction, Predictor, load
@@ -63,9 +64,14 @@ def predict(cfg: DictConfig, out: Path) -> dict[str, Any]:
 
 def _images(value: object) -> list[ImageFile]:
     """The images that `images=` names, in their order."""
-    found = sources(_texts(OmegaConf.to_container(value) if OmegaConf.is_config(value) else value))
+    given = _texts(OmegaConf.to_container(value) if OmegaConf.is_config(value) else value)
+    found = sources(given)
     if found == []:
         raise UserError("images", "must name at least one image", got="[]", fix="Pass a file, a folder or a pattern.")
+    for folder in (Path(one) for one in (given if isinstance(given, list) else [given]) if Path(one).is_dir()):
+        if others := others_below(folder):
+            what = f"{counted(len(others), 'file')} in {folder} left out, not images by their names (convert HEIC to JPEG)"
+            log.warning(f"{what}:\n{preview(others)}")
     return found if isinstance(found, list) else [found]  # type: ignore[return-value, list-item]  # of texts, all are files
 
 
