@@ -81,7 +81,7 @@ class Head(nn.Module):
         """Begin with the classes as probable as they are frequent: the last layer's bias is the logarithm of `shares`, (C,).
 
         Otherwise the first epochs are spent on learning what could be counted. That holds where the loss weighs the classes
-        as well: from zero, heads stopped early stayed worse (`scripts/bench_imbalance.py` compares).
+        as well: from zero, such heads were far less accurate when they stopped (`scripts/bench_imbalance.py`).
         Source: Lin, Goyal, Girshick, He and Dollár, "Focal Loss for Dense Object Detection", ICCV 2017, section 3.3.
         """
         last: Any = self.layers[-1]
