@@ -55,8 +55,8 @@ def log_evaluation(name: str, metrics: Metrics, labels: Sequence[str]) -> None:
         log.info(f"plots/confusion.png shows which classes are mistaken for which, predictions_{name}.csv has every image.")
     if of["accuracy"] <= of["majority_accuracy"] < 1:
         log.warning(
-            f"The accuracy is not above that of always predicting {most}: the model is of no use yet. More images of the other "
-            "classes or another backbone may help; macro F1 and the table count every class alike."
+            f"The accuracy is not above that of always predicting {most}: by this measure the model is of no use yet. More "
+            "images of the other classes or another backbone may help; macro F1 and the table count every class alike."
         )
 
 
