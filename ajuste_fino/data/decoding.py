@@ -63,6 +63,8 @@ def decode_all(
         left = [sample for content, sample in distinct.items() if content not in cache or content in wanted]
         pixels = _with_pixels(left, wanted, strict, *pixel_config) if pixel_config else iter(())
         for decoded in chain(pixels, decode_infos(left, workers, progress)):
+            # the hash depends a little on the size of decoding: the first one stays, or findings would come and go
+            decoded.infos = {content: cache.get(content, info) for content, info in decoded.infos.items()}
             cache.update(decoded.infos)
             yield decoded
 

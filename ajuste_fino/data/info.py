@@ -71,6 +71,9 @@ class ImageInfoCache:
     def __getitem__(self, content: str) -> ImageInfo:
         return self._infos[content]
 
+    def get(self, content: str, otherwise: ImageInfo) -> ImageInfo:
+        return self._infos.get(content, otherwise)
+
     def update(self, infos: Mapping[str, ImageInfo]) -> None:
         self._infos.update(infos)
 

@@ -50,7 +50,7 @@ def sweep(cfg: DictConfig, out: Path) -> dict[str, Any]:
         summary = ", ".join(
             f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in values.items()
         )
-        log.info(f"Trial {number}, {cfg.trials} are to be finished: {summary}")
+        log.info(f"Trial {number} (until {cfg.trials} are finished): {summary}")
         return float(run(values, out / "trials" / str(number), run_test=False)["val/accuracy"])
 
     _compose(space, shared, command.config_dir)

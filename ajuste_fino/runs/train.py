@@ -232,6 +232,8 @@ def _close(out: Path, metrics: Metrics, manifest: Manifest, cfg: DictConfig) -> 
         log.info(f"The frozen backbone is unchanged: SHA-256 {metrics['frozen/sha256'][:16]}… of {what}")
     interval = f"95 % interval {metrics['val/accuracy_low']:.3f} to {metrics['val/accuracy_high']:.3f}"
     kept = f"Epoch {metrics['epoch']} of {metrics['epochs_trained']} has the lowest validation loss and is kept"
+    if metrics["epochs_trained"] - metrics["epoch"] >= cfg.patience:
+        kept += f", as the next {cfg.patience} (patience) were no better"
     log.info(f"{kept}: validation accuracy {metrics['val/accuracy']:.4f}, {interval}")
     for name in ("test", "val"):
         if f"{name}/images" in metrics:

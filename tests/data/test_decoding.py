@@ -1,15 +1,19 @@
 """Decoding by processes: one that dies is told, and so is what it was at."""
 
 import os
+from dataclasses import replace
 
 import pytest
+import torch
 
 from ajuste_fino.data import decoding
-from ajuste_fino.data.decoding import decode_infos
+from ajuste_fino.data.decoding import decode_all, decode_infos
 from ajuste_fino.data.hashing import hash_files
-from ajuste_fino.data.info import ImageInfo, difference_hash
+from ajuste_fino.data.info import ImageInfo, ImageInfoCache, difference_hash
+from ajuste_fino.data.loading import LoaderConfig
 from ajuste_fino.data.near import close_pairs, hash_rows, hash_similarity
 from ajuste_fino.data.scan import scan
+from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.errors import AjusteFinoError
 from ajuste_fino.predict import no_progress
 from tests.conftest import draw_folder, shapes
@@ -52,3 +56,15 @@ def test_a_hash_differs_by_as_many_bits_as_it_says():
     for flips in (0, 20, 21):
         other = f"{int(bits, 16) ^ ((1 << flips) - 1):064x}"
         assert bool(close_pairs(hash_rows([bits]), hash_rows([other]), hash_similarity(20))) == (flips <= 20)
+
+
+def test_what_was_known_of_an_image_stays_when_it_is_decoded_again(photos, own_cache):
+    """The hash depends a little on the size of decoding; what is a near copy must not depend on who looked last."""
+    samples, _ = hash_files(scan(photos).samples, 0, no_progress)
+    infos = {content: info for one in decode_infos(samples, 0, no_progress) for content, info in one.infos.items()}
+    known = {content: replace(info, hash="0" * 64) for content, info in infos.items()}
+    with ImageInfoCache() as cache:
+        cache.update(known)
+    config = (Preprocessing(16, 16, (0.5,) * 3, (0.5,) * 3), LoaderConfig(torch.device("cpu"), 8, 0, no_progress))
+    stream = decode_all(samples, 0, no_progress, True, config, set(known))
+    assert {content: info for one in stream for content, info in one.infos.items()} == known
