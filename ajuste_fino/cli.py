@@ -37,7 +37,7 @@ AJUSTE_FINO_DEBUG=1 shows where an error came from."""
 
 
 def main() -> None:
-    """The command; exits with 0 when all was done, 2 for the user's mistake, 1 for a failure, 130 and 143 when stopped."""
+    """The command; exits with 0 when all was done, 2 for the user's mistake, 1 for a failure, above 128 when stopped."""
     gc.disable()  # while libraries are imported, which makes many objects and no garbage: a second of five
     for number in _stops():
         signal.signal(number, _leave_at_once)
@@ -47,8 +47,10 @@ def main() -> None:
     except BrokenPipeError:
         code = _close_pipe()
     except (KeyboardInterrupt, SystemExit) as stop:
-        code = _exit_code(stop)
-        code = _close_pipe() if code == 1 else _report(" ".join(["Stopped.", *getattr(stop, "__notes__", [])]), code)
+        if isinstance(stop.__context__, BrokenPipeError):  # rich turns it into exit code 1
+            code = _close_pipe()
+        else:
+            code = _report(" ".join(["Stopped.", *getattr(stop, "__notes__", [])]), _exit_code(stop))
     except Exception as error:
         code = _report(*_explained(error))
     leave(code)
@@ -143,7 +145,7 @@ def _close_pipe() -> int:
 
 
 def _exit_code(stop: BaseException) -> int:
-    """130 for Ctrl-C, 143 for SIGTERM; 1 where rich found the pipe of its table closed."""
+    """130 for Ctrl-C, 128 and its number for another signal, 1 for a stop without a code."""
     code = 130 if isinstance(stop, KeyboardInterrupt) else getattr(stop, "code", 1)
     return code if isinstance(code, int) else 1
 

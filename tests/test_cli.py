@@ -168,3 +168,14 @@ def test_a_pipe_that_is_closed_is_no_error(tmp_path):
     done = subprocess.run(["bash", "-c", f"{command}; echo ${{PIPESTATUS[0]}}"], capture_output=True, text=True, cwd=tmp_path)
     assert done.stderr == ""
     assert done.stdout.splitlines()[-1] in ("0", "141")
+
+
+def test_a_stop_that_is_no_closed_pipe_is_told(cli, monkeypatch):
+    from ajuste_fino import cli as module
+
+    def leave(*_):
+        raise SystemExit("by a class of the user's own")
+
+    monkeypatch.setattr(module, "_dispatch", leave)
+    code, _, err = cli("list")
+    assert (code, err) == (1, "ajuste-fino: Stopped.\n")

@@ -46,7 +46,7 @@ def execute(config: str, arguments: Sequence[str], several: bool, load: Callable
         load: imports the run function, when it is known that nothing is wrong with the keys.
 
     Raises:
-        UserError: for a flag, a key or a name that is not to be had.
+        UserError: for a flag, a key or a name that does not exist.
     """
     flags, overrides = _parse(protect(arguments, NAMES) if words else arguments)
     overrides = gather(overrides, words, conf.keys(config)) if words else overrides

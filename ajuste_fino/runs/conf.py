@@ -110,6 +110,11 @@ def members(group: str, name: str, directory: str | None = None) -> list[Key]:
     return list(found.values())
 
 
+def backbone_name(option: str) -> str:
+    """The network that a short name stands for, as its file in `conf/backbone` says."""
+    return next(key.default for key in members("backbone", option) if key.name == "name")
+
+
 def unknown_name(group: str, name: str, names: Sequence[str], where: str | None = None) -> UserError:
     """The message for a name that a group lacks, given on the command line or `where`."""
     close = get_close_matches(name.lower(), names, n=1)

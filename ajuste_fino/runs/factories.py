@@ -133,7 +133,7 @@ def trainer(cfg: DictConfig) -> tuple[list[Make], list[Make], dict[str, Any]]:
     """Return factories of the callbacks and of the loggers, each tried once, and the Trainer's other arguments.
 
     Raises:
-        UserError: for a class or an argument that is not to be had, or without the files that the run reads again.
+        UserError: for a class or an argument that is not accepted, or without the files that the run reads again.
     """
     callbacks, loggers = (_named(cfg, group) for group in ("callbacks", "logger"))
     for key, there in (("callbacks.best", "best" in callbacks), ("logger.csv", "csv" in loggers)):

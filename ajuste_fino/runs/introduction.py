@@ -1,11 +1,9 @@
 """What a backbone knows already, said before training begins."""
 
-from collections.abc import Iterator
-
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from ajuste_fino.backbone.weights import cached_weights, published_accuracy
-from ajuste_fino.runs.conf import folder, options
+from ajuste_fino.runs.conf import backbone_name, options
 
 
 def introduce_backbone(cfg: DictConfig) -> str:
@@ -27,16 +25,11 @@ def _better(name: str) -> str:
     accuracy = published_accuracy(name)
     if not accuracy and name != "embedded":
         return ""  # how good it is is not known here
-    here = {other: published_accuracy(other) for other in _short_names() if cached_weights(other)}
+    names = map(backbone_name, options("backbone"))
+    here = {other: published_accuracy(other) for other in names if cached_weights(other)}
     best = max(here, key=lambda other: here[other], default=None)
     if best and here[best] > accuracy:
         return f" A better one is here: backbone={best} (ImageNet top-1 {here[best]:.1f} %)."
     if name == "embedded":
         return " One that knows photographs: ajuste-fino fetch backbone=mobilenet_v2."
     return ""
-
-
-def _short_names() -> Iterator[str]:
-    """Names of torchvision's that a file of `conf/backbone` gives."""
-    for option in options("backbone"):
-        yield str(OmegaConf.load(folder() / "backbone" / f"{option}.yaml").name)

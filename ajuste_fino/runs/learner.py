@@ -33,7 +33,7 @@ class Learner:
     """Trains heads as the configuration says; wrong values are refused when it is made.
 
     Raises:
-        UserError: where optimizer, schedule, loss, engine, callbacks or trainer are not to be had.
+        UserError: where optimizer, schedule, loss, engine, callbacks or trainer are not accepted.
     """
 
     def __init__(self, cfg: DictConfig, phase: Phase) -> None:

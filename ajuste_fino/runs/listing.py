@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Column, Table
 
-from ajuste_fino.runs.conf import conf_file, folder, options
+from ajuste_fino.runs.conf import backbone_name, conf_file, options
 from ajuste_fino.verbs import VERBS
 
 GROUPS = ("data", "head", "phases", "optimizer", "schedule")  # beside the backbones, which have a table of their own
@@ -40,7 +40,7 @@ def _backbones() -> Table:
         if name in MADE_TO_MEASURE:
             table.add_row(name, "–", "–", "–", "–", MADE_TO_MEASURE[name])
             continue
-        full = str(OmegaConf.load(folder() / "backbone" / f"{name}.yaml").name)
+        full = backbone_name(name)
         with torch.device("meta"):  # shapes without numbers: nothing is allocated
             backbone, _ = build(full, "none")
         count, size = sum(p.numel() for p in backbone.parameters()), backbone.preprocessing["size"]

@@ -17,7 +17,6 @@ def require_empty(out: Path, cfg: DictConfig) -> None:
         raise UserError(
             "out", "must be a new or an empty folder", got=out, fix="Pass another, or leave it out for one named by the time."
         )
-
     _require_writable(out)
 
 
