@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ajuste_fino.data.group import groups, stratified_group_split
+from ajuste_fino.data.names import natural
 from ajuste_fino.data.sample import Sample
-from ajuste_fino.data.scan import natural
 from ajuste_fino.data.split import split
 from ajuste_fino.errors import UserError
 

@@ -28,8 +28,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ajuste_fino.data.folder import images_below
 from ajuste_fino.data.images import SUFFIXES, Content, ImageBytes, ImageFile
-from ajuste_fino.data.scan import images_below, natural
+from ajuste_fino.data.names import natural
 from ajuste_fino.errors import UserError
 from ajuste_fino.files import existing, expanded
 

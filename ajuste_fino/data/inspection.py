@@ -12,8 +12,10 @@ from ajuste_fino.data.group import assign_groups
 from ajuste_fino.data.hashing import Progress, hash_files
 from ajuste_fino.data.images import SUFFIXES, BadImage
 from ajuste_fino.data.info import ImageInfo
+from ajuste_fino.data.names import natural
 from ajuste_fino.data.sample import Sample, in_split
-from ajuste_fino.data.scan import ScanResult, natural, scan
+from ajuste_fino.data.scan import scan
+from ajuste_fino.data.scan_result import ScanResult
 from ajuste_fino.data.split import apply_split_file, split
 
 

@@ -10,8 +10,9 @@ from ajuste_fino.data.decoding import decode_all
 from ajuste_fino.data.hashing import Progress, hash_files
 from ajuste_fino.data.images import BadImage, ImageFile
 from ajuste_fino.data.inspection import Inspection, inspect_folder
+from ajuste_fino.data.names import natural
 from ajuste_fino.data.sample import Sample, in_split
-from ajuste_fino.data.scan import natural, scan
+from ajuste_fino.data.scan import scan
 from ajuste_fino.data.traps.finding import Finding
 from ajuste_fino.errors import UserError, preview
 from ajuste_fino.files import read_csv

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ajuste_fino.data.group import groups, stratified_group_split
+from ajuste_fino.data.names import split_named
 from ajuste_fino.data.sample import Sample
-from ajuste_fino.data.scan import split_named
 from ajuste_fino.errors import UserError, preview
 from ajuste_fino.files import read_csv, write_csv
 

@@ -12,9 +12,9 @@ from rich.table import Table
 from torch import Tensor
 
 from ajuste_fino.console import log
+from ajuste_fino.data.folder import others_below
 from ajuste_fino.data.images import BadImage, ImageFile
 from ajuste_fino.data.inputs import sources
-from ajuste_fino.data.scan import others_below
 from ajuste_fino.errors import Range, UserError, counted, preview
 from ajuste_fino.files import growing_csv, writable, write_json
 from ajuste_fino.predict import Prediction, Predictor, load

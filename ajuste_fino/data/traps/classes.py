@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from ajuste_fino.data.inspection import Inspection
-from ajuste_fino.data.scan import natural
+from ajuste_fino.data.names import natural
 from ajuste_fino.data.traps.finding import Finding
 
 IMBALANCE = 10
