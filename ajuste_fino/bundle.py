@@ -16,7 +16,7 @@ from ajuste_fino.bundle_files import SUMS, find
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.ensemble import Ensemble
 from ajuste_fino.errors import UserError
-from ajuste_fino.files import atomic, existing, sha256, write_json, write_text
+from ajuste_fino.files import existing, no_pipe, sha256, write_bytes, write_json, write_text
 from ajuste_fino.head import Head, HeadShape
 
 FORMAT = 1
@@ -53,8 +53,7 @@ class Bundle:
 
 def write(bundle: Bundle, folder: Path) -> None:
     """Write `model.safetensors`, `bundle.json` and `SHA256SUMS` (as `sha256sum --check` reads it), the last one last."""
-    with atomic(folder / TENSORS) as temporary:
-        temporary.write_bytes(save(bundle.tensors()))
+    write_bytes(folder / TENSORS, save(bundle.tensors()))
     write_json(folder / METADATA, bundle.metadata())
     write_text(folder / SUMS, "".join(f"{sha256(folder / name)}  {name}\n" for name in (TENSORS, METADATA)))
 
@@ -68,7 +67,7 @@ def read(value: str | Path, trusted: Sequence[str] = ()) -> Bundle:
     Raises:
         UserError: where there is none, or one of its files is not as it was written.
     """
-    where, files = find(existing("run", value), (TENSORS, METADATA), SUMS)
+    where, files = find(no_pipe("run", existing("run", value)), (TENSORS, METADATA), SUMS)
     _verify(where, files)
     metadata = json.loads(files[METADATA].decode())
     if metadata["format"] != FORMAT:

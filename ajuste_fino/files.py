@@ -1,10 +1,13 @@
 """Files that are whole or absent, hashes of content, and where the cache lies."""
 
 import csv
+import errno
 import hashlib
 import io
 import json
 import os
+import secrets
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -43,15 +46,68 @@ def _umask() -> int:
     return mask
 
 
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write a file that is whole or absent, as `atomic` does.
+
+    Where the system can (Linux, on most file systems), the file has no name until it is whole, so that a kill at any time
+    leaves nothing behind.
+    """
+    try:
+        if not _write_nameless(path, content):
+            with atomic(path) as temporary:
+                temporary.write_bytes(content)
+    except OSError as error:
+        error.filename = str(path)
+        if error.errno in FULL:
+            free = shutil.disk_usage(path.parent).free
+            error.strerror = f"{error.strerror} ({len(content):,} bytes needed, {free:,} free)"
+        raise
+
+
+def _write_nameless(path: Path, content: bytes | memoryview) -> bool:
+    """Write to a file without a name, and give it one; False where the system has no such files."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path.parent, os.O_WRONLY | os.O_TMPFILE, 0o666)
+    except (AttributeError, OSError):  # another way of writing may do, or says better what is wrong
+        return False
+    with os.fdopen(handle, "wb", buffering=0) as file:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[file.write(rest) :]
+        os.fsync(handle)
+        return _link(handle, path)
+
+
+def _link(handle: int, path: Path) -> bool:
+    """Give an open file the name of `path`, in the place of what has it; False where the system cannot."""
+    name = path if not path.exists() else path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.link(
+            f"/proc/self/fd/{handle}", name.name, src_dir_fd=folder, dst_dir_fd=folder
+        )  # with folders given, it is followed
+    except OSError:  # no /proc, or another process has just taken the name
+        return False
+    finally:
+        os.close(folder)
+    if name != path:
+        try:
+            name.replace(path)
+        finally:
+            name.unlink(missing_ok=True)
+    return True
+
+
 def write_text(path: Path, text: str) -> None:
-    with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, value: object) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SET_CACHE = "Set XDG_CACHE_HOME to a folder that can be written."
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -163,6 +219,18 @@ def writable_cache() -> Path:
             return folder
     except OSError as error:
         raise UserError("The cache folder", f"cannot be written ({error.strerror})", got=folder, fix=SET_CACHE) from error
+
+
+def no_pipe(key: str, path: Path) -> Path:
+    """The path, where it is a file or a folder: to read a pipe that nobody writes to would take for ever.
+
+    Raises:
+        UserError: where it is a pipe or a device.
+    """
+    if not (path.is_file() or path.is_dir()):
+        fix = "It is a pipe or a device; write its content into a file, and pass that."
+        raise UserError(key, "must be a file or a folder", got=path, fix=fix)
+    return path
 
 
 def expanded(value: str | os.PathLike[str]) -> Path:

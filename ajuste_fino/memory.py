@@ -1,7 +1,11 @@
-"""Keep freed memory in the process, since a network asks for the same large blocks with every batch."""
+"""Keep freed memory in the process, since a network asks for the same blocks again; tell what helps when it is full."""
 
 import ctypes
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ajuste_fino.errors import AjusteFinoError
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # glibc's malloc.h: M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
 LARGEST = 2**30  # bytes
@@ -17,3 +21,29 @@ def keep_freed_memory() -> None:
     if mallopt:
         mallopt(MMAP_THRESHOLD, LARGEST)
         mallopt(TRIM_THRESHOLD, LARGEST)
+
+
+@contextmanager
+def tell_when_full(key: str, size: int) -> Iterator[None]:
+    """Of a memory that gets full in the block, say which batch size to try.
+
+    Args:
+        key: of the batch size.
+        size: what it is.
+
+    Raises:
+        AjusteFinoError: in the place of torch's error.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_full(error):
+            raise
+        fix = f"Pass {key}={size // 2}." if size > 1 else "Pass a smaller data.image_size, or another backbone."
+        raise AjusteFinoError(f"The memory is full with {key}={size}. {fix}") from error
+
+
+def is_full(error: Exception) -> bool:
+    """Whether torch, or Python, asked for memory that there is not; on a CPU torch has no class of errors for it."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text

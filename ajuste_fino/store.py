@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 
 from ajuste_fino.errors import AjusteFinoError
-from ajuste_fino.files import atomic, sha256, write_json
+from ajuste_fino.files import sha256, write_bytes, write_json
 
 ABOUT = "about.json"
 KEY = 80  # characters
@@ -144,8 +144,7 @@ class FeatureStore:
         buffer = io.BytesIO()
         np.save(buffer, records, allow_pickle=False)
         path = self.folder / f"{hashlib.sha256(buffer.getbuffer()).hexdigest()}.npy"
-        with atomic(path) as temporary:
-            temporary.write_bytes(buffer.getbuffer())
+        write_bytes(path, buffer.getbuffer())
         if self.about and not (self.folder / ABOUT).exists():
             write_json(self.folder / ABOUT, self.about)
         return path

@@ -1,9 +1,25 @@
+import errno
 import os
+import resource
+import stat
 
 import pytest
 
+from ajuste_fino import files as module
 from ajuste_fino.errors import UserError, nearest
-from ajuste_fino.files import atomic, cache_folder, existing, fingerprint, growing_csv, read_csv, sha256, write_csv, write_text
+from ajuste_fino.files import (
+    atomic,
+    cache_folder,
+    existing,
+    fingerprint,
+    growing_csv,
+    no_pipe,
+    read_csv,
+    sha256,
+    write_bytes,
+    write_csv,
+    write_text,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -13,6 +29,57 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         raise RuntimeError
     assert (tmp_path / "a.txt").read_text() == "old"
     assert os.listdir(tmp_path) == ["a.txt"]
+
+
+@pytest.fixture(params=["nameless", "no such files", "no links"])
+def system(request, monkeypatch):
+    """A system with files without a name, one without, and one whose files cannot be given a name."""
+    if request.param == "no such files":
+        monkeypatch.delattr(module.os, "O_TMPFILE")
+    if request.param == "no links":
+        monkeypatch.setattr(module.os, "link", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.EPERM, "no")))
+
+
+@pytest.mark.parametrize("old", [None, b"old", b"a longer old content"])
+def test_a_file_is_written_whole_with_the_rights_of_a_new_one(tmp_path, system, old):
+    path, other = tmp_path / "folder" / "a", tmp_path / "b"
+    if old:
+        path.parent.mkdir()
+        path.write_bytes(old)
+    other.touch()
+    write_bytes(path, memoryview(b"new"))
+    assert (path.read_bytes(), os.listdir(path.parent)) == (b"new", ["a"])
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(other.stat().st_mode)
+
+
+def test_a_full_disk_is_told_with_bytes_needed_and_free_and_leaves_the_old_file(tmp_path, system):
+    write_bytes(tmp_path / "a", b"old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"File too large \(100,000 bytes needed, [0-9,]+ free\): '.*/a'"):
+            write_bytes(tmp_path / "a", bytes(100_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert ((tmp_path / "a").read_bytes(), os.listdir(tmp_path)) == (b"old", ["a"])
+
+
+def test_a_link_is_replaced_and_a_folder_is_not(tmp_path, system):
+    (tmp_path / "a").symlink_to("elsewhere")
+    write_bytes(tmp_path / "a", b"new")
+    assert not (tmp_path / "a").is_symlink()
+    (tmp_path / "b").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_bytes(tmp_path / "b", b"new")
+    assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+
+
+def test_a_pipe_is_refused_where_it_would_be_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", os.devnull):
+        with pytest.raises(UserError, match="must be a file or a folder"):
+            no_pipe("run", module.Path(path))
+    assert no_pipe("run", tmp_path) == tmp_path
 
 
 def test_csv_cells_that_look_like_formulas_are_escaped_and_come_back(tmp_path):

@@ -61,7 +61,7 @@ def test_a_full_disk_leaves_no_part(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.Path, "write_bytes", full)
+    monkeypatch.setattr("ajuste_fino.files.os.fsync", full)
     with pytest.raises(OSError, match="No space left"), FeatureStore(tmp_path, (2,)) as store:
         store.add(keys(1), np.ones((1, 2), np.float32))
     assert list(tmp_path.iterdir()) == []

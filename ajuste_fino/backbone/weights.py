@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ajuste_fino.errors import UserError, preview
-from ajuste_fino.files import existing
+from ajuste_fino.files import existing, no_pipe
 
 PREFIXES = ("module.", "backbone.", "model.")
 ENVELOPES = ("state_dict", "model", "model_state_dict")
@@ -35,7 +35,7 @@ def read(value: str | Path) -> dict[str, Tensor]:
     """
     if "://" in str(value):
         raise UserError("backbone.weights", "must be a file on this machine", got=value, fix="Download it and pass its path.")
-    path = existing("backbone.weights", value)
+    path = no_pipe("backbone.weights", existing("backbone.weights", value))
     try:
         state = _load(path)
     except (OSError, RuntimeError, SafetensorError, EOFError, KeyError, ValueError, _unpickling_error()) as error:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from ajuste_fino.files import atomic
+from ajuste_fino.files import write_bytes
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -19,8 +19,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         buffer = io.BytesIO()  # written by Python, a full disk raises the OSError that names it
         torch.save(checkpoint, buffer)
-        with atomic(Path(path)) as temporary:
-            temporary.write_bytes(buffer.getbuffer())
+        write_bytes(Path(path), buffer.getbuffer())
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = None

@@ -1,6 +1,6 @@
 """Stop training when the loss is not finite."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from ajuste_fino.errors import Diverged
+from ajuste_fino.errors import Diverged, preview
 
 
 class NonFinite(Callback):
@@ -17,15 +17,16 @@ class NonFinite(Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        _refuse(
-            outputs["loss"] if isinstance(outputs, Mapping) else outputs,
-            f"step {batch_idx} of epoch {trainer.current_epoch + 1}",
-        )
+        loss = outputs["loss"] if isinstance(outputs, Mapping) else outputs
+        if not torch.isfinite(loss):
+            files = trainer.datamodule.files_of(batch_idx)  # type: ignore[attr-defined]  # Lightning sets it
+            _refuse(loss, f"step {batch_idx} of epoch {trainer.current_epoch + 1}", files)
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         _refuse(trainer.callback_metrics["val/loss"], f"the validation of epoch {trainer.current_epoch + 1}")
 
 
-def _refuse(loss: Tensor, where: str) -> None:
+def _refuse(loss: Tensor, where: str, files: Sequence[str] = ()) -> None:
     if not torch.isfinite(loss):
-        raise Diverged(f"The loss is {float(loss)} at {where}; training stopped. A smaller optimizer.lr usually helps.")
+        batch = f" The images of that step:\n{preview(list(files))}" if files else ""
+        raise Diverged(f"The loss is {float(loss)} at {where}; training stopped. A smaller optimizer.lr usually helps.{batch}")

@@ -113,7 +113,7 @@ def _shared(samples: Sequence[Sample], workers: int) -> Iterator[ImageInfo | Bad
     with ProcessPoolExecutor(workers, initializer=_leave_interrupts_to_the_parent) as pool:
         try:
             for chunk in chunks:  # a few at a time, so that memory stays bounded
-                waiting.append((chunk, pool.submit(_decode_each, chunk)))
+                waiting.append((chunk, _submit(pool, chunk)))
                 if len(waiting) > 2 * workers:
                     yield from _result(*waiting.popleft())
             while waiting:
@@ -125,6 +125,16 @@ def _shared(samples: Sequence[Sample], workers: int) -> Iterator[ImageInfo | Bad
 def _leave_interrupts_to_the_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _submit(pool: ProcessPoolExecutor, chunk: Sequence[Sample]) -> "Future[list[ImageInfo | BadImage]]":
+    """Hand a chunk to the processes; where one has died, the failure waits its turn, so that the chunk it had is told."""
+    try:
+        return pool.submit(_decode_each, chunk)
+    except BrokenProcessPool as error:
+        failed: Future[list[ImageInfo | BadImage]] = Future()
+        failed.set_exception(error)
+        return failed
 
 
 def _decode_each(samples: Sequence[Sample]) -> list[ImageInfo | BadImage]:

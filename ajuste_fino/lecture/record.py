@@ -11,7 +11,7 @@ from typing import Any
 
 from matplotlib import rc_context
 
-from ajuste_fino.files import atomic, write_csv, write_json
+from ajuste_fino.files import atomic, write_bytes, write_csv, write_json
 from ajuste_fino.lecture.findings import Check, Findings
 from ajuste_fino.lecture.slide import STYLE, png
 from ajuste_fino.lecture.text import Texts
@@ -24,8 +24,7 @@ def write(
     module: ModuleType, findings: Findings, folder: Path, settings: Mapping[str, Any], texts: Texts, seconds: float
 ) -> None:
     """Write the files of an experiment that has been measured."""
-    with atomic(folder / FIGURE) as temporary:
-        temporary.write_bytes(png(module.draw(findings, texts)))
+    write_bytes(folder / FIGURE, png(module.draw(findings, texts)))
     if hasattr(module, "animate"):
         _animation(module.animate(findings, texts), folder / ANIMATION)
     header = list(dict.fromkeys(key for row in findings.rows for key in row))

@@ -3,13 +3,14 @@
 Figures are made without pyplot, whose backend and open figures are the user's: a notebook goes on to show its own.
 """
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ajuste_fino.files import atomic, read_csv
+from ajuste_fino.files import read_csv, write_bytes
 
 # Okabe and Ito's palette, told apart by every eye
 BLUE, ORANGE, GREEN, PINK, YELLOW, SKY, BLACK = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"]
@@ -17,8 +18,9 @@ COLORS = (BLUE, ORANGE, GREEN, PINK, YELLOW, SKY, BLACK)
 
 
 def save(figure: Figure, path: Path) -> None:
-    with atomic(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    write_bytes(path, buffer.getbuffer())
 
 
 def column(rows: list[dict[str, str]], name: str) -> tuple[list[int], list[float]]:

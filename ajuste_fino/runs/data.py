@@ -6,7 +6,7 @@ from omegaconf import DictConfig
 
 from ajuste_fino.data.config import DataConfig
 from ajuste_fino.errors import UserError
-from ajuste_fino.files import existing
+from ajuste_fino.files import existing, no_pipe
 
 
 def data_config(cfg: DictConfig) -> DataConfig:
@@ -16,7 +16,7 @@ def data_config(cfg: DictConfig) -> DataConfig:
         UserError: for a folder that is not there, or one beside the digits, which have their own.
     """
     data = cfg.data
-    root = _digits(data.root) if data.name == "digits" else existing("data.root", data.root)
+    root = _digits(data.root) if data.name == "digits" else no_pipe("data.root", existing("data.root", data.root))
     data.root = None if data.name == "digits" else str(root)
     split = existing("data.split", data.split) if data.split else None
     group = None if data.group is None else str(data.group)

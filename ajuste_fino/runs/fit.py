@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from ajuste_fino.callbacks.checkpoints import AtomicCheckpointIO
 from ajuste_fino.data.module import DataModule
+from ajuste_fino.memory import tell_when_full
 from ajuste_fino.predict import device
 from ajuste_fino.runs import factories
 from ajuste_fino.threads import flops_of_step, threads_for
@@ -59,7 +60,7 @@ class Fit:
         )
         threads = self._threads(classifier, module)
         torch.manual_seed(self.seed)  # dropout's masks, whatever was drawn before
-        with threads:
+        with threads, tell_when_full("batch_size", self.batch_size):
             stopped = _run(trainer, classifier, module)
         path = out / "checkpoints" / "best.ckpt"
         if stopped is not None and not path.is_file():

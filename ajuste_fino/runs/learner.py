@@ -51,6 +51,7 @@ class Learner:
             self.training(manifest, features),
             (features.train_set(val, manifest.targets(val), 1), EpochBatchSampler(len(val), self.cfg.features.batch_size)),
             features.workers,
+            [sample.file for sample in manifest.split("train")],
         )
 
     def training(self, manifest: Manifest, features: FeatureSource) -> tuple[Dataset[Any], EpochBatchSampler]:

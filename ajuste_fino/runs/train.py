@@ -24,6 +24,7 @@ from ajuste_fino.features import AtPrecision, CachedFeatures, Extractor, Feature
 from ajuste_fino.files import write_json
 from ajuste_fino.freezing import Frozen
 from ajuste_fino.head import HeadShape
+from ajuste_fino.memory import tell_when_full
 from ajuste_fino.phases import Phase
 from ajuste_fino.predict import device
 from ajuste_fino.report.plots import learning_curves
@@ -134,7 +135,7 @@ def _introduce(cfg: DictConfig, notes: list[str], features: FeatureSource) -> No
 
 def _inspect(data: DataConfig, features: FeatureSource, loading: LoaderConfig) -> Manifest:
     """Find, hash, split and decode the images, compute their features, and say what is odd as soon as it is known."""
-    with note_if_stopped(features.stop_note):
+    with note_if_stopped(features.stop_note), tell_when_full("features.batch_size", loading.batch_size):
         inspection = inspect_folder(data, loading.workers, progress)
         early = traps.findings(inspection.with_splits(), traps.BEFORE_DECODING)
         traps.refuse(early)

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,9 +10,11 @@ import torch
 from ajuste_fino.data import decoding
 from ajuste_fino.data.decoding import decode_all, decode_infos
 from ajuste_fino.data.hashing import hash_files
+from ajuste_fino.data.images import ImageFile
 from ajuste_fino.data.info import ImageInfo, ImageInfoCache, difference_hash
 from ajuste_fino.data.loading import LoaderConfig
 from ajuste_fino.data.near import close_pairs, hash_rows, hash_similarity
+from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.scan import scan
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.errors import AjusteFinoError
@@ -25,6 +28,24 @@ def test_processes_look_as_one_does(tmp_path):
     assert many == list(decode_infos(samples, 0, no_progress))
     assert all(isinstance(info, ImageInfo) for decoded in many for info in decoded.infos.values())
     assert len(many) == len(samples)
+
+
+def test_a_process_that_died_before_more_was_handed_out_is_told_with_the_files_it_had(monkeypatch):
+    from concurrent.futures import Future
+    from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+
+    def submit(self, _function, chunk, begun=[]):  # noqa: B006  # counts the calls
+        begun.append(chunk)
+        if len(begun) > 1:
+            raise BrokenProcessPool
+        lost = Future()
+        lost.set_exception(BrokenProcessPool())
+        return lost
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", submit)
+    samples = [Sample(ImageFile(Path(f"{n}.png")), f"{n}.png", "a", sha256=str(n)) for n in range(100)]
+    with pytest.raises(AjusteFinoError, match=r"one of these files:\n  0.png"):
+        list(decode_infos(samples, 2, no_progress))
 
 
 def test_a_process_that_dies_is_told_with_the_files_it_had(tmp_path, monkeypatch):

@@ -178,7 +178,46 @@ def test_a_loss_that_is_no_number_stops_the_run(cli, photos, tmp_path):
     assert code == 1
     assert "The loss is" in err
     assert "optimizer.lr" in err
+    assert len([line for line in err.splitlines() if line.startswith("  ")]) == 4, err  # the images of that batch
     assert not (tmp_path / "run" / "bundle").exists()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: can't allocate memory: you tried …"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 5 GB)"),
+        MemoryError(),
+    ],
+)
+@pytest.mark.parametrize(("key", "size", "fix"), [("batch_size", 6, "batch_size=3"), ("batch_size", 1, "data.image_size")])
+def test_a_full_memory_is_told_with_the_batch_size_to_try(cli, photos, tmp_path, monkeypatch, error, key, size, fix):
+    from ajuste_fino.classifier import Classifier
+
+    def full(self, batch, index):
+        raise error
+
+    monkeypatch.setattr(Classifier, "training_step", full)
+    code, _, err = cli("train", "data=folder", f"data.root={photos}", f"out={tmp_path / 'run'}", *FAST, f"{key}={size}")
+    assert code == 1
+    assert f"The memory is full with {key}={size}. Pass " in err
+    assert fix in err.splitlines()[-1]
+
+
+def test_a_full_memory_while_features_are_computed_is_told_as_well(cli, photos, tmp_path, monkeypatch, own_cache):
+    from ajuste_fino.features.extractor import Extraction
+
+    monkeypatch.setattr(Extraction, "__call__", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("out of memory")))
+    code, _, err = cli("train", "data=folder", f"data.root={photos}", f"out={tmp_path / 'run'}", *FAST, "features.batch_size=8")
+    assert (code, "Pass features.batch_size=4." in err, (tmp_path / "run").exists()) == (1, True, False), err
+
+
+def test_another_error_stays_what_it_is():
+    from ajuste_fino.memory import tell_when_full
+
+    with pytest.raises(RuntimeError, match="shapes"), tell_when_full("batch_size", 4):
+        raise RuntimeError("shapes do not match")
 
 
 def test_a_backbone_that_moves_fails_the_run(cli, photos, tmp_path, monkeypatch):
