@@ -8,7 +8,7 @@ BIN := .venv/bin
 UV = $(or $(shell command -v uv),$(BIN)/uv)
 READY := .venv/.ready
 
-.PHONY: demo test lint wheel lecture notebooks clean
+.PHONY: demo test lint torture wheel lecture notebooks clean
 
 demo: $(READY)
 	$(BIN)/ajuste-fino train
@@ -21,6 +21,10 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# What goes wrong in systems like this one, tried on it; half an hour. NAMES="bit-flips bombs" for some, QUICK=--quick for less
+torture: $(READY)
+	$(BIN)/python scripts/torture.py $(QUICK) $(NAMES)
 
 # The wheel, installed in an empty environment and run from another folder
 wheel: $(READY)
