@@ -12,7 +12,6 @@ target was missed.
 
 import argparse
 import json
-import multiprocessing
 import os
 import platform
 import sys
@@ -21,6 +20,7 @@ import time
 from pathlib import Path
 
 from hazards import HAZARDS, Hazard, Result, carry_out
+from hazards.subject import end_all
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
@@ -40,9 +40,6 @@ def main() -> int:
             results.append(result)
     except KeyboardInterrupt:
         console.print("Stopped; the table so far:")
-    finally:
-        for process in multiprocessing.active_children():
-            process.kill()
     console.print(table(results))
     console.print(summary(results, len(chosen), args.seed), highlight=False)
     write(args, results)
@@ -77,14 +74,19 @@ def tried(chosen: list[Hazard], quick: bool, seed: int, console: Console):
 
             def listen(share: float, done: float = sum(seconds[:n]), own: float = seconds[n]) -> None:
                 now = done + share * own
-                left = (time.monotonic() - begun) / now * (sum(seconds) - now)
-                progress.update(task, completed=now, left=f"{left / 60:.0f} min" if left > 90 else f"{left:.0f} s")
+                progress.update(task, completed=now, left=shown((time.monotonic() - begun) / now * (sum(seconds) - now)))
 
             progress.update(task, description=f"{n + 1} of {len(chosen)} {one.name}")
             result = in_own_places(one, one.quick if quick else one.size, seed, listen)
             listen(1.0)
-            progress.console.print(f"{one.name}: {result.state}, {result.seconds} s; {result.figure}", highlight=False)
+            left = f"; {progress.tasks[0].fields['left']} left" if not console.is_terminal else ""
+            said = f"{n + 1} of {len(chosen)} {one.name}: {result.state}, {result.seconds:.0f} s{left}; {result.figure}"
+            progress.console.print(said, highlight=False, markup=False)
             yield result
+
+
+def shown(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s"
 
 
 def in_own_places(one: Hazard, size: int, seed: int, listen=lambda share: None) -> Result:
@@ -97,6 +99,7 @@ def in_own_places(one: Hazard, size: int, seed: int, listen=lambda share: None) 
         try:
             return carry_out(one, work, size, seed, listen)
         finally:
+            end_all()
             os.environ.pop("XDG_CACHE_HOME")
             os.environ.update({} if before is None else {"XDG_CACHE_HOME": before})
 

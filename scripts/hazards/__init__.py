@@ -1,18 +1,9 @@
 """What goes wrong in systems like this one, tried on it: a check for each hazard, a file for each theme."""
 
-from hazards import caches, checkpoints, folders, images, places, security, weights
-from hazards.registry import HAZARDS, Hazard, Result, carry_out
+from hazards import caches, checkpoints, folders, images, places, registry, security, weights
+from hazards.registry import Hazard, Result, carry_out
 
-__all__ = [
-    "HAZARDS",
-    "Hazard",
-    "Result",
-    "caches",
-    "carry_out",
-    "checkpoints",
-    "folders",
-    "images",
-    "places",
-    "security",
-    "weights",
-]
+THEMES = (checkpoints, weights, caches, images, folders, places, security)
+HAZARDS = {name: one for theme in THEMES for name, one in registry.HAZARDS.items() if one.check.__module__ == theme.__name__}
+
+__all__ = ["HAZARDS", "Hazard", "Result", "carry_out"]

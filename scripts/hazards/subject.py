@@ -1,6 +1,8 @@
 """The command in a process begun anew, as a shell would: for what the fork of a warm process would hide."""
 
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -8,12 +10,28 @@ from pathlib import Path
 
 from processes import descendants, held
 
+BEGUN: list[subprocess.Popen] = []
+
 
 def begin(*words: object, **environment: str) -> subprocess.Popen:
     """Start `ajuste-fino WORDS` as the leader of a process group."""
     command = [sys.executable, "-m", "ajuste_fino", *map(str, words)]
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "errors": "replace"}
-    return subprocess.Popen(command, env={**os.environ, **environment}, start_new_session=True, **pipes)
+    process = subprocess.Popen(command, env={**os.environ, **environment}, start_new_session=True, **pipes)
+    BEGUN.append(process)
+    return process
+
+
+def end_all() -> None:
+    """End what is still at work, after Ctrl-C."""
+    for process in multiprocessing.active_children():
+        process.kill()
+    for process in BEGUN:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        process.stderr.close()
+    BEGUN.clear()
 
 
 def measured(*words: object, limit: float = 300) -> tuple[int, float, float, str]:
