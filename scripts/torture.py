@@ -43,6 +43,8 @@ def main() -> int:
     console.print(table(results))
     console.print(summary(results, len(chosen), args.seed), highlight=False)
     write(args, results)
+    if args.markdown:
+        args.markdown.write_text(markdown(results) + "\n" + summary(results, len(chosen), args.seed) + ".\n")
     return int(len(results) < len(chosen) or any(result.state == "missed" for result in results))
 
 
@@ -52,6 +54,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a few tries each")
     parser.add_argument("--list", action="store_true", help="the names, and what each is")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--markdown", type=Path, help="where the table goes as Markdown, for docs/hazards.md")
     parser.add_argument("--json", type=Path, default=Path("torture.json"), help="where the table goes as JSON")
     return parser.parse_args()
 
@@ -110,6 +113,16 @@ def table(results: list[Result]) -> Table:
         cells = (one.name, f"{one.size:,}", one.target, one.figure, f"{one.seconds:.0f}", one.state)
         found.add_row(*cells, style=STYLES[one.state] if one.state == "missed" else None)
     return found
+
+
+def markdown(results: list[Result]) -> str:
+    """The same table for a page; in bold what was missed."""
+    lines = ["| hazard | what | tries | target | seen | |", "|---|---|---|---|---|---|"]
+    for one in results:
+        figure = one.figure.replace("|", "\\|").replace("\n", " ")
+        state = f"**{one.state}**" if one.state == "missed" else one.state
+        lines.append(f"| {one.name} | {one.what} | {one.size:,} | {one.target} | {figure} | {state} |")
+    return "\n".join(lines) + "\n"
 
 
 def summary(results: list[Result], total: int, seed: int) -> str:

@@ -60,16 +60,19 @@ def disk_full(work, size, rng):
     root, wrong = photos(work / "photos", rng), []
     whole = trained(root, work / "whole", "head.hidden=256")
     largest = max(path.stat().st_size for path in whole.rglob("*"))
+    rewrite = ("predict", f"run={whole}", f"images={root}", f"json={work / 'p.json'}")
+    run(*rewrite)
+    old = (work / "p.json").read_bytes()
     for n, limit in enumerate(steps(np.geomspace(4096, largest - 1, size).astype(int).tolist())):
         out, cache = work / f"run{n}", work / f"cache{n}"
         keys = (*KEYS, f"data.root={root}", f"out={out}", "head.hidden=256")
         done = run("train", *keys, before=partial(limit_file_size, limit), XDG_CACHE_HOME=str(cache))
         parts = [path for folder in (out, cache) if folder.exists() for path in folder.rglob(".*")]
         told = re.search(r"\S+: File too large.* bytes needed, .* free", done.err)
-        old = (whole / "config.yaml").read_bytes()
-        run("predict", f"run={whole}", f"images={root}", f"json={whole / 'p.json'}", before=partial(limit_file_size, 500))
-        if not (done.code == 1 and told and not parts and (whole / "config.yaml").read_bytes() == old):
-            wrong.append(f"{limit} bytes: exit code {done.code}, {len(parts)} parts, {done.last}")
+        again = run(*rewrite, before=partial(limit_file_size, int(rng.integers(len(old) // 2, len(old)))))
+        kept = again.code == 1 and (work / "p.json").read_bytes() == old
+        if not (done.code == 1 and told and not parts and kept):
+            wrong.append(f"{limit} bytes: exit code {done.code}, {len(parts)} parts, old file kept: {kept}, {done.last}")
     return Outcome(not wrong, f"{size - len(wrong)} of {size}{'; ' + wrong[0] if wrong else ''}")
 
 

@@ -86,7 +86,9 @@ def paths_and_formulas(work, size, rng):
     wrong = [f"formula {bare[0]}"] if bare else []
     wrong += outward_zip(work, out, root) + outward_table(work)
     wrong += [f"written: {path.name}" for path in set(work.parent.iterdir()) - before]
-    return Outcome(not wrong, "; ".join([f"{len(cells)} cells of text, {len(bare)} formulas", *wrong]))
+    escaped = sum(cell.startswith(("'=", "'+", "'-", "'@")) for cell in cells)
+    figure = f"{len(cells)} cells of text, {escaped} escaped, {len(bare)} formulas"
+    return Outcome(not wrong and escaped > 0, "; ".join([figure, *wrong]))
 
 
 def number(cell: str) -> bool:
