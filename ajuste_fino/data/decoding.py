@@ -145,5 +145,9 @@ def _result(chunk: Sequence[Sample], future: "Future[list[ImageInfo | BadImage]]
     try:
         return future.result()
     except BrokenProcessPool as error:
-        files = preview([sample.file for sample in chunk], CHUNK)
-        raise AjusteFinoError(f"A decoding process died, perhaps of one of these files:\n{files}") from error
+        raise died([sample.file for sample in chunk]) from error
+
+
+def died(files: list[str]) -> AjusteFinoError:
+    """What is said of a process that ended in the middle of these files: a decoder crashed, or memory ran out."""
+    return AjusteFinoError(f"A decoding process died, perhaps of one of these files:\n{preview(files, CHUNK)}")

@@ -3,7 +3,7 @@
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import chain, groupby, islice
 from typing import Any, Protocol
 
 import torch
@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from ajuste_fino.data.decoding import Decoded
+from ajuste_fino.data.decoding import Decoded, died
 from ajuste_fino.data.hashing import Progress
 from ajuste_fino.data.images import BadImage, Content, quiet, read_image
 from ajuste_fino.data.info import ImageInfo
@@ -19,6 +19,7 @@ from ajuste_fino.data.order import EpochBatchSampler
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.transforms import Preprocessing
 
+AHEAD = 2  # batches that each process of a DataLoader has at work, as torch has it
 View = tuple[int, ImageInfo | None, Tensor | BadImage]
 
 
@@ -146,8 +147,22 @@ class LoaderConfig:
         """Beside a GPU, processes decode while it computes."""
         return 0 if self.device.type == "cpu" else self.workers
 
-    def batches(self, images: ImageDataset, order: EpochBatchSampler) -> DataLoader[Batch]:
-        return loader(images, order, self.processes, pin=self.device.type == "cuda")
+    def batches(self, images: ImageDataset, order: EpochBatchSampler) -> Generator[Batch, None, None]:
+        """Decode the images of `order`, a batch at a time.
+
+        Raises:
+            AjusteFinoError: where a decoding process dies, with the files that it may have had.
+        """
+        done = 0
+        try:
+            for batch in loader(images, order, self.processes, pin=self.device.type == "cuda"):
+                yield batch
+                done += 1
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            at_work = chain.from_iterable(islice(order, done, done + AHEAD * self.processes))
+            raise died([str(images.sources[position % len(images.sources)]) for position in at_work]) from error
 
 
 def decode_pixels(

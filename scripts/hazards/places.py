@@ -16,7 +16,7 @@ from processes import descendants
 from hazards.checkpoints import ENDLESS, orphans, readable
 from hazards.material import KEYS, draw, photos, predictions, trained
 from hazards.registry import Outcome, hazard, steps
-from hazards.shell import require_key, run
+from hazards.shell import require_key, run, start
 from hazards.subject import alive, begin
 
 SIGNALS = [(number, group) for group in (False, True) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)]
@@ -58,36 +58,47 @@ def pipes(work: Path, root: Path, run_folder: Path) -> dict[str, list[str]]:
     }
 
 
-@hazard("dead-worker", "an error within 60 s that names the file", size=8, quick=4, seconds=15)
+@hazard("dead-worker", "an error within 60 s that names the file", size=9, quick=4, seconds=20)
 def dead_worker(work, size, rng):
-    """A decoding process is killed; a pipe lies in the folder, or is what a key names"""
-    root = photos(work / "photos", rng)
-    commands = list(pipes(work, root, trained(root, work / "run")).items())[: size - 1]
-    wrong = [] if (said := killed_worker(work, rng)) is None else [f"killed: {said}"]
+    """A decoding process is killed, in audit and in train as beside a GPU; a pipe lies in the folder, or is what a key names"""
+    root, large = photos(work / "photos", rng), large_images(work / "large", rng)
+    commands = list(pipes(work, root, trained(root, work / "run")).items())[: size - 2]
+    wrong = killed(large, "audit", f"out={work / 'audited'}") + killed(large, "train", *KEYS, f"out={work / 'killed'}")
     for name, words in steps(commands):
         done = run(*words, limit=60)
         if done.code != 2 or "pipe" not in done.err or not done.clean:
             wrong.append(f"{name} exit code {done.code} after {done.seconds:.0f} s, {done.last}")
-    return Outcome(not wrong, "; ".join([f"{len(commands) + 1 - len(wrong)} of {len(commands) + 1}", *wrong]))
+    return Outcome(not wrong, "; ".join([f"{size - len(wrong)} of {size}", *wrong]))
 
 
-def killed_worker(work: Path, rng) -> str | None:
-    """What was said where it was not right when a decoding process was killed."""
-    root = work / "many"
+def large_images(root: Path, rng: np.random.Generator) -> Path:
+    """Three hundred images that take some seconds to decode."""
     for label in "ab":
         (root / label).mkdir(parents=True)
         draw(rng, side=900).save(root / label / "0.png")
         content = (root / label / "0.png").read_bytes()
         for n in range(1, 150):  # what follows the end of a PNG is not read, but makes another content of it
             (root / label / f"{n}.png").write_bytes(content + str(n).encode())
-    process = begin("audit", f"data.root={root}", f"out={work / 'killed'}", "workers=2")
-    while not (children := descendants(process.pid)) and process.poll() is None:
+    return root
+
+
+def killed(root: Path, *words: str) -> list[str]:
+    """What was wrong when a decoding process of a command was killed."""
+    running = start(*words, f"data.root={root}", "workers=2", before=as_beside_a_gpu)
+    while not (children := descendants(running.process.pid)) and running.process.is_alive():
         time.sleep(0.001)
     for child in children[-1:]:
         os.kill(child, signal.SIGKILL)
-    said = process.communicate(timeout=60)[1]
-    named = re.search(r"[ab]/\d+\.png", said)
-    return None if process.returncode == 1 and named and "Traceback" not in said else f"exit code {process.returncode}, {said}"
+    done = running.wait(60)
+    named = re.search(r"[ab]/\d+\.png", done.err)
+    return [] if done.code == 1 and named and done.clean else [f"{words[0]} exit code {done.code}, {done.last}"]
+
+
+def as_beside_a_gpu() -> None:
+    """Decode for training by processes, as where another device than the CPU computes."""
+    from ajuste_fino.data.loading import LoaderConfig
+
+    LoaderConfig.processes = property(lambda self: self.workers)
 
 
 @hazard("several-ranks", "equal to the last digit", size=1, quick=1)

@@ -1,15 +1,20 @@
 import hashlib
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 import torch
 from PIL import Image
 
 from ajuste_fino.data import loading
 from ajuste_fino.data.images import ImageFile
-from ajuste_fino.data.loading import ImageDataset, LabelledImageDataset, loader
+from ajuste_fino.data.loading import ImageDataset, LabelledImageDataset, LoaderConfig, loader
 from ajuste_fino.data.order import EpochBatchSampler
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.transforms import Augmentation, Preprocessing
+from ajuste_fino.errors import AjusteFinoError
+from ajuste_fino.predict import no_progress
 from tests.conftest import draw
 
 PLAIN = Preprocessing(32, 36)
@@ -51,6 +56,22 @@ def test_what_cannot_be_decoded_comes_back_by_its_position(tmp_path):
     assert [position for position, _ in batch.bad] == [1]
     assert torch.equal(batch.pixels[2], batch.pixels[1] + 1)  # view 1 of image 2
     assert len(images[[1]].pixels) == 0
+
+
+@pytest.mark.parametrize("fatal", [0, 5])
+@pytest.mark.parametrize("end", [lambda: os._exit(1), lambda: os.kill(os.getpid(), signal.SIGKILL)])
+def test_a_process_that_dies_beside_a_gpu_is_told_with_the_files_it_may_have_had(tmp_path, monkeypatch, fatal, end):
+    class Deadly(Transform):
+        def __call__(self, image, index, view):
+            return end() if index == fatal else super().__call__(image, index, view)
+
+    monkeypatch.setattr(LoaderConfig, "processes", property(lambda self: self.workers))  # as where the device is no CPU
+    for n in range(8):
+        draw(0, n).save(tmp_path / f"{n}.png")
+    images = ImageDataset([ImageFile(tmp_path / f"{n}.png") for n in range(8)], Deadly())
+    config = LoaderConfig(torch.device("cpu"), 1, 2, no_progress)
+    with pytest.raises(AjusteFinoError, match=rf"one of these files:(\n  .*)*/{fatal}.png"):
+        list(config.batches(images, EpochBatchSampler(8, 1)))
 
 
 def test_workers_give_the_same_batches(tmp_path):
