@@ -72,16 +72,18 @@ def tried(chosen: list[Hazard], quick: bool, seed: int, console: Console):
     seconds = [one.seconds * (QUICK if quick else 1) for one in chosen]
     columns = (TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.fields[left]} left"))
     with Progress(*columns, console=console, transient=True) as progress:
-        task, begun = progress.add_task("", total=sum(seconds), left="?"), time.monotonic()
+        task, begun, ran = progress.add_task("", total=sum(seconds), left="?"), time.monotonic(), 0.0
         for n, one in enumerate(chosen):
 
-            def listen(share: float, done: float = sum(seconds[:n]), own: float = seconds[n]) -> None:
-                now = done + share * own
-                progress.update(task, completed=now, left=shown((time.monotonic() - begun) / now * (sum(seconds) - now)))
+            def listen(share: float, before: float = ran, own: float = seconds[n], rest: float = sum(seconds[n:])) -> None:
+                left = (time.monotonic() - begun) / (before + share * own) * (rest - share * own)
+                progress.update(task, completed=sum(seconds) - rest + share * own, left=shown(left))
 
             progress.update(task, description=f"{n + 1} of {len(chosen)} {one.name}")
             result = in_own_places(one, one.quick if quick else one.size, seed, listen)
-            listen(1.0)
+            if result.state != "not there yet":  # else it took no time, and tells nothing of that of the others
+                listen(1.0)
+                ran += seconds[n]
             left = f"; {progress.tasks[0].fields['left']} left" if not console.is_terminal else ""
             said = f"{n + 1} of {len(chosen)} {one.name}: {result.state}, {result.seconds:.0f} s{left}; {result.figure}"
             progress.console.print(said, highlight=False, markup=False)

@@ -72,12 +72,12 @@ def dead_worker(work, size, rng):
 
 
 def large_images(root: Path, rng: np.random.Generator) -> Path:
-    """Three hundred images that take some seconds to decode."""
+    """Two hundred images that take a second or two to decode."""
     for label in "ab":
         (root / label).mkdir(parents=True)
-        draw(rng, side=900).save(root / label / "0.png")
+        draw(rng, side=500).save(root / label / "0.png")
         content = (root / label / "0.png").read_bytes()
-        for n in range(1, 150):  # what follows the end of a PNG is not read, but makes another content of it
+        for n in range(1, 100):  # what follows the end of a PNG is not read, but makes another content of it
             (root / label / f"{n}.png").write_bytes(content + str(n).encode())
     return root
 
