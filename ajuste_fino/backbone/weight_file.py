@@ -84,9 +84,9 @@ def _content(file: BinaryIO, path: Path) -> object:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # whatever torch has to say of a format, the file is read or refused
             if not file_kinds.begins_like_safetensors(file.read(9)):
-                file.seek(0)
-                return torch.load(file, map_location="cpu", weights_only=True)
-            file.seek(0)
+                file.seek(0)  # by its path a file is read faster, and by its suffix, which may be wrong
+                source = file if isinstance(file, BytesIO) or path.suffix == ".safetensors" else path
+                return torch.load(source, map_location="cpu", weights_only=True)
             return load(file.getvalue()) if isinstance(file, BytesIO) else load_file(path)
     except Exception as error:  # a damaged or hostile file makes the readers stumble in any way
         if isinstance(error, MemoryError) or "allocate" in str(error):
