@@ -158,11 +158,17 @@ class LoaderConfig:
             for batch in loader(images, order, self.processes, pin=self.device.type == "cuda"):
                 yield batch
                 done += 1
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
+        except (RuntimeError, OSError, EOFError) as error:
+            if not (self.processes and _by_death(error)):
                 raise
             at_work = chain.from_iterable(islice(order, done, done + AHEAD * self.processes))
             raise died([str(images.sources[position % len(images.sources)]) for position in at_work]) from error
+
+
+def _by_death(error: Exception) -> bool:
+    """Whether a process of a DataLoader died: torch says so, or what it was just sending has no end; not what it raised."""
+    text = str(error)
+    return "DataLoader worker (pid" in text if isinstance(error, RuntimeError) else "DataLoader worker process" not in text
 
 
 def decode_pixels(

@@ -17,9 +17,16 @@ def begin(*words: object, **environment: str) -> subprocess.Popen:
     """Start `ajuste-fino WORDS` as the leader of a process group."""
     command = [sys.executable, "-m", "ajuste_fino", *map(str, words)]
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "errors": "replace"}
-    process = subprocess.Popen(command, env={**os.environ, **environment}, start_new_session=True, **pipes)
+    environment = {**os.environ, **environment}
+    process = subprocess.Popen(command, env=environment, start_new_session=True, preexec_fn=heed_signals, **pipes)
     BEGUN.append(process)
     return process
+
+
+def heed_signals() -> None:
+    """Undo that `nohup`, or a shell for what it runs in the background, has signals ignored."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def end_all() -> None:

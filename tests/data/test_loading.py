@@ -10,7 +10,7 @@ from PIL import Image
 from ajuste_fino.data import loading
 from ajuste_fino.data.images import ImageFile
 from ajuste_fino.data.loading import ImageDataset, LabelledImageDataset, LoaderConfig, loader
-from ajuste_fino.data.order import BalancedBatchSampler, EpochBatchSampler
+from ajuste_fino.data.order import BalancedBatchSampler, EpochBatchSampler, SubsetBatchSampler
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.transforms import Augmentation, Preprocessing
 from ajuste_fino.errors import AjusteFinoError
@@ -72,6 +72,7 @@ def test_what_cannot_be_decoded_comes_back_by_its_position(tmp_path):
     assert len(images[[1]].pixels) == 0
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # torch tells of the death once more
 @pytest.mark.parametrize("fatal", [0, 5])
 @pytest.mark.parametrize("end", [lambda: os._exit(1), lambda: os.kill(os.getpid(), signal.SIGKILL)])
 def test_a_process_that_dies_beside_a_gpu_is_told_with_the_files_it_may_have_had(tmp_path, monkeypatch, fatal, end):
@@ -86,6 +87,18 @@ def test_a_process_that_dies_beside_a_gpu_is_told_with_the_files_it_may_have_had
     config = LoaderConfig(torch.device("cpu"), 1, 2, no_progress)
     with pytest.raises(AjusteFinoError, match=rf"one of these files:(\n  .*)*/{fatal}.png"):
         list(config.batches(images, EpochBatchSampler(8, 1)))
+
+
+def test_what_a_process_raises_is_not_its_death(tmp_path, monkeypatch):
+    class Failing(Transform):
+        def __call__(self, image, index, view):
+            raise FileNotFoundError("x") if index else RuntimeError("y")
+
+    monkeypatch.setattr(LoaderConfig, "processes", property(lambda self: self.workers))
+    for n, kind in enumerate((RuntimeError, FileNotFoundError)):
+        images = ImageDataset([draw(0, 0)] * 2, Failing())
+        with pytest.raises(kind, match="Caught"):
+            list(LoaderConfig(torch.device("cpu"), 1, 1, no_progress).batches(images, SubsetBatchSampler([n], 1)))
 
 
 def test_workers_give_the_same_batches(tmp_path):
