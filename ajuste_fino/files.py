@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ajuste_fino.errors import UserError
+from ajuste_fino.escape import from_cell, to_cell
 
 
 @contextmanager
@@ -49,15 +50,16 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: object) -> None:
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """JSON in UTF-8; bytes of names that are no Unicode are JSON's own codes, `\\udcf1`, and come back as they were."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    write_text(path, text.encode("utf-8", "backslashreplace").decode() + "\n")
 
 
 SET_CACHE = "Set XDG_CACHE_HOME to a folder that can be written."
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A CSV in UTF-8 whose texts no spreadsheet runs as a formula: those that would start one get a leading apostrophe."""
+    """A CSV in UTF-8 whose texts no spreadsheet runs as a formula; `read_csv` gives them back as they were."""
     buffer = io.StringIO(newline="")
     csv.writer(buffer).writerows(_safe(row) for row in [header, *rows])
     write_text(path, buffer.getvalue())
@@ -98,21 +100,20 @@ def growing_csv(path: Path, header: Sequence[str]) -> Iterator[Callable[[Sequenc
 
 
 def _safe(row: Sequence[object]) -> list[object]:
-    return [f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell for cell in row]
+    return [to_cell(cell) if isinstance(cell, str) else cell for cell in row]
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV by column name, with the apostrophes of `write_csv` taken off again."""
+    """The rows of a CSV that `write_csv` or `growing_csv` wrote, by column name, their texts as they were.
+
+    `tables.read_table` is for those of a user.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file, restkey="", restval=""))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(str(path), f"cannot be read as a CSV in UTF-8 ({error})", fix="Save it as CSV in UTF-8.") from error
-    return [{key: _plain(cell) for key, cell in row.items() if isinstance(cell, str)} for row in rows]
-
-
-def _plain(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
+    return [{from_cell(key): from_cell(cell) for key, cell in row.items() if isinstance(cell, str)} for row in rows]
 
 
 def sha256(path: Path) -> str:
