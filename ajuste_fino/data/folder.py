@@ -72,6 +72,9 @@ def _leads_back(entry: Path, root: Path) -> bool:
 
 def _scan_classes(root: Path, base: Path, split: str, found: ScanResult) -> None:
     for folder in _folders(base, found):
+        if not _sayable(folder.name):
+            fix = "Rename that folder; its name is in the letters of an older system, as archives bring them along."
+            raise UserError("data.root", "must hold classes whose names are Unicode", got=folder.name, fix=fix)
         found.classes.add(folder.name)
         if folder.is_symlink():
             found.outside.append(folder.relative_to(root).as_posix())
@@ -82,7 +85,7 @@ def _scan_classes(root: Path, base: Path, split: str, found: ScanResult) -> None
             if path.suffix.lower() in SUFFIXES and _sayable(file):
                 found.samples.append(Sample(ImageFile(path), file, folder.name, split))
             else:
-                found.non_images.append(file.encode("utf-8", "backslashreplace").decode())
+                found.non_images.append(file)
 
 
 def _sayable(name: str) -> bool:

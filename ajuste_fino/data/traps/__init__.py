@@ -12,13 +12,14 @@ STRUCTURE: tuple[Rule, ...] = (classes.empty, classes.absent, copies.leaks)
 BEFORE_DECODING: tuple[Rule, ...] = (
     *STRUCTURE,
     files.passed_over,
+    files.table,
     files.unknown,
     copies.within,
     classes.tiny,
     classes.imbalance,
     classes.names,
 )
-FILES: tuple[Rule, ...] = (files.bad_files, files.passed_over, files.disguised)
+FILES: tuple[Rule, ...] = (files.bad_files, files.passed_over, files.table, files.disguised)
 RULES: tuple[Rule, ...] = (
     *FILES,
     *STRUCTURE,

@@ -1,6 +1,7 @@
 """Traps of files: bad ones, hidden ones, links, other formats than their names say."""
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,9 @@ from pathlib import Path
 from ajuste_fino.data.inspection import Inspection
 from ajuste_fino.data.traps.finding import Finding
 from ajuste_fino.errors import counted
+from ajuste_fino.tables import MEANT, UNNAMED
 
+LIKE_LABELS = re.compile(rf"(label|{'|'.join([*MEANT['label'], *MEANT['split']])})s?[ _.]?\d*|{UNNAMED}\d+")
 SUFFIXES = {
     "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
     "TIFF": {".tif", ".tiff"},
@@ -53,6 +56,27 @@ def passed_over(inspection: Inspection) -> Iterator[Finding]:
         if files:
             what = f"has {len(files)} {one if len(files) == 1 else several}"
             yield Finding(trap, "warning", "data.root", what, fix, files=files)
+
+
+def table(inspection: Inspection) -> Iterator[Finding]:
+    """What a CSV has that is not read, or otherwise than it may be meant."""
+    found = inspection.found
+    ignored = [name for name in found.ignored if name != inspection.config.group]
+    labels = [name for name in ignored if LIKE_LABELS.fullmatch(name.lower())]
+    others = [name for name in ignored if name not in labels]
+    rename = "Only file, label and split are, and the column that data.group names:"
+    verbatim = (
+        "They are read as they stand; in a table that a run wrote, as split.csv, the first apostrophe is none of the label:"
+    )
+    kinds = [
+        ("columns not read", "warning", labels, "a column that may have labels or splits and is not read", rename),
+        ("other columns", "note", others, "a column that is not read", rename),
+        ("blanks in labels", "warning", found.trimmed, "a label with blanks around it", "They are taken off:"),
+        ("apostrophes", "warning", found.apostrophes, "a label that begins with an apostrophe and a formula's sign", verbatim),
+    ]
+    for trap, level, files, what, fix in kinds:
+        if files:
+            yield Finding(trap, level, str(inspection.config.root), f"has {what}", fix, len(files), files)
 
 
 def disguised(inspection: Inspection) -> Iterator[Finding]:
