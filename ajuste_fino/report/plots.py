@@ -9,6 +9,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ajuste_fino.escape import printable
 from ajuste_fino.files import atomic, read_csv
 
 # Okabe and Ito's palette, told apart by every eye
@@ -19,6 +20,12 @@ COLORS = (BLUE, ORANGE, GREEN, PINK, YELLOW, SKY, BLACK)
 def save(figure: Figure, path: Path) -> None:
     with atomic(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
+
+
+def plain(name: str) -> str:
+    """A name as matplotlib draws it: `$` begins no formula, and an underscore in front does not hide it from a legend."""
+    text = printable(name).replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
 
 
 def column(rows: list[dict[str, str]], name: str) -> tuple[list[int], list[float]]:
@@ -70,7 +77,7 @@ def confusion(predicted: Sequence[int], true: Sequence[int], labels: Sequence[st
                     axes.text(
                         p, t, str(n), ha="center", va="center", fontsize=9, color="white" if shares[t][p] > 0.5 else "black"
                     )
-    names = [label if len(label) <= 20 else f"{label[:19]}…" for label in labels]
+    names = [plain(label if len(label) <= 20 else f"{label[:19]}…") for label in labels]
     axes.set_xticks(range(len(labels)), names, rotation=90)
     axes.set_yticks(range(len(labels)), names)
     axes.set_xlabel("predicted")
