@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 from ajuste_fino.data.config import DataConfig
 from ajuste_fino.errors import UserError
 from ajuste_fino.files import existing
+from ajuste_fino.runs.grammar import verbatim
 
 
 def data_config(cfg: DictConfig) -> DataConfig:
@@ -17,7 +18,7 @@ def data_config(cfg: DictConfig) -> DataConfig:
     """
     data = cfg.data
     root = _digits(data.root) if data.name == "digits" else existing("data.root", data.root)
-    data.root = None if data.name == "digits" else str(root)
+    data.root = None if data.name == "digits" else verbatim(str(root))
     split = existing("data.split", data.split) if data.split else None
     group = None if data.group is None else str(data.group)
     return DataConfig(root, split, data.val, data.test, data.on_bad_image, data.max_skipped, group, cfg.seed)

@@ -18,6 +18,7 @@ from ajuste_fino.runs.configuration import validate_ranges
 from ajuste_fino.runs.console import WORKERS, log, progress, run_log, workers
 from ajuste_fino.runs.evaluation import evaluate_split, log_evaluation, log_limits
 from ajuste_fino.runs.factories import trusted
+from ajuste_fino.runs.grammar import verbatim
 from ajuste_fino.runs.latest import find_run
 from ajuste_fino.runs.run_folder import open_run, require_empty
 
@@ -36,7 +37,7 @@ def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
     started = time.perf_counter()
     validate_ranges(cfg, RANGES)
     require_empty(out, cfg)
-    cfg.run = str(find_run(str(cfg.run)))
+    cfg.run = verbatim(str(find_run(str(cfg.run))))
     predictor = load(cfg.run, cfg.trainer.accelerator, trusted(cfg))
     name, manifest = _manifest(cfg)
     manifest = _known(manifest, predictor)
