@@ -14,19 +14,7 @@ from ajuste_fino.escape import from_cell, printable
 
 COLUMNS = ("file", "label", "split")
 MEANT = {  # what others call these columns
-    "file": (
-        "filename",
-        "file_name",
-        "filepath",
-        "file_path",
-        "path",
-        "image",
-        "images",
-        "img",
-        "image_path",
-        "image_id",
-        "id",
-    ),
+    "file": ("filename", "file_name", "filepath", "file_path", "path", "image", "images", "img", "image_path", "image_id"),
     "label": ("class", "classes", "class_name", "label_name", "labels", "category", "target", "species"),
     "split": ("set", "subset", "fold", "partition"),
 }
@@ -155,9 +143,8 @@ def _records(path: Path, text: str, mark: str, skipped: int) -> Iterator[tuple[i
                 yield line + skipped, cells
             line = reader.line_num + 1
     except csv.Error as error:
-        raise UserError(
-            str(path), "cannot be read as a CSV", fix=f"From line {line + skipped} on: {error}; a quote may be open."
-        ) from error
+        fix = f"From line {line + skipped} on: {error}; a quote may be open."
+        raise UserError(str(path), "cannot be read as a CSV", fix=fix) from error
 
 
 def _open_quote(path: Path, line: int) -> UserError:

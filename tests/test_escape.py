@@ -7,27 +7,7 @@ import pytest
 from ajuste_fino.errors import UserError, preview
 from ajuste_fino.escape import from_cell, lines, printable, to_cell
 
-PIECES = [
-    "'",
-    "=",
-    "-",
-    "+",
-    "@",
-    "\\",
-    "\udcf1",
-    "\\udcf1",
-    "\\u001b",
-    "udcf1",
-    "\x1b",
-    "\n",
-    "\t",
-    "\r",
-    "a",
-    ",",
-    '"',
-    "é",
-    "\x9b",
-]
+PIECES = [*"'=+-@\\\n\t\r,\"aé\x1b\x9b", "\udcf1", "\\udcf1", "\\u001b", "udcf1"]
 SHOWN = [
     ("año 🐱 猫", "año 🐱 猫"),
     ("a\nb\tc\rd", r"a\nb\tc\rd"),
