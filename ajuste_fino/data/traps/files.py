@@ -35,7 +35,7 @@ def bad_files(inspection: Inspection) -> Iterator[Finding]:
 
 
 def passed_over(inspection: Inspection) -> Iterator[Finding]:
-    """Hidden files and folders, files in no class, links to folders."""
+    """Hidden files and folders, folders of results, files in no class, links to folders."""
     found = inspection.found
     over, loop, copy = (
         "They are passed over:",
@@ -44,15 +44,15 @@ def passed_over(inspection: Inspection) -> Iterator[Finding]:
     )
     kinds = [
         ("hidden entries", found.hidden, "hidden file or folder", "hidden files or folders", over),
+        ("folders of results", found.results, "folder that this program wrote", "folders that this program wrote", over),
         ("stray files", found.stray, "file that lies in no class folder", "files that lie in no class folder", over),
         ("links to folders", found.links, "link to a folder", "links to folders", loop),
         ("links out", found.outside, "link that leads out of it", "links that lead out of it", copy),
     ]
     for trap, entries, one, several, fix in kinds:
-        files = list(dict.fromkeys(entries))  # the root is looked at twice
-        if files:
-            what = f"has {len(files)} {one if len(files) == 1 else several}"
-            yield Finding(trap, "warning", "data.root", what, fix, files=files)
+        if entries:
+            what = f"has {len(entries)} {one if len(entries) == 1 else several}"
+            yield Finding(trap, "warning", "data.root", what, fix, files=entries)
 
 
 def disguised(inspection: Inspection) -> Iterator[Finding]:
