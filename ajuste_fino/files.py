@@ -175,7 +175,7 @@ def expanded(value: str | os.PathLike[str]) -> Path:
 
 def existing(key: str, value: str | os.PathLike[str]) -> Path:
     """The absolute path a key gives, which must exist; an empty text is none, as an unset variable of the shell leaves it."""
-    if not os.fspath(value):
+    if not str(value):
         fix = "Pass a path; . is the folder this is run in."
         raise UserError(key, "must name a file or a folder", got="an empty text", fix=fix)
     path = expanded(value).absolute()

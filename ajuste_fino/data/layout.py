@@ -65,16 +65,14 @@ def _are_classes(splits: Sequence[Split], others: Sequence[Folder]) -> bool:
 
 
 def _refuse_beside(root: Path, splits: Sequence[Split], others: Sequence[Folder]) -> NoReturn:
-    names, beside = _listed([one.folder for one in splits]), _listed(others)
+    names, beside = _names(splits), _listed(others)
     if any(one.name == "train" and one.folder.folders for one in splits):
-        fix = f"Move these folders away or into the splits, or, where a class is called {names}, rename it: {beside}."
+        fix = f"Move these folders away or into the splits: {beside}. Where {names} are classes, rename them or {TABLE}."
         raise UserError("data.root", "holds splits and other folders side by side", got=root, fix=fix)
-    rule = f"holds folders named as splits, {names}, beside others: {beside}"
-    fix = (
-        f"Where {names} is a split, move the other folders into a folder train, and its images into a folder for each class, "
-        f"or move it out of data.root. Where it is a class, rename it, such as to class_{splits[0].folder.name}, or {TABLE}."
-    )
-    raise UserError("data.root", rule, got=root, fix=fix)
+    deep = any(one.folder.folders for one in splits)
+    way = "move the other folders into a folder train beside it" if deep else "move it out of data.root; predict takes it"
+    fix = f"Where it is a split, {way}. Where it is a class, rename it, such as to class_{splits[0].folder.name}, or {TABLE}."
+    raise UserError("data.root", f"holds {names}, named as a split, beside {beside}", got=root, fix=fix)
 
 
 def _refuse_splits(root: Path, splits: Sequence[Split]) -> NoReturn:
@@ -89,7 +87,7 @@ def _refuse_splits(root: Path, splits: Sequence[Split]) -> NoReturn:
 
 def _refuse_twice(splits: Sequence[Split]) -> None:
     if len({one.name for one in splits}) < len(splits):
-        fix = "Keep one folder for each of train, val and test."
+        fix = "Keep one folder for each of train, val and test; rename one that is meant as another."
         taken = ", ".join(f"{one.folder.path} → {one.name}" for one in splits)
         raise UserError("data.root", "has two folders for one split", got=taken, fix=fix)
 
@@ -107,12 +105,14 @@ def _without_levels(root: Path, splits: Sequence[Split]) -> list[Split]:
 
 def _without_level(split: Split, splits: Sequence[Split]) -> Folder:
     folder = split.folder
-    elsewhere = {inner.name for one in splits if one.folder is not folder for inner in one.folder.folders}
-    while not folder.images and len(folder.filled) == len(folder.folders) == 1 and folder.folders[0].name not in elsewhere:
+    beside = [one.folder for one in splits if one.folder.path != folder.path]
+    elsewhere = {inner.name for one in beside for inner in one.folders}
+    single = all(len(one.filled) < 2 for one in beside)
+    while not folder.images and len(folder.filled) == len(folder.folders) == 1:
         only = folder.folders[0]
         again = only.name == folder.name or splits_of([only.name]).get(only.name) == split.name
-        if not again and (only.images or len(only.filled) < 2):
-            break
+        if (only.name in elsewhere and (again or not single)) or (not again and (only.images or len(only.filled) < 2)):
+            break  # it is a class
         folder = only
     return folder
 
@@ -146,32 +146,32 @@ def splits_in_classes(root: Path, tree: Folder) -> list[Split]:
     """The folders of the splits inside the classes, where every class has them and nothing else: `cat/train`, `dog/test`.
 
     Raises:
-        UserError: where some classes have them, or hold other images as well.
+        UserError: where only some classes have them, or hold other images as well.
     """
-    splits = {folder.path: _filled_splits(folder) for folder in tree.filled}
+    splits = {folder.path: [one for one in _splits(folder) if one.folder.total] for folder in tree.filled}
     inner = [one for each in splits.values() for one in each]
     names = {one.name for one in inner}
-    all_parted = all(
-        splits[folder.path] and len(splits[folder.path]) == len(folder.filled) and not folder.images for folder in tree.filled
-    )
-    if all_parted and "train" in names and not any(one.folder.filled for one in inner):
+    only_splits = all(len(splits[folder.path]) == len(folder.filled) and not folder.images for folder in tree.filled)
+    if only_splits and "train" in names:
         for each in splits.values():
             _refuse_twice(each)
         return inner
-    inside = [one.folder for one in inner if is_plain_split(one.folder.name)]
-    if (len(tree.filled) > 1 and len({folder.path.partition("/")[0] for folder in inside}) > 1) and (
-        not all_parted or len(names) > 1
-    ):
+    plain = [folder for folder in tree.filled if splits[folder.path] and _are_plain(splits[folder.path])]
+    one_word = only_splits and len(names) == 1  # `cat/test`, `dog/test`: nothing is parted
+    if not one_word and (len(plain) > 1 or any(_looks_split(folder, splits[folder.path]) for folder in plain)):
+        inside = [one.folder for folder in plain for one in splits[folder.path]]
         fix = (
-            "Bring all images of every class into class/train, class/val or class/test, "
-            f"or into train/class and so on; where these are no splits, rename them or {TABLE}: {_listed(inside)}."
+            "Bring all images of every class into class/train, class/val or class/test, or into train/class and so on; "
+            f"where these are no splits, rename them or {TABLE}: {_listed(inside)}."
         )
-        raise UserError("data.root", "holds splits in some of its classes, beside other images", got=root, fix=fix)
+        raise UserError("data.root", "holds splits in its classes, beside other images or without train", got=root, fix=fix)
     return []
 
 
-def _filled_splits(folder: Folder) -> list[Split]:
-    return [one for one in _splits(folder) if one.folder.total]
+def _looks_split(folder: Folder, splits: Sequence[Split]) -> bool:
+    """Whether the splits inside one class can hardly be meant otherwise: several, or one for testing beside images."""
+    names = {one.name for one in splits}
+    return len(names) > 1 or bool(folder.images and "train" not in names)
 
 
 def _names(splits: Sequence[Split]) -> str:

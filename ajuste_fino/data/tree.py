@@ -19,6 +19,7 @@ RESULTS = (
     {"multirun.csv", "1"},
     {"claim.json", "figure.png"},
 )
+RUNS = "runs"  # the folder of runs, unless out= says otherwise
 UNREAD = (".heic", ".heif", ".avif", ".raw", ".dng", ".cr2", ".nef", ".arw")
 
 
@@ -91,7 +92,8 @@ class _Reader:
         folder.others = {name: folder.others[name] for name in sorted(folder.others, key=natural)}
         self._below(folder, sorted(below, key=lambda entry: entry.name), follow)
         folder.total = len(folder.images) + sum(inner.total for inner in folder.folders)
-        if folder.path and not folder.total and len(self.found.results) > before:
+        only_results = not folder.total or (folder.name == RUNS and not folder.filled)
+        if folder.path and only_results and len(self.found.results) > before:
             self.found.results[before:] = [folder.path]  # `runs` is named, and not each run in it
             return True
         return False

@@ -27,7 +27,7 @@ def _deeper(inspection: Inspection) -> str:
     """Where all images lie below one folder that holds folders: that these may be the classes."""
     folders = sorted({sample.file.rpartition("/")[0] for sample in inspection.samples})
     root = inspection.config.root
-    if len(inspection.labels) != 1 or len(folders) < 2 or not root.is_dir():
+    if len(inspection.labels) != 1 or len(folders) < 2 or not root.is_dir() or any(s.split for s in inspection.found.samples):
         return ""
     base = os.path.commonpath(folders)
     names = list(dict.fromkeys(os.path.relpath(folder, base).split("/")[0] for folder in folders))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ajuste_fino.data.inspection import Inspection
+from ajuste_fino.data.names import shown
 from ajuste_fino.data.traps.finding import Finding
 from ajuste_fino.errors import counted
 
@@ -52,7 +53,7 @@ def passed_over(inspection: Inspection) -> Iterator[Finding]:
     for trap, entries, one, several, fix in kinds:
         if entries:
             what = f"has {len(entries)} {one if len(entries) == 1 else several}"
-            yield Finding(trap, "warning", "data.root", what, fix, files=entries)
+            yield Finding(trap, "warning", "data.root", what, fix, files=[shown(name) for name in entries])
 
 
 def disguised(inspection: Inspection) -> Iterator[Finding]:
