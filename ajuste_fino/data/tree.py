@@ -1,6 +1,7 @@
 """A folder and all below it, read once: what is passed over on the way, and how many images each part holds."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -19,6 +20,7 @@ RESULTS = (
     {"multirun.csv", "1"},
     {"claim.json", "figure.png"},
 )
+DEEPEST = 100  # levels of folders
 RUNS = "runs"  # the folder of runs, unless out= says otherwise
 UNREAD = (".heic", ".heif", ".avif", ".raw", ".dng", ".cr2", ".nef", ".arw")
 
@@ -76,6 +78,9 @@ class _Reader:
 
     def fill(self, folder: Folder, follow: bool) -> bool:
         """Read what a folder holds; whether it is to be passed over, because it is one of results."""
+        if folder.path.count("/") > DEEPEST:
+            fix = "Move what is to be read further up."
+            raise UserError("data.root", f"has folders more than {DEEPEST} levels deep", got=f"{folder.path[:80]}…", fix=fix)
         entries = self._entries(folder)
         if folder.path and is_results({entry.name for entry in entries}):
             self.found.results.append(folder.path)
@@ -100,10 +105,15 @@ class _Reader:
 
     def _entries(self, folder: Folder) -> list[os.DirEntry[str]]:
         try:
-            with os.scandir(self.root / folder.path) as entries:
-                return list(entries)
+            with os.scandir(self.root / folder.path) as found:
+                entries = list(found)
+            with suppress(FileNotFoundError):  # it has just gone
+                for entry in entries[:1]:
+                    entry.stat(follow_symlinks=False)  # names may be read where nothing else may
         except OSError as error:
+            error.filename = os.fspath(self.root / folder.path)
             refuse_unreadable(error)
+        return entries
 
     def _file(self, folder: Folder, entry: os.DirEntry[str]) -> None:
         if reason := why_no_image(entry.path, entry.name):

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import nullcontext
 
 import pytest
 
@@ -209,7 +210,10 @@ NESTED = [
     (["setA/cat", "setA/dog", "setB/cat", "setB/dog"], "warning", "data.root="),
     (["cat/images", "cat/masks", "dog/images", "dog/masks"], "warning", "images, masks"),
     (["cat", "cat/deep", "dog"], "note", "cat: deep"),
-    (["cat/deep", "dog/deeper"], "note", "dog: deeper"),
+    (["2023/cat", "2024/dog"], "warning", "2024: dog"),
+    (["cat/cat", "dog/dog"], "note", "dog: dog"),
+    (["cat/images", "dog/images"], "note", "images"),
+    (["cat/car", "dog/car", "dog/testing"], "warning", "dog: car, testing"),
 ]
 
 
@@ -275,6 +279,24 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch, label, ver
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(UserError, match=rf"{label} cannot be read \(Permission denied\)"):
         (scan if verb == "scan" else images_below)(tmp_path)
+
+
+def test_a_folder_of_which_only_the_names_can_be_read_is_named(tmp_path, monkeypatch):
+    fill(tmp_path, "a", "b")
+    scandir = os.scandir
+
+    class Closed:
+        name, path = "0.png", str(tmp_path / "b" / "0.png")
+
+        def is_dir(self):
+            return False
+
+        def stat(self, follow_symlinks=True):
+            raise PermissionError(13, "Permission denied", self.path)
+
+    monkeypatch.setattr(os, "scandir", lambda path: nullcontext([Closed()]) if os.fspath(path).endswith("b") else scandir(path))
+    with pytest.raises(UserError, match=r"b cannot be read \(Permission denied\)"):
+        scan(tmp_path)
 
 
 def test_a_link_that_leads_in_a_circle_is_a_file_that_cannot_be_read(tmp_path):
@@ -356,3 +378,9 @@ def test_a_class_that_a_split_lacks_for_an_unseen_sign_is_told_so_that_one_sees_
     inspection = inspect_folder(DataConfig(fill(tmp_path, "train/a", "train/b", "test/a ", "test/b")), 0, no_progress)
     with pytest.raises(UserError, match="none of 'a '"):
         traps.refuse(traps.findings(inspection.with_splits(), traps.STRUCTURE))
+
+
+def test_folders_without_end_are_refused(tmp_path):
+    fill(tmp_path, "a", "b/" + "/".join("x" * 120))
+    with pytest.raises(UserError, match="more than 100 levels deep"):
+        scan(tmp_path)

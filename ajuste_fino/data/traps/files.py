@@ -44,7 +44,13 @@ def passed_over(inspection: Inspection) -> Iterator[Finding]:
         "A copy would lack them:",
     )
     kinds = [
-        ("hidden entries", found.hidden, "hidden file or folder", "hidden files or folders", over),
+        (
+            "hidden entries",
+            found.hidden,
+            "hidden file or folder, or one that a system left",
+            "hidden files or folders, or ones that a system left",
+            over,
+        ),
         ("folders of results", found.results, "folder that this program wrote", "folders that this program wrote", over),
         ("stray files", found.stray, "file that lies in no class folder", "files that lie in no class folder", over),
         ("links to folders", found.links, "link to a folder", "links to folders", loop),

@@ -54,9 +54,12 @@ def nested(inspection: Inspection) -> Iterator[Finding]:
     found = inspection.found.nested
     if not found:
         return
-    several = any(len(names) > 1 and not beside for names, beside in found.values())
-    doubtful = several or any(splits_of(names) for names, _ in found.values())
+    alone = {folder: names for folder, (names, beside) in found.items() if not beside}
     every = {frozenset(names) for names, _ in found.values()}
+    # `2023/cat` beside `2024/dog`; but `cat/images` beside `dog/images`, or `cat/cat`, leave no doubt
+    others = len(every) > 1 and any(folder.rpartition("/")[2] not in names for folder, names in alone.items())
+    several = any(len(names) > 1 for names in alone.values())
+    doubtful = several or others or any(splits_of(names) for names, _ in found.values())
     files = [f"{folder}: {_some(names)}" for folder, (names, _) in found.items()]
     rule = "has folders inside its class folders"
     fix = "Their images count for the class at the top; if they are the classes, move them up:"
