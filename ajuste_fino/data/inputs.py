@@ -87,14 +87,14 @@ def _from_path(text: str, name: str) -> Source | list[Source]:
     if not glob.has_magic(text):
         return ImageFile(existing(name, text))
     matches = sorted(glob.glob(str(path)), key=natural)  # noqa: PTH207  # Path.glob takes no absolute ones
-    found = [one for match in matches for one in (images_below(Path(match)) if Path(match).is_dir() else [Path(match)])]
+    found = [one for match in matches for one in (images_below(Path(match))[0] if Path(match).is_dir() else [Path(match)])]
     if not found:
         raise UserError(name, "must match at least one file", got=text, fix="Check the folder and the ending.")
     return [ImageFile(one.absolute()) for one in dict.fromkeys(found)]
 
 
 def _from_folder(path: Path, name: str) -> list[Source]:
-    found = images_below(path.absolute())
+    found, _ = images_below(path.absolute())
     if not found:
         raise UserError(name, "must hold at least one image", got=path, fix=f"Images end in {', '.join(SUFFIXES)}.")
     return [ImageFile(one) for one in found]
