@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ajuste_fino.data.images import SUFFIXES, ImageFile
+from ajuste_fino.data.images import BadImage, ImageFile, why_no_image
 from ajuste_fino.data.names import SPLIT_NAMES, is_clutter, natural
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.scan_result import ScanResult
@@ -79,10 +79,12 @@ def _scan_classes(root: Path, base: Path, split: str, found: ScanResult) -> None
             file = path.relative_to(root).as_posix()
             if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root.resolve()):
                 found.outside.append(file)
-            if path.suffix.lower() in SUFFIXES and _sayable(file):
+            reason = why_no_image(path, file) or ("" if _sayable(file) else "a name that is not Unicode")
+            if not reason:
                 found.samples.append(Sample(ImageFile(path), file, folder.name, split))
             else:
-                found.non_images.append(file.encode("utf-8", "backslashreplace").decode())
+                found.non_images.append(_said(file))
+                found.reasons[_said(file)] = reason
 
 
 def _sayable(name: str) -> bool:
@@ -90,24 +92,28 @@ def _sayable(name: str) -> bool:
     return name.encode("utf-8", "replace").decode() == name
 
 
+def _said(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def _refuse_unreadable(error: OSError) -> None:
     raise UserError(str(error.filename), f"cannot be read ({error.strerror})", fix="Change its permissions, or move it away.")
 
 
-def images_below(folder: Path) -> list[Path]:
-    """Every file below a folder whose name is an image's, in the order in which people count.
+def images_below(folder: Path) -> tuple[list[Path], list[BadImage]]:
+    """Every image below a folder, in the order in which people count, and the files that are left out, with the reason.
 
     Raises:
         UserError: where a folder cannot be read.
     """
-    images = (path for path in _files(folder, folder, ScanResult()) if path.suffix.lower() in SUFFIXES)
-    return sorted(images, key=lambda path: natural(str(path)))
-
-
-def others_below(folder: Path) -> list[str]:
-    """The files below a folder that `images_below` leaves out because of their names, relative to it."""
-    others = (path for path in _files(folder, folder, ScanResult()) if path.suffix.lower() not in SUFFIXES)
-    return [path.relative_to(folder).as_posix() for path in others]
+    images, others, found = list[Path](), list[BadImage](), ScanResult()
+    for path in _files(folder, folder, found):
+        if reason := why_no_image(path, path.name):
+            others.append(BadImage(_said(path.relative_to(folder).as_posix()), reason))
+        else:
+            images.append(path)
+    others += [BadImage(_said(link), "a link to a folder, which is not followed") for link in found.links]
+    return sorted(images, key=lambda path: natural(str(path))), others
 
 
 def _files(folder: Path, root: Path, found: ScanResult) -> Iterator[Path]:

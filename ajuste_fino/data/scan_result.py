@@ -10,7 +10,7 @@ class ScanResult:
     """What a scan found: samples, all classes (empty ones too), files whose names are no images', what was passed over.
 
     `hidden`, `stray` and `links` were passed over: hidden files and folders, files that lie in no class, links to
-    folders. `outside` are links that were followed out of the root.
+    folders. `outside` are links that were followed out of the root. `reasons` says why files are no images.
     """
 
     samples: list[Sample] = field(default_factory=list)
@@ -20,3 +20,4 @@ class ScanResult:
     stray: list[str] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
+    reasons: dict[str, str] = field(default_factory=dict)

@@ -38,7 +38,7 @@ def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
     require_empty(out, cfg)
     cfg.run = str(find_run(str(cfg.run)))
     predictor = load(cfg.run, cfg.trainer.accelerator, trusted(cfg))
-    name, manifest = _manifest(cfg)
+    name, manifest = _manifest(cfg, predictor.preprocessing.depth)
     manifest = _known(manifest, predictor)
     for warning in manifest.warnings:
         log.warning(warning)
@@ -55,12 +55,11 @@ def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
     return metrics
 
 
-def _manifest(cfg: DictConfig) -> tuple[str, Manifest]:
+def _manifest(cfg: DictConfig, depth: int | None) -> tuple[str, Manifest]:
     """What to evaluate on, and its name: the images of `data.root`, or the split that the run set aside."""
     if cfg.data.root is not None:
-        config = DataConfig(
-            existing("data.root", cfg.data.root), on_bad_image=cfg.data.on_bad_image, max_skipped=cfg.data.max_skipped
-        )
+        root = existing("data.root", cfg.data.root)
+        config = DataConfig(root, on_bad_image=cfg.data.on_bad_image, max_skipped=cfg.data.max_skipped, depth=depth)
         return "eval", load_eval(config, workers(cfg.workers), progress)
     run = Path(cfg.run)
     if not (run / "split.csv").is_file():
@@ -69,7 +68,7 @@ def _manifest(cfg: DictConfig) -> tuple[str, Manifest]:
     data = OmegaConf.load(run / "config.yaml").data
     root = digits_folder() if data.name == "digits" else existing("data.root", data.root)
     name = "test" if any(row.get("split") == "test" for row in read_csv(run / "split.csv")) else "val"
-    return name, load_split(run / "split.csv", name, root, workers(cfg.workers), progress)
+    return name, load_split(run / "split.csv", name, root, workers(cfg.workers), progress, depth)
 
 
 def _known(manifest: Manifest, predictor: Predictor) -> Manifest:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ajuste_fino.data.inspection import Inspection
 from ajuste_fino.data.traps import classes, copies, files
+from ajuste_fino.data.traps.depth import depth
 from ajuste_fino.data.traps.finding import LEVELS, Finding
 
 Rule = Callable[[Inspection], Iterator[Finding]]
@@ -18,7 +19,7 @@ BEFORE_DECODING: tuple[Rule, ...] = (
     classes.imbalance,
     classes.names,
 )
-FILES: tuple[Rule, ...] = (files.bad_files, files.passed_over, files.disguised)
+FILES: tuple[Rule, ...] = (files.bad_files, files.passed_over, files.disguised, depth)
 RULES: tuple[Rule, ...] = (
     *FILES,
     *STRUCTURE,

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from ajuste_fino.data.inspection import Inspection
+from ajuste_fino.data.kinds import unread_files
 from ajuste_fino.data.names import natural
 from ajuste_fino.data.traps.finding import Finding
 
@@ -15,10 +16,17 @@ def empty(inspection: Inspection) -> Iterator[Finding]:
     lacking = sorted(inspection.found.classes - set(inspection.labels), key=natural)
     if lacking:
         got = f"none of {', '.join(lacking)}"
-        yield Finding("empty classes", "error", "data.root", "must hold an image of every class", "Fill or remove them.", got)
+        unread = [f"{name} holds {files}." for name in lacking if (files := unread_files(_files_of(name, inspection)))]
+        fix = " ".join(unread) or "Fill or remove them."
+        yield Finding("empty classes", "error", "data.root", "must hold an image of every class", fix, got)
     if len(inspection.found.classes) < 2:
         got = ", ".join(inspection.found.classes)
         yield Finding("one class", "error", "data.root", "must hold at least two classes", "Make a folder for each class.", got)
+
+
+def _files_of(name: str, inspection: Inspection) -> list[str]:
+    """The files in the folder of a class that are no images."""
+    return [file for file in inspection.found.non_images if f"/{name}/" in f"/{file}"]
 
 
 def absent(inspection: Inspection) -> Iterator[Finding]:

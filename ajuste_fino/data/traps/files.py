@@ -6,14 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ajuste_fino.data.inspection import Inspection
+from ajuste_fino.data.kinds import FORMAT_OF, SILENT
 from ajuste_fino.data.traps.finding import Finding
 from ajuste_fino.errors import counted
-
-SUFFIXES = {
-    "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
-    "TIFF": {".tif", ".tiff"},
-    "PPM": {".ppm", ".pgm", ".pbm", ".pnm"},
-}
 
 
 def bad_files(inspection: Inspection) -> Iterator[Finding]:
@@ -60,7 +55,8 @@ def disguised(inspection: Inspection) -> Iterator[Finding]:
     files = []
     for sample in inspection.samples:
         info = inspection.infos.get(sample.sha256)
-        if info and Path(sample.file).suffix.lower() not in SUFFIXES.get(info.format, {f".{info.format.lower()}"}):
+        suffix = Path(sample.file).suffix.lower()  # many say nothing: those of frame.0001 and photo.jpg_large
+        if info and (suffix in SILENT or FORMAT_OF.get(suffix, info.format) != info.format):
             files.append(f"{sample.file}: {info.format}")
     if files:
         fix = "They are read by their content; other programs may not:"
