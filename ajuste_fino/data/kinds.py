@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import PurePath
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 _NAMES = {
@@ -75,9 +74,15 @@ OTHER_MAGIC = (
 CONVERTED = ("HEIC", "AVIF", "camera RAW", "JPEG 2000", "JPEG XL", "Photoshop", "PostScript", "PDF", "an icon")
 
 
+def suffix_of(name: str) -> str:
+    """The ending of a file's name, `.jpg`, or ""; folders may have millions of files, and a `Path` of each takes its time."""
+    stem, dot, ending = name.rpartition("/")[2].rpartition(".")
+    return f"{dot}{ending.lower()}" if stem else ""
+
+
 def by_name(name: str) -> bool | None:
     """Whether a file is an image by its name; None where the name says nothing, as `frame.0001` and `photo` do not."""
-    suffix = PurePath(name).suffix.lower()
+    suffix = suffix_of(name)
     if suffix in FORMAT_OF:
         return True
     return False if suffix in SILENT or name.endswith("~") else None
@@ -108,7 +113,7 @@ def _is_text(start: bytes) -> bool:
 
 def unread_files(names: Iterable[str]) -> str:
     """Of some files, those of formats that are not read, `12 HEIC and 1 DNG files, which are not read; …`; "" for none."""
-    suffixes = [suffix for name in names if (suffix := PurePath(name).suffix.lower()) in FOREIGN]
+    suffixes = [suffix for name in names if (suffix := suffix_of(name)) in FOREIGN]
     count = [f"{number:,} {suffix[1:].upper()}" for suffix, number in Counter(suffixes).most_common()]
     one = len(suffixes) == 1
     verb = "which is not read; convert it to JPEG" if one else "which are not read; convert them to JPEG"
@@ -117,7 +122,7 @@ def unread_files(names: Iterable[str]) -> str:
 
 def why_left_out(name: str) -> str:
     """Why a file of that name is left out; its content may not have been looked at."""
-    suffix = PurePath(name).suffix.lower()
+    suffix = suffix_of(name)
     if suffix in FOREIGN:
         return f"{suffix[1:].upper()} is not read; convert it to JPEG"
     if suffix in UNFINISHED:

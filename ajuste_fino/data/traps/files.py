@@ -3,10 +3,9 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
 from ajuste_fino.data.inspection import Inspection
-from ajuste_fino.data.kinds import FORMAT_OF, SILENT
+from ajuste_fino.data.kinds import FORMAT_OF, SILENT, suffix_of
 from ajuste_fino.data.traps.finding import Finding
 from ajuste_fino.errors import counted
 
@@ -55,7 +54,7 @@ def disguised(inspection: Inspection) -> Iterator[Finding]:
     files = []
     for sample in inspection.samples:
         info = inspection.infos.get(sample.sha256)
-        suffix = Path(sample.file).suffix.lower()  # many say nothing: those of frame.0001 and photo.jpg_large
+        suffix = suffix_of(sample.file)  # many say nothing: those of frame.0001 and photo.jpg_large
         if info and (suffix in SILENT or FORMAT_OF.get(suffix, info.format) != info.format):
             files.append(f"{sample.file}: {info.format}")
     if files:
