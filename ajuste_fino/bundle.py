@@ -8,10 +8,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
 from ajuste_fino.backbone import Backbone, BackboneSpec, rebuild
+from ajuste_fino.backbone.file_kinds import printable
+from ajuste_fino.backbone.weights import is_finite
 from ajuste_fino.bundle_files import SUMS, find
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.ensemble import Ensemble
@@ -73,10 +76,21 @@ def read(value: str | Path, trusted: Sequence[str] = ()) -> Bundle:
     _verify(where, files)
     metadata = json.loads(files[METADATA].decode())
     if metadata["format"] not in (FORMAT, FORMAT_OF_DEPTH):
-        raise UserError(
-            f"run={where}", f"must have format {FORMAT} or {FORMAT_OF_DEPTH}", got=metadata["format"], fix="Update ajuste_fino."
-        )
-    return _assemble(metadata, load(files[TENSORS]), trusted)
+        rule = f"must have format {FORMAT} or {FORMAT_OF_DEPTH}"
+        raise UserError(f"run={where}", rule, got=metadata["format"], fix="Update ajuste_fino.")
+    return _assemble(metadata, _tensors(where, files[TENSORS]), trusted)
+
+
+def _tensors(where: Path, content: bytes) -> dict[str, Tensor]:
+    try:
+        tensors = load(content)
+    except SafetensorError as error:
+        raise UserError(f"{where / TENSORS}", "is no .safetensors file", fix="Train again.") from error
+    bad = next((name for name, tensor in tensors.items() if not is_finite(tensor)), None)
+    if bad:
+        rule = f"must hold finite numbers, and {printable(bad)} has some that are NaN or infinite"
+        raise UserError(f"{where / TENSORS}", rule, fix="Its training diverged: train again.")
+    return tensors
 
 
 def _verify(where: Path, files: Mapping[str, bytes]) -> None:

@@ -174,11 +174,22 @@ def expanded(value: str | os.PathLike[str]) -> Path:
 
 
 def existing(key: str, value: str | os.PathLike[str]) -> Path:
-    """The absolute path a key gives, which must exist."""
+    """The absolute path a key gives, which must exist; an empty text is none, as an unset variable of the shell leaves it."""
+    if not str(value):
+        fix = "Pass a path; . is the folder this is run in."
+        raise UserError(key, "must name a file or a folder", got="an empty text", fix=fix)
     path = expanded(value).absolute()
-    if not path.exists():
+    if not _exists(path, key):
         near = path.parent
-        while not near.exists() and near != near.parent:
+        while not _exists(near, key) and near != near.parent:
             near = near.parent
         raise UserError(key, "must be an existing path", got=value, fix=f"The part of it that exists is {near}.")
     return path
+
+
+def _exists(path: Path, key: str) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:  # one may not look into a folder on the way, or the name is too long
+        fix = "Check the path, and the permissions of its folders."
+        raise UserError(key, f"must be a path that can be reached ({error.strerror})", got=path, fix=fix) from error

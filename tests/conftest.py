@@ -41,11 +41,11 @@ def shapes(label: int, seed: int) -> Image.Image:
     return Image.fromarray(cells).resize((160, 120), Image.Resampling.BICUBIC)
 
 
-def draw_folder(root: Path, classes=("1", "2", "10"), each: int = 12, suffix: str = ".png") -> Path:
+def draw_folder(root: Path, classes=("1", "2", "10"), each: int = 12, suffix: str = ".png", first: int = 0) -> Path:
     for label, name in enumerate(classes):
         (root / name).mkdir(parents=True, exist_ok=True)
         for n in range(each):
-            draw(label, n).save(root / name / f"{n:02}{suffix}")
+            draw(label, first + n).save(root / name / f"{n:02}{suffix}")
     return root
 
 

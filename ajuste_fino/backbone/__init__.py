@@ -12,7 +12,8 @@ from ajuste_fino.backbone.blocks import PREFIX, Recording, block_names, classifi
 from ajuste_fino.backbone.catalogue import Architecture, architecture
 from ajuste_fino.backbone.cut import Tail, Trunk, close, end_at, run
 from ajuste_fino.backbone.designed import DesignedNet
-from ajuste_fino.backbone.weights import load_into, load_tensors, read
+from ajuste_fino.backbone.weight_file import read
+from ajuste_fino.backbone.weights import load_into, load_tensors
 from ajuste_fino.errors import UserError, nearest
 
 GRIDS = (1, 2, 4)
@@ -201,9 +202,9 @@ def _fill(net: nn.Module, source: Architecture, weights: str) -> list[str]:
         note = f"{source.name} has random weights (backbone.weights=none): its features know nothing yet"
         return [f"{note}; phases=scratch would train it."]
     if weights == "pretrained":
-        load_into(net, source.pretrained(), classifier_name(net), source.name)
+        load_into(net, source.pretrained(), classifier_name(net), f"backbone={source.name}")
         return []
-    return load_into(net, read(weights), classifier_name(net), weights)
+    return load_into(net, read(weights), classifier_name(net), f"backbone.weights={weights}")
 
 
 def rebuild(

@@ -8,9 +8,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ajuste_fino.backbone import weights
 from ajuste_fino.backbone.designed import Design, DesignedNet
 from ajuste_fino.backbone.embedded import EmbeddedNet
+from ajuste_fino.backbone.published import timm_tensors, torchvision_tensors
+from ajuste_fino.backbone.weight_file import read
 from ajuste_fino.errors import UserError, nearest
 from ajuste_fino.trust import own_class, source_of
 
@@ -66,7 +67,7 @@ def architecture(
     layer, pool = LAYERS.get(name, (None, 1))
     if name == "embedded":
         expects = {"size": 64, "resize": 64, "mean": (0.5,) * 3, "std": (0.25,) * 3, "squash": True}
-        return Architecture(name, EmbeddedNet, partial(weights.read, EMBEDDED), expects, layer, pool)
+        return Architecture(name, EmbeddedNet, partial(read, EMBEDDED), expects, layer, pool)
     if name == "cnn":
         expects = {"size": 32, "resize": 32, "mean": (0.5,) * 3, "std": (0.25,) * 3, "squash": True}
         return Architecture(name, partial(DesignedNet, Design(**(design or {}))), _untrained, expects)
@@ -118,14 +119,7 @@ def _torchvision(name: str, published: bool, size: int | None, layer: str | None
     }
     arguments = {"image_size": size or preset.crop_size[0]} if name.startswith("vit_") else ARGUMENTS.get(name, {})
     build = partial(models.get_model, name, weights=None, **arguments)
-    return Architecture(
-        name,
-        build,
-        partial(weights.online, partial(chosen.get_state_dict, progress=True, check_hash=True), name),
-        expects,
-        layer,
-        pool,
-    )
+    return Architecture(name, build, partial(torchvision_tensors, name), expects, layer, pool)
 
 
 def _timm(name: str) -> Architecture:
@@ -147,5 +141,4 @@ def _timm(name: str) -> Architecture:
         "std": tuple(config["std"]),
         "interpolation": config["interpolation"] if config["interpolation"] in ("bilinear", "bicubic") else "bilinear",
     }
-    pretrained = partial(weights.online, lambda: timm.create_model(short, pretrained=True).state_dict(), name)
-    return Architecture(name, build, pretrained, expects)
+    return Architecture(name, build, partial(timm_tensors, short), expects)

@@ -1,21 +1,23 @@
-"""Read weights from torchvision's cache or a file, and match them to a network by name."""
+"""Match the tensors of a file to a network by name, and load them."""
 
 import hashlib
-import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ajuste_fino.errors import UserError, preview
-from ajuste_fino.files import existing
+from ajuste_fino.backbone.file_kinds import printable
+from ajuste_fino.backbone.weight_file import WITHIN
+from ajuste_fino.errors import UserError, counted, preview
 
-PREFIXES = ("module.", "backbone.", "model.")
-ENVELOPES = ("state_dict", "model", "model_state_dict")
+# parts of names that wrappers of a network add, wherever they wrap it: DataParallel, torch.compile, FSDP, checkpointing
+WRAPPERS = frozenset(("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"))
+# where the network stands beside others in a file, the first of these is meant; averages of training come last
+ENVELOPES = ("", "state_dict", "model", "model_state_dict", "net", "network", "backbone", "weights", "params")
+AVERAGES = ("ema", "averag", "swa", "teacher", "shadow")
+
+Names = dict[str, str]  # of the network → of the file
 
 
 def digest(module: nn.Module) -> str:
@@ -27,83 +29,137 @@ def digest(module: nn.Module) -> str:
     return total.hexdigest()
 
 
-def read(value: str | Path) -> dict[str, Tensor]:
-    """The tensors of a `.pth` or `.safetensors` file by name.
-
-    Raises:
-        UserError: where there is no such file, or it holds anything but tensors; no code in it is ever run.
-    """
-    if "://" in str(value):
-        raise UserError("backbone.weights", "must be a file on this machine", got=value, fix="Download it and pass its path.")
-    path = existing("backbone.weights", value)
-    try:
-        state = _load(path)
-    except (OSError, RuntimeError, SafetensorError, EOFError, KeyError, ValueError, _unpickling_error()) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        fix = "Pass a .safetensors file, or a .pth file of tensors alone (a state_dict)."
-        raise UserError(f"backbone.weights={path}", f"cannot be read as weights ({reason[:200]})", fix=fix) from error
-    return _unwrap(state, path)
-
-
-def _load(path: Path) -> object:
-    if path.suffix == ".safetensors":
-        return load_file(path)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Detected pickle protocol")  # it is refused or read all the same
-        return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _unpickling_error() -> type[Exception]:
-    from pickle import UnpicklingError  # what torch.load raises where weights_only refuses; nothing is unpickled here
-
-    return UnpicklingError
-
-
-def _unwrap(state: object, path: Path) -> dict[str, Tensor]:
-    for key in ENVELOPES:
-        if isinstance(state, dict) and isinstance(state.get(key), dict):
-            state = state[key]
-    if not isinstance(state, dict) or not state or not all(isinstance(v, Tensor) for v in state.values()):
-        fix = "Save model.state_dict(), not the model or the whole checkpoint."
-        raise UserError(f"backbone.weights={path}", "must hold tensors by name", got=type(state).__name__, fix=fix)
-    return state
-
-
-def _strip(state: dict[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Remove the prefixes that wrappers add to names, nested in any order, where that gives a name of the network."""
-    return {next((short for short in _shortened(name) if short in expected), name): tensor for name, tensor in state.items()}
-
-
-def _shortened(name: str) -> Iterator[str]:
-    yield name
-    for prefix in PREFIXES:
-        if name.startswith(prefix):
-            yield from _shortened(name.removeprefix(prefix))
-
-
-def load_into(net: nn.Module, state: dict[str, Tensor], classifier: str, source: object) -> list[str]:
+def load_into(net: nn.Module, state: Mapping[str, Tensor], classifier: str, source: str) -> list[str]:
     """Load weights into a network; its classifier may be missing, or have other classes, since the head is replaced.
+
+    What stands before the network's names in the file, or wraps parts of it, does not matter: `state_dict::module.`, say.
+
+    Args:
+        state: tensors by name, as `weight_file.tensors_of` gives them.
+        classifier: the name of the network's last part.
+        source: what a message calls them: `backbone.weights=PATH`.
 
     Returns:
         A sentence for each thing that did not match and does no harm.
 
     Raises:
-        UserError: where anything but the classifier is missing or has another shape.
+        UserError: where anything but the classifier is missing, has another shape or is no plain, finite numbers, or where
+            several networks of the file fit.
     """
     expected = net.state_dict()
-    state = _strip(state, expected)
-    fits = {name: tensor for name, tensor in state.items() if name in expected and expected[name].shape == tensor.shape}
-    missing = [n for n in expected if n not in fits and not n.endswith("num_batches_tracked")]
-    lacking = [_why(n, expected, state) for n in missing if not _within(n, classifier)]
+    found = _placed(state, expected)
+    complete = [prefix for prefix, names in found.items() if not _lacking(names, state, expected, classifier)]
+    best, note = _chosen(complete, found, state, source)
+    names = found.get(best, {})
+    _refuse_odd(names, state, source)
+    lacking = _lacking(names, state, expected, classifier)
     if lacking:
-        rule = f"lacks {len(lacking)} of the network's {len(expected)} tensors"
-        fix = f"Is it a file for another architecture? It lacks:\n{preview(lacking)}"
-        raise UserError(f"backbone.weights={source}", rule, fix=fix)
+        raise _unfit([_why(n, names, expected, state) for n in lacking], state, expected, source)
+    fits = {name: state[names[name]] for name in names if state[names[name]].shape == expected[name].shape}
+    _refuse_unusable(fits, names, expected, source)
     load_tensors(net, fits, strict=False)
-    left = [name for name in state if name not in expected]
-    heads = [name for name in missing if _within(name, classifier)]
+    heads = [name for name in expected if name not in fits and not _counts(name)]
     notes = [f"The weights lack the old classifier ({', '.join(heads)}), which is replaced anyway."] if heads else []
-    return notes + ([f"The weights hold {len(left)} tensors that the network lacks:\n{preview(left)}"] if left else [])
+    return note + notes + _left_over(state, [found[prefix] for prefix in complete], names)
+
+
+def _placed(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Names]:
+    """By what stands before them, the names of the file that end in a name of the network."""
+    wrappers = WRAPPERS - {part for name in expected for part in name.split(".")}
+    found: dict[str, Names] = {}
+    for name in state:
+        parts = [part for part in name.replace(WITHIN, ".").split(".") if part not in wrappers]
+        for n in range(len(parts)):
+            short = ".".join(parts[n:])
+            if short in expected:
+                found.setdefault(".".join(parts[:n]), {}).setdefault(short, name)
+    return found
+
+
+def _lacking(names: Names, state: Mapping[str, Tensor], expected: Mapping[str, Tensor], classifier: str) -> list[str]:
+    """The tensors that the network needs and that are not among these, or have another shape."""
+    needed = (name for name in expected if not _counts(name) and not name.startswith(f"{classifier}."))
+    return [name for name in needed if name not in names or state[names[name]].shape != expected[name].shape]
+
+
+def _counts(name: str) -> bool:
+    return name.endswith("num_batches_tracked")
+
+
+def _chosen(complete: list[str], found: dict[str, Names], state: Mapping[str, Tensor], source: str) -> tuple[str, list[str]]:
+    """Of what stands before the names of networks that fit, what to take, and a sentence where that was a choice."""
+    if not complete:
+        return max(found, key=lambda prefix: len(found[prefix]), default=""), []
+    first, *rest = sorted(complete, key=_rank)
+    others = [prefix for prefix in rest if not _same(found[first], found[prefix], state)]
+    if not others:
+        return first, []
+    listed = ", ".join(printable(prefix) for prefix in (first, *others) if prefix)
+    if _rank(others[0]) == _rank(first):
+        rule = f"holds several networks that fit ({listed})"
+        raise UserError(source, rule, fix="Save the one you want in a file of its own.")
+    return first, [f"The weights hold several networks that fit ({listed}); {printable(first) or 'the first'} is taken."]
+
+
+def _rank(prefix: str) -> tuple[bool, int]:
+    parts = prefix.split(".")
+    average = any(word in part.lower() for part in parts for word in AVERAGES)
+    return average, min((ENVELOPES.index(part) for part in parts if part in ENVELOPES), default=len(ENVELOPES))
+
+
+def _same(one: Names, other: Names, state: Mapping[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(state[one[name]], state[other[name]]) for name in one)
+
+
+def _left_over(state: Mapping[str, Tensor], fitting: list[Names], names: Names) -> list[str]:
+    """A sentence on tensors that lie beside those of the network; what else a checkpoint has is not of interest."""
+    mappings = {name.rpartition(WITHIN)[0] for name in names.values()}
+    used = {name for found in fitting for name in found.values()}
+    left = [printable(name) for name in state if name not in used and name.rpartition(WITHIN)[0] in mappings]
+    return [f"The weights hold {counted(len(left), 'tensor')} that the network lacks:\n{preview(left)}"] if left else []
+
+
+def _refuse_odd(names: Names, state: Mapping[str, Tensor], source: str) -> None:
+    """Refuse tensors that are not plain numbers in memory."""
+    for name in names.values():
+        tensor = state[name]
+        kind = "quantized" if tensor.is_quantized else "without numbers (meta)" if tensor.is_meta else None
+        kind = kind or ("sparse" if tensor.layout != torch.strided else "nested" if tensor.is_nested else None)
+        if kind:
+            fix = "Save weights of the network as it was trained, in float32, float16 or bfloat16."
+            raise UserError(source, f"must hold plain tensors, and {printable(name)} is {kind}", fix=fix)
+
+
+def _refuse_unusable(fits: Mapping[str, Tensor], names: Names, expected: Mapping[str, Tensor], source: str) -> None:
+    """Refuse whole numbers where the network has fractions, and what is no number once it has the network's precision."""
+    for name, tensor in fits.items():
+        if not expected[name].is_floating_point():
+            continue
+        if not tensor.is_floating_point():
+            kind = str(tensor.dtype).removeprefix("torch.")
+            rule = f"must hold fractions, and {printable(names[name])} is of {kind}: quantized, perhaps"
+            raise UserError(source, rule, fix="Save weights in float32, float16 or bfloat16.")
+        if not is_finite(tensor.to(expected[name].dtype)) and is_finite(expected[name]):
+            rule = f"must hold finite numbers, and {printable(names[name])} has some that are NaN or infinite"
+            raise UserError(source, rule, fix="Its training diverged: take weights of an earlier epoch, or others.")
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Whether all are numbers. A finite sum has no other summand, and is faster; one that overflows decides nothing."""
+    return bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())
+
+
+def _unfit(lacking: list[str], state: Mapping[str, Tensor], expected: Mapping[str, Tensor], source: str) -> UserError:
+    theirs, ours = (", ".join(printable(name) for name in list(names)[:3]) for names in (state, expected))
+    rule = f"lacks {len(lacking)} of the network's {len(expected)} tensors"
+    beside = f"The file's first names: {theirs}\nThe network's first names: {ours}"
+    return UserError(source, rule, fix=f"Is it a file for another architecture? It lacks:\n{preview(lacking)}\n{beside}")
+
+
+def _why(name: str, names: Names, expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
+    if name not in names:
+        return name
+    return f"{name}: shape {tuple(state[names[name]].shape)} instead of {tuple(expected[name].shape)}"
 
 
 def load_tensors(net: nn.Module, tensors: Mapping[str, Tensor], strict: bool) -> None:
@@ -111,48 +167,3 @@ def load_tensors(net: nn.Module, tensors: Mapping[str, Tensor], strict: bool) ->
     state = OrderedDict(tensors)
     state._metadata = net.state_dict()._metadata  # type: ignore[attr-defined]
     net.load_state_dict(state, strict=strict)
-
-
-def _within(name: str, module: str) -> bool:
-    return name.startswith(f"{module}.")
-
-
-def _why(name: str, expected: dict[str, Tensor], state: dict[str, Tensor]) -> str:
-    if name not in state:
-        return name
-    return f"{name}: shape {tuple(state[name].shape)} instead of {tuple(expected[name].shape)}"
-
-
-def online(load: Callable[[], dict[str, Tensor]], name: str) -> dict[str, Tensor]:
-    """Load published weights from the library's cache, or download them.
-
-    Raises:
-        UserError: where there is neither the file nor a network.
-    """
-    try:
-        return load()
-    except (OSError, RuntimeError) as error:  # URLError is an OSError; torch.hub tells of a wrong hash by RuntimeError
-        fix = "Pass backbone.weights=PATH to a file you have, or backbone=embedded, whose weights are in the package."
-        raise UserError(
-            f"backbone={name}", f"needs weights that are not on this machine and cannot be fetched ({error})", fix=fix
-        ) from error
-
-
-def cached_weights(name: str) -> Path | None:
-    """Return the file of a torchvision network's published weights in torch's cache, if it is there."""
-    from torchvision import models
-
-    if name not in models.list_models(module=models):
-        return None
-    file = Path(torch.hub.get_dir()) / "checkpoints" / models.get_model_weights(name).DEFAULT.url.rpartition("/")[2]
-    return file if file.is_file() else None
-
-
-def published_accuracy(name: str) -> float:
-    """Return the top-1 accuracy on ImageNet, in %, of a torchvision network's published weights; 0 where there are none."""
-    from torchvision import models
-
-    if name not in models.list_models(module=models):
-        return 0.0
-    metrics = models.get_model_weights(name).DEFAULT.meta["_metrics"]
-    return float(metrics["ImageNet-1K"]["acc@1"])

@@ -111,7 +111,7 @@ class Header(NamedTuple):
     values: tuple[float, float] | None = None
 
 
-def why_no_image(path: Path, name: str) -> str | None:
+def why_no_image(path: str, name: str) -> str | None:
     """Why a file is not taken for an image, None where it is; it is opened only where its name says nothing.
 
     Args:
@@ -120,7 +120,7 @@ def why_no_image(path: Path, name: str) -> str | None:
     known = by_name(name)
     if known is None:
         try:
-            start = ImageFile(path).start()
+            start = ImageFile(Path(path)).start()
         except BadImage as bad:
             return f"not an image by its name, and {bad.reason}"
         known = image_format(start) is not None

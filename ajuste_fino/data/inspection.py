@@ -11,7 +11,6 @@ from ajuste_fino.data.group import assign_groups
 from ajuste_fino.data.hashing import Progress, hash_files
 from ajuste_fino.data.images import BadImage
 from ajuste_fino.data.info import ImageInfo
-from ajuste_fino.data.kinds import why_left_out
 from ajuste_fino.data.names import natural
 from ajuste_fino.data.sample import Sample, in_split
 from ajuste_fino.data.scan import scan
@@ -81,7 +80,7 @@ def inspect_folder(config: DataConfig, workers: int, progress: Progress) -> Insp
     samples, unknown = apply_split_file(found.samples, config.split) if config.split else (found.samples, [])
     samples, unreadable = hash_files(assign_groups(samples, config.group, config.root), workers, progress)
     samples, contradictory = _one_label_each(samples)
-    non_images = [BadImage(file, found.reasons.get(file) or why_left_out(file)) for file in found.non_images]
+    non_images = [BadImage(file, found.reasons[file]) for file in found.non_images]
     bad = {"unreadable files": unreadable, "two labels": contradictory, "files that are no images": non_images}
     return Inspection(config, found, samples, bad, unknown=unknown)
 

@@ -8,6 +8,7 @@ from ajuste_fino.data import traps
 from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.decoding import decode_all
 from ajuste_fino.data.hashing import Progress, hash_files
+from ajuste_fino.data.history import History
 from ajuste_fino.data.images import BadImage, ImageFile
 from ajuste_fino.data.inspection import Inspection, inspect_folder
 from ajuste_fino.data.names import natural
@@ -63,14 +64,19 @@ def load_manifest(config: DataConfig, workers: int, progress: Progress) -> Manif
     return Manifest.of(inspection.with_decoded(stream).with_splits())
 
 
-def load_eval(config: DataConfig, workers: int, progress: Progress) -> Manifest:
-    """The images of a folder to evaluate a trained model by: its test split, or all of them where it has no splits."""
+def load_eval(config: DataConfig, history: History, workers: int, progress: Progress) -> Manifest:
+    """The images of a folder to evaluate a trained model by: its test split, or all of them where it has no splits.
+
+    Those that the run learnt from are left out, where there are others.
+    """
     found = scan(config.root)
     samples, unreadable = hash_files(found.samples, workers, progress)
+    samples, seen = history.unseen(in_split(samples, "test") or samples)
     stream = decode_all(samples, workers, progress, config.strict, depth=config.depth)
+    samples = [replace(sample, split="test") for sample in samples]
     inspection = Inspection(config, found, samples, {"unreadable files": unreadable}).with_decoded(stream)
-    samples = [replace(sample, split="test") for sample in inspection.split("test") or inspection.samples]
-    return Manifest.of(replace(inspection, samples=samples), traps.FILES)
+    manifest = Manifest.of(inspection, traps.FILES)
+    return replace(manifest, findings=[*seen, *manifest.findings])
 
 
 def load_split(table: Path, name: str, root: Path, workers: int, progress: Progress, depth: int | None = None) -> Manifest:

@@ -12,7 +12,8 @@ class EpochBatchSampler(Sampler[list[int]]):
     """Batches of positions; with a seed, shuffled by a permutation that depends on the seed and the epoch alone.
 
     With several views each image's view is drawn anew every epoch, from the same seed. Lightning calls `set_epoch` before
-    each epoch.
+    each epoch. In training, which is where the order is shuffled, a last batch of one is joined to the one before:
+    BatchNorm has no variance of a single image.
     """
 
     def __init__(self, count: int, batch_size: int, seed: int | None = None, views: int = 1) -> None:
@@ -22,12 +23,19 @@ class EpochBatchSampler(Sampler[list[int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-self.count // self.batch_size)
+        return -(-self.count // self.batch_size) - self._joins
 
     def __iter__(self) -> Iterator[list[int]]:
         positions = torch.arange(self.count) if self.seed is None else self._shuffled()
-        for batch in positions.split(self.batch_size):
-            yield batch.tolist()
+        batches = [batch.tolist() for batch in positions.split(self.batch_size)]
+        if self._joins:
+            last = batches.pop()
+            batches[-1] += last
+        yield from batches
+
+    @property
+    def _joins(self) -> bool:
+        return self.seed is not None and self.count > self.batch_size > 1 and self.count % self.batch_size == 1
 
     def _shuffled(self) -> Tensor:
         key = hashlib.sha256(f"order {self.seed} {self.epoch}".encode()).digest()

@@ -77,7 +77,7 @@ def prune(limit: float) -> list[Path]:
     removed = [path for path in folder.glob("*/.*.tmp") if path.stat().st_mtime < time.time() - HOUR]
     shards = [path for path in folder.glob("*/*.npy") if path.is_file()]
     removed += [path for path in shards if not is_shard(path)]
-    whole = sorted(set(shards) - set(removed), key=lambda path: path.stat().st_mtime)
+    whole = sorted(set(shards) - set(removed), key=lambda path: (path.stat().st_mtime, path))
     total = sum(path.stat().st_size for path in whole)
     for path in whole:
         if total <= limit:

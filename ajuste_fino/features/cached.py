@@ -59,6 +59,9 @@ class CachedFeatures:
         self.store = FeatureStore(writable_cache() / FOLDER / fingerprint(space)[:32], extractor.backbone.shape, about=space)
         self.misses = 0
 
+    def example(self) -> Tensor:
+        return torch.zeros((1, *self.images.extractor.backbone.shape))
+
     def missing(self, contents: Sequence[str]) -> set[str]:
         self.store.refresh()  # another run may have computed some meanwhile
         return {contents[position] for position in self.store.missing(contents)}

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterator, Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -29,6 +30,10 @@ class LiveFeatures:
         self.loading = loading
         self.num_features: int = num_features or extractor.backbone.shape[0]
         self.workers = loading.processes
+
+    def example(self) -> Tensor:
+        size = self.images.extractor.preprocessing.size
+        return torch.zeros((1, 3, size, size), dtype=torch.uint8)
 
     def missing(self, contents: Sequence[str]) -> set[str]:
         return set()

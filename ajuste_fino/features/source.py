@@ -30,6 +30,10 @@ class FeatureSource(Protocol):
     pixel_config: tuple[Preprocessing, LoaderConfig] | None
     stop_note: str | None  # for whoever stops `extract`
 
+    def example(self) -> Tensor:
+        """Zeros in the shape and type of what `train_set` gives for one sample: (1, …)."""
+        ...
+
     def missing(self, contents: Sequence[str]) -> Collection[str]:
         """The contents whose pixels `extract` wants."""
         ...

@@ -16,9 +16,10 @@ def data_config(cfg: DictConfig) -> DataConfig:
         UserError: for a folder that is not there, or one beside the digits, which have their own.
     """
     data = cfg.data
-    root = _digits(data.root) if data.name == "digits" else existing("data.root", data.root)
+    own = data.name != "digits" or data.root == ""
+    root = existing("data.root", data.root) if own else _digits(data.root)
     data.root = None if data.name == "digits" else str(root)
-    split = existing("data.split", data.split) if data.split else None
+    split = None if data.split is None else existing("data.split", data.split)
     group = None if data.group is None else str(data.group)
     return DataConfig(root, split, data.val, data.test, data.on_bad_image, data.max_skipped, group, cfg.seed, data.depth)
 

@@ -9,10 +9,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.digits import digits_folder
+from ajuste_fino.data.history import History
 from ajuste_fino.data.images import changed
 from ajuste_fino.data.manifest import Manifest, load_eval, load_split
+from ajuste_fino.data.names import shown
 from ajuste_fino.errors import UserError
-from ajuste_fino.files import existing, read_csv, write_json
+from ajuste_fino.files import existing, write_json
 from ajuste_fino.predict import Predictor, load
 from ajuste_fino.runs.configuration import validate_ranges
 from ajuste_fino.runs.console import WORKERS, log, progress, run_log, workers
@@ -28,7 +30,8 @@ RANGES = {"workers": WORKERS, "data.max_skipped": DataConfig.RANGES["data.max_sk
 def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
     """Write `predictions_NAME.csv`, `metrics.json` and the confusion matrix into `out`; return the metrics.
 
-    NAME is test for the run's own test split; val, where it has none, for its validation split; eval for other images.
+    NAME is test for the run's own test split, wherever it lies now; val, where it has none, for its validation split; eval for
+    other images.
 
     Raises:
         UserError: where there is no such run or folder, or the folder has classes that the model does not know.
@@ -60,21 +63,36 @@ def _manifest(cfg: DictConfig, depth: int | None) -> tuple[str, Manifest]:
     if cfg.data.root is not None:
         root = existing("data.root", cfg.data.root)
         config = DataConfig(root, on_bad_image=cfg.data.on_bad_image, max_skipped=cfg.data.max_skipped, depth=depth)
-        return "eval", load_eval(config, workers(cfg.workers), progress)
+        history = History.of(Path(cfg.run))
+        manifest = load_eval(config, history, workers(cfg.workers), progress)
+        return history.split_of(manifest.samples), manifest
     run = Path(cfg.run)
     if not (run / "split.csv").is_file():
         fix = "Pass data.root=FOLDER with images to evaluate on."
         raise UserError(f"run={run}", "is a bundle and has no images of its own", fix=fix)
     data = OmegaConf.load(run / "config.yaml").data
-    root = digits_folder() if data.name == "digits" else existing("data.root", data.root)
-    name = "test" if any(row.get("split") == "test" for row in read_csv(run / "split.csv")) else "val"
+    root = digits_folder() if data.name == "digits" else _root(data.root)
+    name = History.of(run).name
     return name, load_split(run / "split.csv", name, root, workers(cfg.workers), progress, depth)
+
+
+def _root(value: str) -> Path:
+    """The folder of the run's images.
+
+    Raises:
+        UserError: where it is no longer there.
+    """
+    if not Path(value).exists():
+        fix = "Where they are now, say with data.root=FOLDER: the test split is found there by its content."
+        raise UserError("The folder of the run's images", "must be where it was", got=value, fix=fix)
+    return Path(value)
 
 
 def _known(manifest: Manifest, predictor: Predictor) -> Manifest:
     """The table with the labels of the model, in its order."""
     unknown = sorted({sample.label for sample in manifest.samples} - set(predictor.labels))
     if unknown:
-        fix = f"It knows {', '.join(predictor.labels)}."
-        raise UserError("data.root", "has classes that the model does not know", got=", ".join(unknown), fix=fix)
+        fix = f"It knows {', '.join(shown(label) for label in predictor.labels)}."
+        got = ", ".join(shown(label) for label in unknown)
+        raise UserError("data.root", "has classes that the model does not know", got=got, fix=fix)
     return replace(manifest, labels=predictor.labels)

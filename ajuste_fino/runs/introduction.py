@@ -2,7 +2,7 @@
 
 from omegaconf import DictConfig
 
-from ajuste_fino.backbone.weights import cached_weights, published_accuracy
+from ajuste_fino.backbone.published import published_accuracy, torchvision_file
 from ajuste_fino.runs.conf import backbone_name, options
 
 
@@ -26,7 +26,8 @@ def _better(name: str) -> str:
     if not accuracy and name != "embedded":
         return ""  # how good it is is not known here
     names = map(backbone_name, options("backbone"))
-    here = {other: published_accuracy(other) for other in names if cached_weights(other)}
+    files = {other: torchvision_file(other) for other in names}
+    here = {other: published_accuracy(other) for other, file in files.items() if file and file.is_there()}
     best = max(here, key=lambda other: here[other], default=None)
     if best and here[best] > accuracy:
         return f" A better one is here: backbone={best} (ImageNet top-1 {here[best]:.1f} %)."

@@ -1,5 +1,6 @@
 """Train a head on features; a run and each fold of it do the same."""
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from ajuste_fino.data.manifest import Manifest
 from ajuste_fino.data.module import DataModule
 from ajuste_fino.data.order import BalancedBatchSampler, EpochBatchSampler
 from ajuste_fino.ensemble import Ensemble
+from ajuste_fino.errors import UserError
 from ajuste_fino.features import FeatureSource, statistics
 from ajuste_fino.head import Head, HeadShape
 from ajuste_fino.phases import Phase
@@ -43,6 +45,21 @@ class Learner:
         self.optimizer, self.schedule = factories.learning(cfg)
         self.loss, self.engine = factories.loss(cfg), factories.engine(cfg)
         self.fitting = Fit(cfg)
+
+    def require_batches(self, features: FeatureSource) -> None:
+        """Refuse batches of one image where what is trained cannot take them, before any work is done.
+
+        Raises:
+            UserError: where a BatchNorm would see a single value of each channel, of which there is no variance.
+        """
+        if self.cfg.batch_size > 1 or features.body is None:
+            return
+        try:
+            with torch.no_grad():
+                deepcopy(features.body).train()(features.example())
+        except ValueError as error:
+            rule = "must be at least 2, since BatchNorm has no variance of one image"
+            raise UserError("batch_size", rule, got=1, fix="Pass batch_size=2 or more.") from error
 
     def data_module(self, manifest: Manifest, features: FeatureSource) -> DataModule:
         """Return the batches of the training and validation splits."""

@@ -24,7 +24,6 @@ from ajuste_fino.features import AtPrecision, CachedFeatures, Extractor, Feature
 from ajuste_fino.files import write_json
 from ajuste_fino.freezing import Frozen
 from ajuste_fino.head import HeadShape
-from ajuste_fino.phases import Phase
 from ajuste_fino.predict import device
 from ajuste_fino.report.plots import learning_curves
 from ajuste_fino.runs import bagging, factories, folds
@@ -72,14 +71,14 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
         AjusteFinoError: where the loss is not finite, or the frozen backbone changed.
     """
     clock = Clock()
-    data, phase = _validate(cfg, out)
-    learner = Learner(cfg, phase)
+    data, learner = _validate(cfg, out)
     loading = LoaderConfig(device(cfg.trainer.accelerator), cfg.features.batch_size, workers(cfg.workers), progress)
     precision = resolve_precision(cfg.features.precision, loading.device)
     backbone, notes = factories.backbone(cfg)
-    trunk, tail = backbone.split(phase.train_from)
+    trunk, tail = backbone.split(learner.phase.train_from)
     frozen = None if trunk is None else Frozen(trunk)
     features = _features(cfg, data, backbone, frozen, tail, precision, loading)
+    learner.require_batches(features)
     _introduce(cfg, [] if cfg.phases.start == "random" else notes, features)
 
     clock.start("extract")
@@ -109,7 +108,7 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
     return _close(out, metrics | clock.metrics(), manifest, cfg)
 
 
-def _validate(cfg: DictConfig, out: Path) -> tuple[DataConfig, Phase]:
+def _validate(cfg: DictConfig, out: Path) -> tuple[DataConfig, Learner]:
     require_keys(cfg)
     validate_ranges(cfg, RANGES)
     if cfg.features.mode not in ("cached", "live"):
@@ -122,7 +121,7 @@ def _validate(cfg: DictConfig, out: Path) -> tuple[DataConfig, Phase]:
     folds.require_possible(cfg, phase)
     bagging.require_possible(cfg, phase)
     require_empty(out, cfg)
-    return data_config(cfg), phase
+    return data_config(cfg), Learner(cfg, phase)
 
 
 def _introduce(cfg: DictConfig, notes: list[str], features: FeatureSource) -> None:

@@ -155,7 +155,7 @@ def test_a_depth_is_read_alike_in_training_evaluation_and_prediction(tmp_path, o
     assert [one.probability for one in load(out).predict(files)] == pytest.approx(told, abs=2e-6)
     for given, table in ((), "test"), ((f"data.root={root}",), "eval"):
         assert cli("evaluate", f"run={out}", *given, f"out={tmp_path / table}", "workers=0")[0] == 0
-        again = {row["file"]: row["probability"] for row in read_csv(tmp_path / table / f"predictions_{table}.csv")}
+        again = {row["file"]: row["probability"] for row in read_csv(next((tmp_path / table).glob("predictions_*.csv")))}
         rows = read_csv(out / "predictions_test.csv")
         assert [float(again[row["file"]]) for row in rows] == pytest.approx(told, abs=2e-6)
     assert cli("predict", f"run={out}", *files, f"csv={tmp_path / 't.csv'}", "workers=0")[0] == 0

@@ -1,13 +1,14 @@
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 import torch
 from PIL import Image
 
 from ajuste_fino.data import loading
 from ajuste_fino.data.images import ImageFile
 from ajuste_fino.data.loading import ImageDataset, LabelledImageDataset, loader
-from ajuste_fino.data.order import EpochBatchSampler
+from ajuste_fino.data.order import BalancedBatchSampler, EpochBatchSampler
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.transforms import Augmentation, Preprocessing
 from tests.conftest import draw
@@ -42,6 +43,20 @@ def test_the_order_is_a_function_of_seed_and_epoch():
     assert sorted(n % 10 for n in positions(0, 0, views=4)) == list(range(10))
     assert {n // 10 for e in range(9) for n in positions(0, e, views=4)} == {0, 1, 2, 3}
     assert list(EpochBatchSampler(5, 2)) == [[0, 1], [2, 3], [4]]
+
+
+@pytest.mark.parametrize(("count", "size"), [(9, 8), (9, 2), (8, 8), (10, 8), (9, 1), (1, 8), (1, 1), (17, 4), (2, 1)])
+@pytest.mark.parametrize("kind", ["plain", "views", "balanced"])
+def test_in_training_a_last_batch_of_one_joins_the_one_before(count, size, kind):
+    if kind == "balanced":
+        order = BalancedBatchSampler([n % 2 for n in range(count)], size, seed=0)
+    else:
+        order = EpochBatchSampler(count, size, 0, views=3 if kind == "views" else 1)
+    batches = list(order)
+    assert len(batches) == len(order)
+    assert sum(len(batch) for batch in batches) == count
+    assert size == 1 or count == 1 or min(len(batch) for batch in batches) > 1
+    assert max(len(batch) for batch in batches) <= size + 1
 
 
 def test_what_cannot_be_decoded_comes_back_by_its_position(tmp_path):

@@ -10,6 +10,7 @@ from PIL import Image
 from ajuste_fino.data import decoding
 from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.decoding import decode_all
+from ajuste_fino.data.history import History
 from ajuste_fino.data.info import ImageInfoCache
 from ajuste_fino.data.inspection import inspect_folder
 from ajuste_fino.data.loading import LoaderConfig
@@ -183,9 +184,9 @@ def test_workers_find_the_same(tmp_path):
 
 
 def test_images_to_judge_by_are_the_test_split_or_all(photos, tmp_path):
-    assert len(load_eval(DataConfig(photos), 0, no_progress).split("test")) == 36
+    assert len(load_eval(DataConfig(photos), History(), 0, no_progress).split("test")) == 36
     root = splits(tmp_path / "s", train="ab", test="ab")
-    assert [s.file.split("/")[0] for s in load_eval(DataConfig(root), 0, no_progress).samples] == ["test"] * 4
+    assert [s.file.split("/")[0] for s in load_eval(DataConfig(root), History(), 0, no_progress).samples] == ["test"] * 4
 
 
 class Reader:

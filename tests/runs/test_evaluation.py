@@ -60,7 +60,7 @@ def test_without_a_test_split_the_validation_split_is_named_as_such(cli, without
 
 
 def test_other_images_are_not_called_a_test_split(cli, run, tmp_path):
-    root = draw_folder(tmp_path / "other", each=3)
+    root = draw_folder(tmp_path / "other", each=3, first=100)
     code, _, err = cli("evaluate", f"run={run[0]}", f"data.root={root}", f"out={tmp_path / 'e'}", "workers=0")
     assert code == 0, err
     found = json.loads((tmp_path / "e" / "metrics.json").read_text())
@@ -82,3 +82,28 @@ def test_a_small_split_is_told_of_its_interval_and_of_folds(cli, photos, tmp_pat
     _, _, err = cli("train", "data=folder", f"data.root={photos}", f"out={tmp_path / 'run'}", *FAST)
     assert "95 % interval" in err
     assert "data.folds=5" in err
+
+
+def test_where_the_data_moved_the_split_that_was_set_aside_is_found_by_content(run, cli, tmp_path):
+    import shutil
+
+    moved = tmp_path / "moved"
+    for path in sorted((run[0].parent / "photos").rglob("*.png")):  # renamed, and deeper
+        target = moved / path.parent.name / "deep" / f"new {path.name}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    code, _, err = cli("evaluate", f"run={run[0]}", f"data.root={moved}", f"out={tmp_path / 'e'}", "workers=0")
+    assert code == 0, err
+    assert "images that the run was trained on or chose its epoch by" in err
+    found, before = (json.loads((folder / "metrics.json").read_text()) for folder in (tmp_path / "e", run[0]))
+    assert {k: v for k, v in found.items() if k.startswith("test/")} == {
+        k: v for k, v in before.items() if k.startswith("test/")
+    }
+
+
+def test_images_that_are_no_longer_there_are_asked_for(cli, photos, tmp_path):
+    out = tmp_path / "run"
+    assert cli("train", "data=folder", f"data.root={photos}", f"out={out}", *FAST)[0] == 0
+    photos.rename(tmp_path / "moved")
+    code, _, err = cli("evaluate", f"run={out}", f"out={tmp_path / 'e'}", "workers=0")
+    assert (code, "data.root=FOLDER" in err, (tmp_path / "e").exists()) == (2, True, False)

@@ -4,29 +4,43 @@ import pytest
 import torch
 from torchvision import models
 
+from ajuste_fino.files import sha256
 from ajuste_fino.runs.listing import _backbones
 
 
 @pytest.fixture
 def torch_home(tmp_path, monkeypatch):
     """A torch cache of the test's own, which holds weights of squeezenet1_1 and of no other network."""
-    monkeypatch.setattr(torch.hub, "_hub_dir", None)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     folder = tmp_path / "torch" / "hub" / "checkpoints"
     folder.mkdir(parents=True)
-    file = folder / models.SqueezeNet1_1_Weights.DEFAULT.url.rpartition("/")[2]
-    torch.save(models.squeezenet1_1().state_dict(), file)
+    torch.save(models.squeezenet1_1().state_dict(), folder / "new.pth")
+    file = (folder / "new.pth").rename(folder / f"squeezenet1_1-{sha256(folder / 'new.pth')[:8]}.pth")
+    monkeypatch.setattr(torch.hub, "_hub_dir", None)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr(models.SqueezeNet1_1_Weights.DEFAULT.value, "url", f"https://localhost/{file.name}")
     return file
 
 
+def listed():
+    return {name: rest for name, *rest in zip(*(column.cells for column in _backbones().columns), strict=True)}
+
+
 def test_list_says_what_each_backbone_is_and_whether_it_is_here(torch_home):
-    table = _backbones()
-    rows = list(zip(*(column.cells for column in table.columns), strict=True))
-    rows = {name: rest for name, *rest in rows}
+    rows = listed()
     assert rows["embedded"] == ["307,360", "2,048", "block3", "64 px", "in the package"]
     assert rows["squeezenet1_1"][-1] == "here"
     assert rows["resnet18"][:3] == ["11,176,512", "512", "layer4"]
     assert rows["resnet18"][-1] == "not here"
+
+
+@pytest.mark.parametrize("spoil", [lambda c: c[:-9], lambda c: c[:-9] + b"x" + c[-8:], lambda c: b"", lambda c: b"<html>"])
+def test_a_damaged_file_is_not_here_and_is_named_until_it_is_deleted(cli, torch_home, spoil):
+    torch_home.write_bytes(spoil(torch_home.read_bytes()))
+    assert listed()["squeezenet1_1"][-1] == "damaged"
+    code, _, err = cli("fetch", "backbone=squeezenet1_1")
+    assert code == 2
+    assert str(torch_home) in err
+    assert "delete it" in err
 
 
 def test_list_shows_every_group(cli, torch_home):
@@ -55,8 +69,7 @@ def test_fetch_says_what_cannot_be_had(cli, torch_home, monkeypatch, keys, messa
     def nothing(*_, **__):
         raise OSError("no network")
 
-    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", nothing)
-    monkeypatch.setattr(models._api, "load_state_dict_from_url", nothing)
+    monkeypatch.setattr(torch.hub, "download_url_to_file", nothing)
     code, _, err = cli("fetch", *keys)
     assert code == 2
     assert message in err

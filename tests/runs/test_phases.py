@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from ajuste_fino import load
 from ajuste_fino.files import read_csv
-from tests.conftest import FAST
+from tests.conftest import FAST, draw_folder
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 CNN = ("backbone=cnn", "phases=scratch", "workers=0")
@@ -304,3 +304,16 @@ def test_evaluate_reproduces_the_table_of_a_run_with_a_tail(cli, photos, tmp_pat
     assert code == 0, err
     tables = [(tmp_path / name / "predictions_test.csv").read_bytes() for name in ("run", "again")]
     assert tables[0] == tables[1]
+
+
+ONE_CELL = ("backbone=resnet18", "backbone.weights=none", "phases=scratch", "data.image_size=32", "epochs=1", "workers=0")
+
+
+def test_batchnorm_never_sees_a_single_value(cli, tmp_path):
+    root = draw_folder(tmp_path / "photos", ("a", "b"), 6)
+    (root / "a" / "one more.png").write_bytes((root / "a" / "00.png").read_bytes() + b"another content")
+    code, _, err = cli("train", "data=folder", f"data.root={root}", f"out={tmp_path / 'run'}", *ONE_CELL, "batch_size=8")
+    assert code == 0, err
+    assert "9 train" in err
+    code, _, err = cli("train", "data=folder", f"data.root={root}", f"out={tmp_path / 'one'}", *ONE_CELL, "batch_size=1")
+    assert (code, "Pass batch_size=2 or more." in err, (tmp_path / "one").exists()) == (2, True, False)

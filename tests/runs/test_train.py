@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from ajuste_fino.files import read_csv
 from ajuste_fino.runs.conf import options
-from tests.conftest import FAST
+from tests.conftest import FAST, draw_folder
 
 FILES = {
     "config.yaml",
@@ -115,15 +115,16 @@ def test_evaluate_reproduces_the_run_and_judges_other_images(run, cli, tmp_path)
     assert code == 0, err
     own, kept = metrics(tmp_path / "own"), metrics(run[0])
     assert {k: v for k, v in own.items() if k[:5] == "test/"} == {k: v for k, v in kept.items() if k[:5] == "test/"}
-    code, _, _ = cli(
-        "evaluate", f"run={run[0] / 'bundle'}", f"data.root={run[0].parent / 'photos'}", f"out={tmp_path / 'all'}", "workers=0"
-    )
+    others = draw_folder(tmp_path / "others", first=100)
+    code, _, _ = cli("evaluate", f"run={run[0] / 'bundle'}", f"data.root={others}", f"out={tmp_path / 'all'}", "workers=0")
     assert code == 0
     assert len((tmp_path / "all" / "predictions_eval.csv").read_text().splitlines()) == 37
 
 
-def test_evaluate_matches_labels_by_name_and_refuses_unknown_ones(run, cli, photos, tmp_path):
+def test_evaluate_matches_labels_by_name_and_refuses_unknown_ones(run, cli, tmp_path):
     import shutil
+
+    photos = draw_folder(tmp_path / "photos", first=100)
 
     def judged(name):
         assert cli("evaluate", f"run={run[0]}", f"data.root={photos}", f"out={tmp_path / name}", "workers=0")[0] == 0

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ajuste_fino.data.inspection import Inspection
 from ajuste_fino.data.kinds import FORMAT_OF, SILENT, suffix_of
+from ajuste_fino.data.names import shown
 from ajuste_fino.data.traps.finding import Finding
 from ajuste_fino.errors import counted
 
@@ -29,7 +30,7 @@ def bad_files(inspection: Inspection) -> Iterator[Finding]:
 
 
 def passed_over(inspection: Inspection) -> Iterator[Finding]:
-    """Hidden files and folders, files in no class, links to folders."""
+    """Hidden files and folders, folders of results, files in no class, links to folders."""
     found = inspection.found
     over, loop, copy = (
         "They are passed over:",
@@ -37,16 +38,22 @@ def passed_over(inspection: Inspection) -> Iterator[Finding]:
         "A copy would lack them:",
     )
     kinds = [
-        ("hidden entries", found.hidden, "hidden file or folder", "hidden files or folders", over),
+        (
+            "hidden entries",
+            found.hidden,
+            "hidden file or folder, or one that a system left",
+            "hidden files or folders, or ones that a system left",
+            over,
+        ),
+        ("folders of results", found.results, "folder that this program wrote", "folders that this program wrote", over),
         ("stray files", found.stray, "file that lies in no class folder", "files that lie in no class folder", over),
         ("links to folders", found.links, "link to a folder", "links to folders", loop),
         ("links out", found.outside, "link that leads out of it", "links that lead out of it", copy),
     ]
     for trap, entries, one, several, fix in kinds:
-        files = list(dict.fromkeys(entries))  # the root is looked at twice
-        if files:
-            what = f"has {len(files)} {one if len(files) == 1 else several}"
-            yield Finding(trap, "warning", "data.root", what, fix, files=files)
+        if entries:
+            what = f"has {len(entries)} {one if len(entries) == 1 else several}"
+            yield Finding(trap, "warning", "data.root", what, fix, files=[shown(name) for name in entries])
 
 
 def disguised(inspection: Inspection) -> Iterator[Finding]:

@@ -1,0 +1,104 @@
+"""Read the tensors of a file, and nothing but tensors: no code in it is ever run, whoever put it there."""
+
+import hashlib
+import warnings
+from collections.abc import Iterator, Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+import torch
+from safetensors.torch import load, load_file
+from torch import Tensor
+
+from ajuste_fino.backbone import file_kinds
+from ajuste_fino.backbone.file_kinds import SAVE, WHOLE, Kind
+from ajuste_fino.errors import UserError
+from ajuste_fino.files import existing
+
+WITHIN = "::"
+SHOWN = 16  # digits of a hash
+DEPTH = 8  # mappings within mappings; a file may even hold itself
+
+
+class NotWeights(Exception):
+    """A file that holds no tensors, with what it is instead."""
+
+    def __init__(self, kind: Kind) -> None:
+        super().__init__(kind.what)
+        self.kind = kind
+
+
+def read(value: str | Path) -> dict[str, Tensor]:
+    """The tensors by name of the file that `backbone.weights` names, see `tensors_of`.
+
+    Raises:
+        UserError: where there is no such file, or it holds no tensors.
+    """
+    if "://" in str(value):
+        raise UserError("backbone.weights", "must be a file on this machine", got=value, fix="Download it and pass its path.")
+    path = existing("backbone.weights", value)
+    try:
+        return tensors_of(path)
+    except NotWeights as error:
+        rule = f"cannot be read as weights: it {error.kind.what}"
+        raise UserError(f"backbone.weights={path}", rule, fix=error.kind.fix) from error
+
+
+def tensors_of(path: Path, digits: str = "") -> dict[str, Tensor]:
+    """The tensors of a file that torch.save or safetensors wrote; those within mappings are named `outer::inner`.
+
+    Args:
+        digits: the first hexadecimal digits of the SHA-256 that the content must have; what is read then is the very bytes
+            that were hashed, whatever happens to the file meanwhile.
+
+    Raises:
+        NotWeights: where it is another file, or holds no tensors by name.
+    """
+    if not path.is_file():
+        raise NotWeights(file_kinds.of_place(path))
+    try:
+        with path.open("rb") as file:
+            content = _content(BytesIO(_verified(file, digits)) if digits else file, path)
+    except OSError as error:
+        raise NotWeights(Kind(f"cannot be read ({error.strerror})", "Change its permissions, or copy it.")) from error
+    tensors = dict(_named(content))
+    if not tensors:
+        what = "a single tensor" if isinstance(content, Tensor) else f"a {type(content).__name__} without any"
+        raise NotWeights(Kind(f"must hold tensors by name, and holds {what}", SAVE))
+    return tensors
+
+
+def _verified(file: BinaryIO, digits: str) -> bytes:
+    content = file.read()
+    found = hashlib.sha256(content).hexdigest()
+    if not found.startswith(digits):
+        shown = f"{found[: min(len(digits), SHOWN)]} instead of {digits[:SHOWN]}"
+        what = f"is damaged or another file (its SHA-256 begins with {shown})"
+        raise NotWeights(Kind(what, WHOLE))
+    return content
+
+
+def _content(file: BinaryIO, path: Path) -> object:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # whatever torch has to say of a format, the file is read or refused
+            if not file_kinds.begins_like_safetensors(file.read(9)):
+                file.seek(0)  # by its path a file is read faster, and by its suffix, which may be wrong
+                source = file if isinstance(file, BytesIO) or path.suffix == ".safetensors" else path
+                return torch.load(source, map_location="cpu", weights_only=True)
+            return load(file.getvalue()) if isinstance(file, BytesIO) else load_file(path)
+    except Exception as error:  # a damaged or hostile file makes the readers stumble in any way
+        if isinstance(error, MemoryError) or "allocate" in str(error):
+            raise
+        raise NotWeights(file_kinds.of_content(file, path.suffix)) from error
+
+
+def _named(content: object, above: str = "", depth: int = 0) -> Iterator[tuple[str, Tensor]]:
+    if not isinstance(content, Mapping) or depth > DEPTH:
+        return
+    for key, value in content.items():
+        if isinstance(key, str) and isinstance(value, Tensor):
+            yield f"{above}{key}", value
+        elif isinstance(key, str):
+            yield from _named(value, f"{above}{key}{WITHIN}", depth + 1)

@@ -1,0 +1,145 @@
+"""What is read as weights, and what a file that holds none is said to be."""
+
+import argparse
+import gzip
+import io
+import os
+import pickle
+import tarfile
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save
+
+from ajuste_fino.backbone.weight_file import NotWeights, read, tensors_of
+from ajuste_fino.errors import UserError
+from ajuste_fino.files import sha256
+
+STATE = {"a.weight": torch.arange(4096.0), "a.bias": torch.ones(3)}
+
+
+class Payload:
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('executed')",))
+
+
+def saved(content, **how):
+    buffer = io.BytesIO()
+    torch.save(content, buffer, **how)
+    return buffer.getvalue()
+
+
+def zipped(name, content=b"x"):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def tarred():
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("w.pth"))
+    return buffer.getvalue()
+
+
+def arrays():
+    buffer = io.BytesIO()
+    np.savez(buffer, a=np.zeros(3))
+    return buffer.getvalue()
+
+
+def scripted():
+    buffer = io.BytesIO()
+    torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), buffer)
+    return buffer.getvalue()
+
+
+OLD = {"_use_new_zipfile_serialization": False}
+NETWORK = r"a whole network as Python objects \(torch.nn.modules.linear.Linear\)"
+KINDS = {
+    "empty": (b"", "is empty"),
+    "zeros": (bytes(9000), "nothing but zeros"),
+    "text": (b"404: not \x1b[31mfound\n", "is a text"),
+    "text in UTF-8": ("no encontrado: año".encode(), "is a text"),
+    "text in UTF-16": ("not found".encode("utf-16"), "is a text"),
+    "web page": (b"\xef\xbb\xbf\n <!DOCTYPE html><html></html>", "web page"),
+    "answer of a store": (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "web page"),
+    "JSON": (b'{"error": "gated"}', "JSON"),
+    "LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "Git LFS pointer"),
+    "network": (saved(torch.nn.Linear(1, 1)), NETWORK),
+    "network, old": (saved(torch.nn.Linear(1, 1), **OLD), NETWORK),
+    "network, by pickle": (pickle.dumps(torch.nn.Linear(1, 1)), NETWORK),
+    "payload": (saved({**STATE, "x": Payload()}), r"Python objects \(\w+.exec\)"),
+    "payload, by pickle": (pickle.dumps(Payload()), r"Python objects \(\w+.exec\)"),
+    "arguments": (saved({"state_dict": STATE, "args": argparse.Namespace(a=1)}), "argparse.Namespace"),
+    "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(100), "HDF5"),
+    "Keras": (zipped("model.weights.h5"), "Keras"),
+    "ONNX": (b"\x08\x07\x12\x07pytorch\x1a\x052.1.0:" + bytes(100), "ONNX"),
+    "TensorFlow Lite": (b"\x1c\0\0\0TFL3" + bytes(100), "TensorFlow Lite"),
+    "NumPy": (b"\x93NUMPY\x01\x00" + bytes(100), "NumPy"),
+    "arrays": (arrays(), "NumPy"),
+    "ZIP": (zipped("a/w.pth"), "ZIP archive"),
+    "tar": (tarred(), "tar archive"),
+    "gzip": (gzip.compress(saved(STATE)), "gzip"),
+    "noise": (b"\xc3" + bytes(range(256)) * 9, "not known here"),
+    "list": (saved([STATE]), "a list without any"),
+    "tensor": (saved(torch.zeros(1)), "a single tensor"),
+    "numbers": (saved({"a": 1}), "a dict without any"),
+    "optimizer": (saved({"state": {0: {"m": torch.zeros(1)}}}), "a dict without any"),
+    **{f"zip cut at {n}": (saved(STATE)[:n], "damaged or not complete") for n in (10, 300, 9000, -10)},
+    **{f"pickle cut at {n}": (saved(STATE, **OLD)[:n], "damaged or not complete") for n in (10, 300, 9000, -10)},
+    **{f"safetensors cut at {n}": (save(STATE)[:n], "damaged or not complete") for n in (9, 100, -10)},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_what_holds_no_tensors_is_told_and_nothing_is_run(tmp_path, kind, suffix):
+    content, message = KINDS[kind]
+    path = tmp_path / f"w{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=f"backbone.weights=.*{message}") as caught:
+        read(path)
+    assert not any(word in str(caught.value) for word in ("weights_only", "two options", "\x1b", "\n"))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_archive_of_torchscript_is_told(tmp_path):
+    (tmp_path / "w.pt").write_bytes(scripted())
+    with pytest.raises(UserError, match="TorchScript"):
+        read(tmp_path / "w.pt")
+
+
+def test_what_is_no_file_is_told(tmp_path):
+    with pytest.raises(UserError, match="must be a file on this machine"):
+        read("https://example.org/w.pth")
+    with pytest.raises(UserError, match="existing path"):
+        read(tmp_path / "w.pth")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="no regular file"):
+        read(tmp_path / "pipe")
+    (tmp_path / "a.pth").touch()
+    with pytest.raises(UserError, match=r"is a folder. Pass a file of it, such as .*a.pth"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("content", [saved(STATE), saved(STATE, **OLD), save(STATE), saved({"model": STATE, "epoch": 1})])
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors", ".ckpt", ""])
+def test_a_file_is_known_by_its_content(tmp_path, content, suffix):
+    path = tmp_path / f"w{suffix}"
+    path.write_bytes(content)
+    for digits in ("", sha256(path)[:8], sha256(path)):
+        tensors = {name.removeprefix("model::"): tensor for name, tensor in tensors_of(path, digits).items()}
+        assert all(torch.equal(STATE[name], tensors[name]) for name in STATE)
+    with pytest.raises(NotWeights, match="SHA-256"):
+        tensors_of(path, "0123456789abcdef")
+
+
+def test_a_file_that_holds_itself_is_read(tmp_path):
+    content = dict(STATE)
+    content["again"] = content
+    torch.save(content, tmp_path / "w.pth")
+    assert "a.weight" in read(tmp_path / "w.pth")
