@@ -23,7 +23,7 @@ def lighter(content: bytes) -> Iterator[bytes]:
     for orientation in (True, False):
         try:
             lighter = make(content, orientation) if make else content
-        except (struct.error, IndexError):
+        except (struct.error, IndexError, OverflowError):  # an offset or a length that leads nowhere
             return
         if lighter != before:
             yield lighter

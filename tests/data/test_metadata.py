@@ -149,3 +149,10 @@ def test_a_phones_jpeg_is_a_jpeg(tmp_path, options):
     assert stored.format == "JPEG"
     assert np.abs(np.asarray(seen).astype(int) - PIXELS).mean() < 25
     assert load_image(path, 16).size <= (40, 40)
+
+
+@pytest.mark.parametrize("offset", [0, 7, 10**6, 2**63, 2**64 - 1])
+def test_a_directory_that_lies_nowhere_is_refused_for_what_it_is(offset):
+    with pytest.raises(BadImage) as bad:
+        read_image(ImageBytes(b"II+\0\x08\0\0\0" + struct.pack("<Q", offset) + bytes(40), "x.tif"))
+    assert "Python int" not in bad.value.reason
