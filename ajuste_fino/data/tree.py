@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from ajuste_fino.data.images import SUFFIXES
+from ajuste_fino.data.images import why_no_image
 from ajuste_fino.data.names import is_clutter, natural, splits_of
 from ajuste_fino.data.scan_result import ScanResult
 from ajuste_fino.errors import UserError
@@ -22,7 +22,6 @@ RESULTS = (
 )
 DEEPEST = 100  # levels of folders
 RUNS = "runs"  # the folder of runs, unless out= says otherwise
-UNREAD = (".heic", ".heif", ".avif", ".raw", ".dng", ".cr2", ".nef", ".arw")
 
 
 @dataclass(slots=True)
@@ -141,14 +140,6 @@ class _Reader:
 def is_results(names: set[str]) -> bool:
     """Whether a folder with these names in it was written by this program."""
     return any(some <= names for some in RESULTS)
-
-
-def why_no_image(path: str, name: str) -> str | None:
-    """Why a file is not taken for an image; None where it is."""
-    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122  # a Path for each of a million names takes seconds
-    if suffix in SUFFIXES:
-        return None
-    return f"{suffix[1:].upper()} is not read; convert it to JPEG" if suffix in UNREAD else "not an image by its name"
 
 
 def refuse_unreadable(error: OSError) -> NoReturn:

@@ -53,7 +53,7 @@ def inspect(config: DataConfig, processes: int) -> tuple[Inspection | None, list
     """Inspect, decode and split a folder, and apply all rules; a folder of unknown layout gives one finding."""
     try:
         inspection = inspect_folder(config, processes, progress)
-        stream = decode_all(inspection.samples, processes, progress, strict=False)
+        stream = decode_all(inspection.samples, processes, progress, strict=False, depth=config.depth)
         inspection = inspection.with_decoded(stream).with_splits()
     except UserError as error:
         return None, [Finding("layout", "error", *error.parts)]

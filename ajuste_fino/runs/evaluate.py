@@ -42,7 +42,7 @@ def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
     require_empty(out, cfg)
     cfg.run = verbatim(str(find_run(str(cfg.run))))
     predictor = load(cfg.run, cfg.trainer.accelerator, trusted(cfg))
-    name, manifest = _manifest(cfg)
+    name, manifest = _manifest(cfg, predictor.preprocessing.depth)
     manifest = _known(manifest, predictor)
     for warning in manifest.warnings:
         log.warning(warning)
@@ -59,12 +59,11 @@ def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
     return metrics
 
 
-def _manifest(cfg: DictConfig) -> tuple[str, Manifest]:
+def _manifest(cfg: DictConfig, depth: int | None) -> tuple[str, Manifest]:
     """What to evaluate on, and its name: the images of `data.root`, or the split that the run set aside."""
     if cfg.data.root is not None:
-        config = DataConfig(
-            existing("data.root", cfg.data.root), on_bad_image=cfg.data.on_bad_image, max_skipped=cfg.data.max_skipped
-        )
+        root = existing("data.root", cfg.data.root)
+        config = DataConfig(root, on_bad_image=cfg.data.on_bad_image, max_skipped=cfg.data.max_skipped, depth=depth)
         history = History.of(Path(cfg.run))
         manifest = load_eval(config, history, workers(cfg.workers), progress)
         return history.split_of(manifest.samples), manifest
@@ -75,7 +74,7 @@ def _manifest(cfg: DictConfig) -> tuple[str, Manifest]:
     data = OmegaConf.load(run / "config.yaml").data
     root = digits_folder() if data.name == "digits" else _root(data.root)
     name = History.of(run).name
-    return name, load_split(run / "split.csv", name, root, workers(cfg.workers), progress)
+    return name, load_split(run / "split.csv", name, root, workers(cfg.workers), progress, depth)
 
 
 def _root(value: str) -> Path:

@@ -11,7 +11,6 @@ from rich.table import Table
 from torch import Tensor
 
 from ajuste_fino.console import log, screen
-from ajuste_fino.data.folder import images_below
 from ajuste_fino.data.images import BadImage, ImageFile
 from ajuste_fino.data.inputs import sources
 from ajuste_fino.errors import Range, UserError, counted, preview
@@ -68,10 +67,6 @@ def _images(value: object) -> list[ImageFile]:
     found = sources(given)
     if found == []:
         raise UserError("images", "must name at least one image", got="[]", fix="Pass a file, a folder or a pattern.")
-    for folder in (Path(one) for one in (given if isinstance(given, list) else [given]) if Path(one).is_dir()):
-        if others := images_below(folder)[1]:
-            lines = [str(one) for one in sorted(others, key=lambda one: "convert" not in one.reason)]
-            log.warning(f"{counted(len(others), 'file')} in {folder} left out:\n{preview(lines)}")
     return found if isinstance(found, list) else [found]  # type: ignore[return-value, list-item]  # of texts, all are files
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ajuste_fino.data.inspection import Inspection
 from ajuste_fino.data.traps import classes, copies, files, names
+from ajuste_fino.data.traps.depth import depth
 from ajuste_fino.data.traps.finding import LEVELS, Finding
 
 Rule = Callable[[Inspection], Iterator[Finding]]
@@ -23,7 +24,7 @@ BEFORE_DECODING: tuple[Rule, ...] = (
     names.same,
     names.by_number,
 )
-FILES: tuple[Rule, ...] = (files.bad_files, *LAYOUT, files.passed_over, files.table, files.disguised)
+FILES: tuple[Rule, ...] = (files.bad_files, *LAYOUT, files.passed_over, files.table, files.disguised, depth)
 RULES: tuple[Rule, ...] = (
     *FILES,
     *STRUCTURE,

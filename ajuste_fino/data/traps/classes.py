@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from ajuste_fino.data.inspection import Inspection
+from ajuste_fino.data.kinds import unread_files
 from ajuste_fino.data.names import natural, shown
 from ajuste_fino.data.traps.finding import Finding
 
@@ -15,7 +16,8 @@ def empty(inspection: Inspection) -> Iterator[Finding]:
     """Classes without an image; fewer classes than two."""
     lacking = sorted(inspection.found.classes - set(inspection.labels), key=natural)
     if lacking:
-        fix = f"Fill or remove them.{_deeper(inspection)}"
+        unread = [f"{shown(name)} holds {files}." for name in lacking if (files := unread_files(_files_of(name, inspection)))]
+        fix = f"{' '.join(unread) or 'Fill or remove them.'}{_deeper(inspection)}"
         yield Finding("empty classes", "error", "data.root", "must hold an image of every class", fix, _none_of(lacking))
     if len(inspection.found.classes) < 2:
         got = ", ".join(inspection.found.classes)
@@ -39,6 +41,11 @@ def _deeper(inspection: Inspection) -> str:
 
 def _none_of(labels: Iterable[str]) -> str:
     return f"none of {', '.join(shown(label) for label in labels)}"
+
+
+def _files_of(name: str, inspection: Inspection) -> list[str]:
+    """The files in the folder of a class that are no images."""
+    return [file for file in inspection.found.non_images if f"/{name}/" in f"/{file}"]
 
 
 def absent(inspection: Inspection) -> Iterator[Finding]:

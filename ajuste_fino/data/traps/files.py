@@ -4,20 +4,15 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
 from ajuste_fino.data.inspection import Inspection
+from ajuste_fino.data.kinds import FORMAT_OF, SILENT, suffix_of
 from ajuste_fino.data.names import shown
 from ajuste_fino.data.traps.finding import Finding
 from ajuste_fino.errors import counted
 from ajuste_fino.tables import MEANT, UNNAMED
 
 LIKE_LABELS = re.compile(rf"(label|{'|'.join([*MEANT['label'], *MEANT['split']])})s?[ _.]?\d*|{UNNAMED}\d+")
-SUFFIXES = {
-    "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
-    "TIFF": {".tif", ".tiff"},
-    "PPM": {".ppm", ".pgm", ".pbm", ".pnm"},
-}
 
 
 def bad_files(inspection: Inspection) -> Iterator[Finding]:
@@ -91,7 +86,8 @@ def disguised(inspection: Inspection) -> Iterator[Finding]:
     files = []
     for sample in inspection.samples:
         info = inspection.infos.get(sample.sha256)
-        if info and Path(sample.file).suffix.lower() not in SUFFIXES.get(info.format, {f".{info.format.lower()}"}):
+        suffix = suffix_of(sample.file)  # many say nothing: those of frame.0001 and photo.jpg_large
+        if info and (suffix in SILENT or FORMAT_OF.get(suffix, info.format) != info.format):
             files.append(f"{sample.file}: {info.format}")
     if files:
         fix = "They are read by their content; other programs may not:"
