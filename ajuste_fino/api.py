@@ -34,7 +34,12 @@ def fine_tune(root: str | os.PathLike[str] | None = None, /, **keys: Any) -> Pre
 def _require_plain(root: object, keys: Mapping[str, object]) -> None:
     if not isinstance(root, str | os.PathLike | None):
         raise UserError("The folder", "must be a path", got=type(root).__name__, fix="Pass a folder or a CSV file.")
+    if root is not None and not os.fspath(root):
+        raise UserError("The folder", "must be a path", got="an empty text", fix="Pass a folder or a CSV file.")
     for key, value in keys.items():
-        if not isinstance(value, str | os.PathLike | Number | Sequence | Mapping | None):
+        plain = isinstance(value, str | os.PathLike | Number | Sequence | Mapping | None)
+        if not plain or isinstance(value, bytes | bytearray | memoryview):
             fix = "Pass a name, a number, a list or a dictionary."
             raise UserError(key, "must be a plain value", got=type(value).__name__, fix=fix)
+    if keys.get("out", "") is None:
+        raise UserError("out", "must be a path", got="None", fix="Leave it out for a folder named by the time.")

@@ -23,6 +23,7 @@ from ajuste_fino.files import existing, no_pipe, sha256, write_bytes, write_json
 from ajuste_fino.head import Head, HeadShape
 
 FORMAT = 1
+FORMAT_OF_DEPTH = 2  # with a depth, which an earlier release would not know of
 TENSORS, METADATA = "model.safetensors", "bundle.json"
 
 
@@ -38,9 +39,9 @@ class Bundle:
 
     def metadata(self) -> dict[str, Any]:
         return {
-            "format": FORMAT,
+            "format": FORMAT if self.preprocessing.depth is None else FORMAT_OF_DEPTH,
             "labels": self.labels,
-            "preprocessing": asdict(self.preprocessing),
+            "preprocessing": self.preprocessing.metadata(),
             "precision": self.precision,
             "backbone": self.backbone.spec.to_dict(),
             "head": asdict(self.head.shape),
@@ -73,8 +74,9 @@ def read(value: str | Path, trusted: Sequence[str] = ()) -> Bundle:
     where, files = find(no_pipe("run", existing("run", value)), (TENSORS, METADATA), SUMS)
     _verify(where, files)
     metadata = json.loads(files[METADATA].decode())
-    if metadata["format"] != FORMAT:
-        raise UserError(f"run={where}", f"must have format {FORMAT}", got=metadata["format"], fix="Update ajuste_fino.")
+    if metadata["format"] not in (FORMAT, FORMAT_OF_DEPTH):
+        rule = f"must have format {FORMAT} or {FORMAT_OF_DEPTH}"
+        raise UserError(f"run={where}", rule, got=metadata["format"], fix="Update ajuste_fino.")
     return _assemble(metadata, _tensors(where, files[TENSORS]), trusted)
 
 

@@ -4,6 +4,7 @@ Hydra is imported when a verb runs and torch when its function does, so that `--
 """
 
 import gc
+import io
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import ajuste_fino
 from ajuste_fino.errors import AjusteFinoError, UserError, nearest
+from ajuste_fino.escape import lines
 from ajuste_fino.verbs import VERBS, Verb
 
 HELP = """ajuste-fino VERB [key=value …]
@@ -41,6 +43,8 @@ def main() -> None:
     gc.disable()  # while libraries are imported, which makes many objects and no garbage: a second of five
     for number in _stops():
         signal.signal(number, _leave_at_once)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error is: a terminal need not have every sign
     try:
         _dispatch(sys.argv[1:])
         code = 0
@@ -163,7 +167,7 @@ def _explained(error: Exception) -> tuple[str, int]:
 def _report(message: str, code: int) -> int:
     if os.environ.get("AJUSTE_FINO_DEBUG"):
         traceback.print_exc()
-    print(f"ajuste-fino: {message}", file=sys.stderr)
+    print(f"ajuste-fino: {lines(message)}", file=sys.stderr)
     return code
 
 

@@ -3,10 +3,17 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 
-console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+def screen(**options: Any) -> Console:
+    """A terminal for what is asked for, on standard output: a name such as `[red]` or `:cat:` is shown, not understood."""
+    return Console(highlight=False, markup=False, emoji=False, **options)
+
+
+console = screen(stderr=True, soft_wrap=True)
 log = logging.getLogger("ajuste_fino")  # info and above are for everybody; debug is progress, for `log.txt` and for pipes
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from math import inf
 
+from ajuste_fino.escape import lines, printable
+
 MOST_NAMES = 30  # that a message lists
 
 
@@ -31,8 +33,8 @@ class UserError(AjusteFinoError):
 
     def __init__(self, thing: str, rule: str, *, fix: str, got: object = None) -> None:
         self.parts = (thing, rule, fix, got)
-        given = "" if got is None else f"; got {got!r}" if isinstance(got, int | float) else f"; got {got}"
-        super().__init__(f"{thing} {rule}{given}. {fix}")
+        given = "" if got is None else f"; got {got!r}" if isinstance(got, int | float) else f"; got {printable(str(got))}"
+        super().__init__(f"{printable(thing)} {printable(rule)}{given}. {lines(fix)}")
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,6 @@ def counted(number: int, noun: str) -> str:
 
 
 def preview(items: list[str], most: int = 10) -> str:
-    """The first items, a line each, and how many more there are."""
+    """The first items, a line each whatever they hold, and how many more there are."""
     rest = [f"  … and {len(items) - most} more"] if len(items) > most else []
-    return "\n".join([f"  {item}" for item in items[:most]] + rest)
+    return "\n".join([f"  {printable(item)}" for item in items[:most]] + rest)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ajuste_fino.errors import UserError
+from ajuste_fino.escape import from_cell, to_cell
 
 
 @contextmanager
@@ -104,16 +105,17 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: object) -> None:
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """JSON in UTF-8; bytes of names that are no Unicode are JSON's own codes, `\\udcf1`, and come back as they were."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    write_text(path, text.encode("utf-8", "backslashreplace").decode() + "\n")
 
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SET_CACHE = "Set XDG_CACHE_HOME to a folder that can be written."
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A CSV in UTF-8 whose texts no spreadsheet runs as a formula: those that would start one get a leading apostrophe."""
+    """A CSV in UTF-8 whose texts no spreadsheet runs as a formula; `read_csv` gives them back as they were."""
     buffer = io.StringIO(newline="")
     csv.writer(buffer).writerows(_safe(row) for row in [header, *rows])
     write_text(path, buffer.getvalue())
@@ -154,21 +156,20 @@ def growing_csv(path: Path, header: Sequence[str]) -> Iterator[Callable[[Sequenc
 
 
 def _safe(row: Sequence[object]) -> list[object]:
-    return [f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell for cell in row]
+    return [to_cell(cell) if isinstance(cell, str) else cell for cell in row]
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV by column name, with the apostrophes of `write_csv` taken off again."""
+    """The rows of a CSV that `write_csv` or `growing_csv` wrote, by column name, their texts as they were.
+
+    `tables.read_table` is for those of a user.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file, restkey="", restval=""))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(str(path), f"cannot be read as a CSV in UTF-8 ({error})", fix="Save it as CSV in UTF-8.") from error
-    return [{key: _plain(cell) for key, cell in row.items() if isinstance(cell, str)} for row in rows]
-
-
-def _plain(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
+    return [{from_cell(key): from_cell(cell) for key, cell in row.items() if isinstance(cell, str)} for row in rows]
 
 
 def sha256(path: Path) -> str:
@@ -242,11 +243,22 @@ def expanded(value: str | os.PathLike[str]) -> Path:
 
 
 def existing(key: str, value: str | os.PathLike[str]) -> Path:
-    """The absolute path a key gives, which must exist."""
+    """The absolute path a key gives, which must exist; an empty text is none, as an unset variable of the shell leaves it."""
+    if not str(value):
+        fix = "Pass a path; . is the folder this is run in."
+        raise UserError(key, "must name a file or a folder", got="an empty text", fix=fix)
     path = expanded(value).absolute()
-    if not path.exists():
+    if not _exists(path, key):
         near = path.parent
-        while not near.exists() and near != near.parent:
+        while not _exists(near, key) and near != near.parent:
             near = near.parent
         raise UserError(key, "must be an existing path", got=value, fix=f"The part of it that exists is {near}.")
     return path
+
+
+def _exists(path: Path, key: str) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:  # one may not look into a folder on the way, or the name is too long
+        fix = "Check the path, and the permissions of its folders."
+        raise UserError(key, f"must be a path that can be reached ({error.strerror})", got=path, fix=fix) from error

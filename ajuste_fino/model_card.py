@@ -6,6 +6,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from ajuste_fino.escape import printable
+
 SHOWN = 5  # classes that the line names
 METRICS = {
     "test/accuracy": "test accuracy",
@@ -33,7 +35,7 @@ class ModelCard:
     def classes(self) -> str:
         """The first classes, and how many there are."""
         more = len(self.labels) - SHOWN
-        return ", ".join(self.labels[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+        return ", ".join(printable(label) for label in self.labels[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
     @property
     def results(self) -> dict[str, str]:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from ajuste_fino.features import Extractor, serve
 from ajuste_fino.files import existing
 from ajuste_fino.freezing import Frozen
 from ajuste_fino.model_card import ModelCard
+from ajuste_fino.trust import packages
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,7 @@ class Predictor:
             UserError: for what is no image by that rule.
             BadImage: for the first image that cannot be decoded.
         """
-        if not isinstance(top_k, int):
-            fix = "Pass several images as a list, predict([a, b])."
-            raise UserError("top_k", "must be a whole number", got=type(top_k).__name__, fix=fix)
+        top_k = _whole(top_k)
         found = sources(images)
         many = found if isinstance(found, list) else [found]
         scores = self.scores(many, workers=torch.get_num_threads() if self.device.type == "cpu" else 0)
@@ -165,6 +165,18 @@ class Predictor:
         return self.card.html()
 
 
+def _whole(top_k: Any) -> int:
+    """How many labels are asked for."""
+    rule, fix = "must be a whole number of at least 1", "Pass for example top_k=3."
+    if isinstance(top_k, Integral) and not isinstance(top_k, bool):
+        if top_k < 1:
+            raise UserError("top_k", rule, got=int(top_k), fix=fix)
+        return int(top_k)
+    if not isinstance(top_k, float | bool):
+        fix += " Several images are a list, predict([a, b])."
+    raise UserError("top_k", rule, got=str(top_k) if isinstance(top_k, float | bool) else type(top_k).__name__, fix=fix)
+
+
 def load(run: str | os.PathLike[str], accelerator: str = "auto", trust: Sequence[str] = ()) -> Predictor:
     """The model of a run folder, of a bundle, or of a zip file of either.
 
@@ -178,12 +190,17 @@ def load(run: str | os.PathLike[str], accelerator: str = "auto", trust: Sequence
     """
     if not isinstance(run, str | os.PathLike):
         raise UserError("run", "must be a path", got=type(run).__name__, fix="Pass the folder of a run, or a bundle.")
-    path = existing("run", run)
-    return Predictor(bundle.read(path, trust), device(accelerator), path if (path / "bundle").is_dir() else None)
+    if not os.fspath(run):
+        raise UserError("run", "must be a path", got="an empty text", fix="Pass the folder of a run, or a bundle.")
+    path = existing("run", os.fsdecode(run))
+    return Predictor(bundle.read(path, packages(trust)), device(accelerator), path if (path / "bundle").is_dir() else None)
 
 
 def device(accelerator: str) -> torch.device:
     """`auto`, `cpu`, `cuda`, `gpu` or `mps` → the device."""
+    if not isinstance(accelerator, str) or not accelerator:
+        fix = "Pass auto for the fastest there is."
+        raise UserError("trainer.accelerator", "must be auto, cpu, cuda, gpu or mps", got=repr(accelerator), fix=fix)
     if accelerator in ("auto", "gpu"):
         found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
         if found is None and accelerator == "gpu":

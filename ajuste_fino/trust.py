@@ -43,7 +43,7 @@ def packages(value: object) -> list[str]:
     Raises:
         UserError: where it is no list of names.
     """
-    names = [value] if isinstance(value, str) else value
+    names = [value] if isinstance(value, str) else list(value) if isinstance(value, tuple) else value
     if not isinstance(names, list) or not all(isinstance(name, str) and name.isidentifier() for name in names):
         raise UserError("trust", "must be a list of packages", got=value, fix="Pass trust=[mypackage].")
     return list(names)

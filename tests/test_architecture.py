@@ -9,8 +9,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "ajuste_fino"
 TIERS = [
+    {"escape"},
     {"errors", "verbs", "console", "threads"},
-    {"files", "implementation", "imbalance", "memory", "phases"},
+    {"files", "implementation", "imbalance", "memory", "phases", "tables"},
     {"trust"},
     {"store", "data", "backbone", "head", "scratch"},
     {"freezing", "scores", "ensemble", "bundle_files", "model_card"},

@@ -2,6 +2,7 @@ import errno
 import os
 import resource
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -140,3 +141,21 @@ def test_the_grammar_of_an_error():
     error = UserError("features.pool", "must be 1, 2 or 4", got=3, fix="Pass features.pool=4.")
     assert str(error) == "features.pool must be 1, 2 or 4; got 3. Pass features.pool=4."
     assert error.exit_code == 2
+
+
+@pytest.mark.parametrize("key", ["data.root", "data.split", "run"])
+def test_an_empty_text_is_no_path(key):
+    with pytest.raises(UserError, match=f"{key} must name a file or a folder; got an empty text"):
+        existing(key, "")
+
+
+def test_a_path_that_cannot_be_reached_is_told(tmp_path, monkeypatch):
+    def refuse(self):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    with pytest.raises(UserError, match=r"can be reached \(Permission denied\)"):
+        existing("data.root", tmp_path / "closed" / "photos")
+    monkeypatch.undo()
+    with pytest.raises(UserError, match="can be reached"):
+        existing("data.root", tmp_path / ("x" * 300))

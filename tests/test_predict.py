@@ -259,3 +259,55 @@ def test_files_that_a_folder_has_besides_images_are_named(run, cli, tmp_path):
     code, _, err = cli("predict", f"run={run[0]}", f"images={tmp_path / 'new'}")
     assert code == 0
     assert "1 file in" in err and "b.heic" in err
+
+
+@pytest.mark.parametrize("top_k", [0, -1, "3", "x.png", True, 2.5, None, [3], float("nan")])
+def test_a_number_of_labels_that_is_none_is_refused(run, top_k):
+    with pytest.raises(UserError, match=r"top_k must be a whole number of at least 1; got .* Pass for example top_k=3\."):
+        run[1].predict(run[0].parent / "photos" / "1" / "00.png", top_k=top_k)
+
+
+def test_a_number_of_labels_may_be_numpys_and_more_than_there_are(run):
+    path = run[0].parent / "photos" / "1" / "00.png"
+    assert len(run[1].predict(path, top_k=np.int64(2)).top) == 2
+    assert len(run[1].predict(path, top_k=10**30).top) == 3
+
+
+@pytest.mark.parametrize("images", [5, None, {}, True, object(), [None], lambda: 1, range(3)], ids=repr)
+def test_what_is_no_kind_of_image_is_refused(run, images):
+    for method in (run[1].predict, run[1].pixels):
+        with pytest.raises(UserError, match="must be an image or a list of images; got"):
+            method(images)
+
+
+@pytest.mark.parametrize("given", [5, None, "", b"", b"x", [], {}, True], ids=repr)
+def test_what_is_no_path_is_no_model(given):
+    with pytest.raises(UserError, match="run must be a path; got"):
+        load(given)
+
+
+@pytest.mark.parametrize(
+    ("keys", "thing"),
+    [({"accelerator": None}, "trainer.accelerator"), ({"accelerator": 5}, "trainer.accelerator"), ({"trust": 5}, "trust")],
+)
+def test_other_arguments_of_load_are_checked(run, keys, thing):
+    with pytest.raises(UserError, match=f"{thing} must be"):
+        load(run[0], **keys)
+
+
+@pytest.mark.parametrize("root", [5, "", b"x", [], {}, True, 2.5], ids=repr)
+def test_what_is_no_path_is_no_folder_to_train_on(root):
+    from ajuste_fino import fine_tune
+
+    with pytest.raises(UserError, match="The folder must be a path; got"):
+        fine_tune(root)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("out", None), ("out", b"x"), ("epochs", "a"), ("epochs", None), ("epochs", object()), ("seed", 2.5)]
+)
+def test_values_of_the_wrong_type_are_refused_by_name(photos, key, value):
+    from ajuste_fino import fine_tune
+
+    with pytest.raises(UserError, match=f"{key} must be"):
+        fine_tune(photos, **{key: value})

@@ -16,6 +16,7 @@ class DataConfig:
         "data.val": Range(float, 0, 1),
         "data.test": Range(float, 0, 1),
         "data.max_skipped": Range(float, 0, 1),
+        "data.depth": Range(int, 1, 32, optional=True),
     }
 
     root: Path
@@ -26,6 +27,7 @@ class DataConfig:
     max_skipped: float = 0.01
     group: str | None = None
     seed: int = 0
+    depth: int | None = None
 
     def __post_init__(self) -> None:
         if self.on_bad_image not in ("error", "skip"):

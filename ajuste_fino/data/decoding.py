@@ -46,6 +46,7 @@ def decode_all(
     strict: bool,
     pixel_config: "tuple[Preprocessing, LoaderConfig] | None" = None,
     wanted: Collection[str] = (),
+    depth: int | None = None,
 ) -> Generator[Decoded, None, None]:
     """Decode every distinct content, a few at a time. What was found good before is not decoded again.
 
@@ -56,13 +57,14 @@ def decode_all(
             see all that are bad, and soon.
         pixel_config: how pixels are made, where they are asked for, and how many images at once.
         wanted: the contents whose pixels are wanted, whether or not it is known what they are.
+        depth: of `load_image`, which the preprocessing of `pixel_config` has as well.
     """
     distinct = {sample.sha256: sample for sample in samples}
-    with ImageInfoCache() as cache:
+    with ImageInfoCache(depth) as cache:
         yield Decoded({content: cache[content] for content in distinct if content in cache and content not in wanted})
         left = [sample for content, sample in distinct.items() if content not in cache or content in wanted]
         pixels = _with_pixels(left, wanted, strict, *pixel_config) if pixel_config else iter(())
-        for decoded in chain(pixels, decode_infos(left, workers, progress)):
+        for decoded in chain(pixels, decode_infos(left, workers, progress, depth)):
             # the hash depends a little on the size of decoding: the first one stays, or findings would come and go
             decoded.infos = {content: cache.get(content, info) for content, info in decoded.infos.items()}
             cache.update(decoded.infos)
@@ -86,11 +88,12 @@ def _with_pixels(
     left[:] = [sample for sample in left if sample.sha256 not in done]
 
 
-def decode_infos(samples: Sequence[Sample], workers: int, progress: Progress) -> Iterator[Decoded]:
+def decode_infos(samples: Sequence[Sample], workers: int, progress: Progress, depth: int | None = None) -> Iterator[Decoded]:
     """Decode samples to infos, in as many processes as there are workers."""
     if not samples:
         return
-    results = _shared(samples, workers) if workers and len(samples) > FEW else map(decode, samples)
+    alone = not workers or len(samples) <= FEW
+    results = (decode(sample, depth) for sample in samples) if alone else _shared(samples, workers, depth)
     for sample, result in zip(samples, progress(results, len(samples), "Checking images"), strict=True):
         if isinstance(result, BadImage):
             yield Decoded(bad={sample.sha256: result.reason})
@@ -98,22 +101,22 @@ def decode_infos(samples: Sequence[Sample], workers: int, progress: Progress) ->
             yield Decoded({sample.sha256: result})
 
 
-def decode(sample: Sample) -> ImageInfo | BadImage:
+def decode(sample: Sample, depth: int | None = None) -> ImageInfo | BadImage:
     """Decode one sample to its info. A JPEG is decoded at an eighth of its size; all its data is read all the same."""
     try:
         with quiet():
-            return ImageInfo.of(*read_image(sample, MIN_SIZE))
+            return ImageInfo.of(*read_image(sample, MIN_SIZE, depth))
     except BadImage as bad:
         return BadImage(sample.file, bad.reason)
 
 
-def _shared(samples: Sequence[Sample], workers: int) -> Iterator[ImageInfo | BadImage]:
+def _shared(samples: Sequence[Sample], workers: int, depth: int | None) -> Iterator[ImageInfo | BadImage]:
     chunks = [samples[start : start + CHUNK] for start in range(0, len(samples), CHUNK)]
     waiting: deque[tuple[Sequence[Sample], Future]] = deque()
     with ProcessPoolExecutor(workers, initializer=_leave_interrupts_to_the_parent) as pool:
         try:
             for chunk in chunks:  # a few at a time, so that memory stays bounded
-                waiting.append((chunk, _submit(pool, chunk)))
+                waiting.append((chunk, _submit(pool, chunk, depth)))
                 if len(waiting) > 2 * workers:
                     yield from _result(*waiting.popleft())
             while waiting:
@@ -127,18 +130,18 @@ def _leave_interrupts_to_the_parent() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _submit(pool: ProcessPoolExecutor, chunk: Sequence[Sample]) -> "Future[list[ImageInfo | BadImage]]":
+def _submit(pool: ProcessPoolExecutor, chunk: Sequence[Sample], depth: int | None) -> "Future[list[ImageInfo | BadImage]]":
     """Hand a chunk to the processes; where one has died, the failure waits its turn, so that the chunk it had is told."""
     try:
-        return pool.submit(_decode_each, chunk)
+        return pool.submit(_decode_each, chunk, depth)
     except BrokenProcessPool as error:
         failed: Future[list[ImageInfo | BadImage]] = Future()
         failed.set_exception(error)
         return failed
 
 
-def _decode_each(samples: Sequence[Sample]) -> list[ImageInfo | BadImage]:
-    return [decode(sample) for sample in samples]
+def _decode_each(samples: Sequence[Sample], depth: int | None) -> list[ImageInfo | BadImage]:
+    return [decode(sample, depth) for sample in samples]
 
 
 def _result(chunk: Sequence[Sample], future: "Future[list[ImageInfo | BadImage]]") -> list[ImageInfo | BadImage]:

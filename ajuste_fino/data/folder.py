@@ -1,125 +1,105 @@
-"""The images of a folder: a folder for each class, perhaps inside a folder for each split."""
+"""The images of a folder: a folder for each class, perhaps inside a folder for each split, or around them."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ajuste_fino.data.images import SUFFIXES, ImageFile
-from ajuste_fino.data.names import SPLIT_NAMES, is_clutter, natural
+from ajuste_fino.data.images import BadImage, ImageFile
+from ajuste_fino.data.layout import Split, classes_in_splits, refuse_above, splits_in_classes
+from ajuste_fino.data.names import SPLIT_NAMES, natural
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.scan_result import ScanResult
+from ajuste_fino.data.tree import Folder, read_tree
 from ajuste_fino.errors import UserError
 
 
 def scan_folder(root: Path) -> ScanResult:
-    """`root/class/*` or `root/{train,val|valid|validation,test}/class/*`.
+    """`root/class/*`, `root/{train,val,test}/class/*` or `root/class/{train,val,test}/*`, splits also in other words.
 
     Raises:
-        UserError: where the layout is neither.
+        UserError: where the layout is none of these, or may be several, or a folder cannot be read.
     """
     found = ScanResult()
-    folders = list(_folders(root, found))
-    splits = [folder for folder in folders if folder.name.lower() in SPLIT_NAMES]
-    if any(SPLIT_NAMES[folder.name.lower()] == "train" for folder in splits):
-        _refuse_mixture(root, folders, splits)
-        for folder in splits:
-            _scan_classes(root, folder, SPLIT_NAMES[folder.name.lower()], found)
+    tree = read_tree(root, found)
+    found.stray += _files(tree)
+    splits = classes_in_splits(root, tree, found)
+    if splits:
+        _add_splits(root, splits, found)
         return found
-    if splits and len(splits) == len(folders):
-        raise UserError(
-            "data.root",
-            "has splits but none for training",
-            got=root,
-            fix=f"Name one of its folders train, or pass data.root={folders[0]}.",
-        )
-    for folder in folders:
-        if any(SPLIT_NAMES.get(inner.name.lower()) == "train" and inner.is_dir() for inner in folder.iterdir()):
-            raise UserError("data.root", "lies above the splits", got=root, fix=f"Pass data.root={folder}.")
-    _scan_classes(root, root, "", found)
+    refuse_above(root, tree)
+    if inner := splits_in_classes(root, tree):
+        found.split_folders += [f"{one.folder.path} → {one.name}" for one in inner]
+    _add_classes(root, tree, {one.folder.path: one.name for one in inner}, found)
     return found
 
 
-def _refuse_mixture(root: Path, folders: list[Path], splits: list[Path]) -> None:
-    others = [folder.name for folder in folders if folder not in splits]
-    if others:
-        fix = "Move these folders away or into the splits, or rename a class that is called train: " + ", ".join(others[:10])
-        raise UserError("data.root", "holds splits and other folders side by side", got=root, fix=fix)
-    names = [SPLIT_NAMES[folder.name.lower()] for folder in splits]
-    if len(set(names)) < len(names):
-        fix = "Keep one folder for each of train, val and test."
-        raise UserError("data.root", "has two folders for one split", got=[folder.name for folder in splits], fix=fix)
+def _add_splits(root: Path, splits: list[Split], found: ScanResult) -> None:
+    plain = all(one.folder.path.lower() in SPLIT_NAMES for one in splits)
+    found.split_folders += [] if plain else [f"{one.folder.path} → {one.name}" for one in splits]
+    for one in splits:
+        found.stray += [one.folder.inside(name) for name in _files(one.folder)]
+        _add_classes(root, one.folder, {one.folder.path: one.name}, found)
 
 
-def _folders(root: Path, found: ScanResult) -> Iterator[Path]:
-    for entry in sorted(root.iterdir(), key=lambda entry: natural(entry.name)):
-        if is_clutter(entry.name):
-            found.hidden.append(entry.name)
-        elif entry.is_dir() and _leads_back(entry, root):
-            found.links.append(entry.name)
-        elif entry.is_dir():
-            yield entry
-        else:
-            found.stray.append(entry.name)
-
-
-def _leads_back(entry: Path, root: Path) -> bool:
-    """Whether a folder is a link to one that holds it, or into the same root: its images would be found twice."""
-    if not entry.is_symlink():
-        return False
-    target, base = entry.resolve(), root.resolve()
-    return base.is_relative_to(target) or target.is_relative_to(base)
-
-
-def _scan_classes(root: Path, base: Path, split: str, found: ScanResult) -> None:
-    for folder in _folders(base, found):
+def _add_classes(root: Path, base: Folder, splits: dict[str, str], found: ScanResult) -> None:
+    """Add the samples of each class folder; `splits` has those of folders by path, which count for all below."""
+    for folder in sorted(base.folders, key=lambda folder: natural(folder.name)):
+        if not _is_unicode(folder.name):
+            fix = "Rename that folder; its name is in the letters of an older system, as archives bring them along."
+            raise UserError("data.root", "must hold classes whose names are Unicode", got=folder.name, fix=fix)
         found.classes.add(folder.name)
-        if folder.is_symlink():
-            found.outside.append(folder.relative_to(root).as_posix())
-        for path in _files(folder, root, found):
-            file = path.relative_to(root).as_posix()
-            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root.resolve()):
-                found.outside.append(file)
-            if path.suffix.lower() in SUFFIXES and _sayable(file):
-                found.samples.append(Sample(ImageFile(path), file, folder.name, split))
-            else:
-                found.non_images.append(file.encode("utf-8", "backslashreplace").decode())
+        if folder.linked:
+            found.outside.append(folder.path)
+        if folder.filled and not any(inner.path in splits for inner in folder.filled):
+            found.nested[folder.path] = ([inner.name for inner in folder.filled], bool(folder.images))
+        _add_samples(root, folder, folder.name, splits.get(base.path, ""), splits, found)
 
 
-def _sayable(name: str) -> bool:
+def _add_samples(root: Path, folder: Folder, label: str, split: str, splits: dict[str, str], found: ScanResult) -> None:
+    """Add what a folder and those below it hold: samples, and files that are no images by their names."""
+    split, here = splits.get(folder.path, split), root / folder.path
+    for name in folder.images:
+        file = f"{folder.path}/{name}"
+        if _is_unicode(file):
+            found.samples.append(Sample(ImageFile(here / name), file, label, split))
+        else:
+            _leave_out(file, "a name that is not Unicode", found)
+    for name, reason in folder.others.items():
+        _leave_out(f"{folder.path}/{name}", reason, found)
+    for inner in folder.folders:
+        _add_samples(root, inner, label, split, splits, found)
+
+
+def _files(folder: Folder) -> list[str]:
+    return sorted([*folder.images, *folder.others], key=natural)
+
+
+def _leave_out(file: str, reason: str, found: ScanResult) -> None:
+    found.non_images.append(file)
+    found.reasons[file] = reason
+
+
+def _is_unicode(name: str) -> bool:
     """Whether a file's name is Unicode, as every table that names it is; old archives make others."""
-    return name.encode("utf-8", "replace").decode() == name
+    return name.isascii() or name.encode("utf-8", "replace").decode() == name
 
 
-def _refuse_unreadable(error: OSError) -> None:
-    raise UserError(str(error.filename), f"cannot be read ({error.strerror})", fix="Change its permissions, or move it away.")
-
-
-def images_below(folder: Path) -> list[Path]:
-    """Every file below a folder whose name is an image's, in the order in which people count.
+def images_below(folder: Path) -> tuple[list[Path], list[BadImage]]:
+    """Every image below a folder, in the order in which people count, and what is left out, with the reason.
 
     Raises:
         UserError: where a folder cannot be read.
     """
-    images = (path for path in _files(folder, folder, ScanResult()) if path.suffix.lower() in SUFFIXES)
-    return sorted(images, key=lambda path: natural(str(path)))
+    found, images, others = ScanResult(), list[Path](), list[BadImage]()
+    for one in _all(read_tree(folder, found, links=False)):
+        images += [folder / one.path / name for name in one.images]
+        others += [BadImage(one.inside(name), reason) for name, reason in one.others.items()]
+    others += [BadImage(name, "hidden, or left there by a system or a program") for name in found.hidden]
+    others += [BadImage(name, "a folder that this program wrote") for name in found.results]
+    others += [BadImage(name, "a link to a folder, which is not followed") for name in found.links]
+    return sorted(images, key=lambda path: natural(str(path))), others
 
 
-def others_below(folder: Path) -> list[str]:
-    """The files below a folder that `images_below` leaves out because of their names, relative to it."""
-    others = (path for path in _files(folder, folder, ScanResult()) if path.suffix.lower() not in SUFFIXES)
-    return [path.relative_to(folder).as_posix() for path in others]
-
-
-def _files(folder: Path, root: Path, found: ScanResult) -> Iterator[Path]:
-    """Every file below a class folder; links to folders are not followed, so that no loop is possible."""
-    for parent, folders, names in os.walk(folder, onerror=_refuse_unreadable):
-        for name in sorted([*folders, *names], key=natural):
-            inside = Path(parent, name).relative_to(root).as_posix()
-            if is_clutter(name):
-                found.hidden.append(inside)
-            elif name in folders and Path(parent, name).is_symlink():
-                found.links.append(inside)
-        folders[:] = sorted(name for name in folders if not is_clutter(name))
-        for name in sorted(names, key=natural):
-            if not is_clutter(name):
-                yield Path(parent, name)
+def _all(folder: Folder) -> Iterator[Folder]:
+    yield folder
+    for inner in folder.folders:
+        yield from _all(inner)

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ajuste_fino.data.sample import Sample
+from ajuste_fino.data.table import named_rows
 from ajuste_fino.errors import UserError, nearest, preview
-from ajuste_fino.files import read_csv
+from ajuste_fino.tables import Row, read_table
 
 KEY = "data.group"
 
@@ -35,13 +36,23 @@ def assign_groups(samples: Sequence[Sample], group: str | None, root: Path) -> l
 
 
 def _column(table: Path, column: str) -> dict[str, str]:
+    """The group of each file that a CSV names."""
     if not table.is_file():
         fix = r"Write it with one pair of parentheses around what names the group, as in data.group='(person\d+)'."
         raise UserError(KEY, "must be a regular expression on the path, where data.root is a folder", got=column, fix=fix)
-    rows = read_csv(table)
-    if rows and column not in rows[0]:
-        raise UserError(KEY, f"must be a column of {table.name}", got=column, fix=nearest(column, list(rows[0])))
-    return {row["file"]: row[column] for row in rows}
+    given = read_table(table, ("file",))
+    column = column if column in given.columns else column.strip()
+    if given.columns.count(column) != 1:
+        rule = f"must be {'one' if column in given.columns else 'a'} column of {table.name}"
+        raise UserError(KEY, rule, got=column, fix=nearest(column, given.columns))
+    found: dict[str, tuple[Row, str]] = {}
+    for file, row in named_rows(given):
+        group = row.cells.get(column, "")
+        earlier, first = found.setdefault(file, (row, group))
+        if first != group:
+            what = f"gives {file} the {column} {group or 'nothing'}, line {earlier.line} gives it {first or 'nothing'}"
+            raise given.refuse(row, "must give every file one group", what, "Keep the row that is right.")
+    return {file: group for file, (_, group) in found.items()}
 
 
 def _matches(samples: Iterable[Sample], pattern: str) -> dict[str, str]:

@@ -9,15 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, NoReturn, Protocol
 
-import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
+from ajuste_fino.data.depth import DEEP, colour_of_16_bits, from_colour, from_float, from_integers, range_of
+from ajuste_fino.data.kinds import FORMATS, HEAD, by_name, image_format, seems, why_left_out
+from ajuste_fino.data.metadata import lighter
 from ajuste_fino.errors import UserError
 
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
-SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm")
 MAX_PIXELS = 100_000_000
-DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+ORIENTATION = 0x0112  # the tag of EXIF
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class BadImage(Exception):
@@ -50,10 +59,18 @@ class ImageFile:
     path: Path
 
     def read(self) -> bytes:
+        return self._read(-1)
+
+    def start(self) -> bytes:
+        """The first bytes, by which one knows what it is."""
+        return self._read(HEAD)
+
+    def _read(self, most: int) -> bytes:
         try:
             if not self.path.is_file():  # a pipe would never end
                 raise BadImage(self, "not a regular file" if os.path.lexists(self.path) else "there is no such file")
-            return self.path.read_bytes() or _refuse_empty(self)
+            with self.path.open("rb", buffering=0) as file:
+                return file.read(most) or _refuse_empty(self)
         except OSError as error:
             raise BadImage(self, error.strerror or str(error)) from error
 
@@ -85,24 +102,43 @@ def changed(bad: BadImage) -> UserError:
 
 
 class Header(NamedTuple):
-    """What a file says of itself before a pixel is decoded: its format, its mode, its sides in px as they are stored."""
+    """How an image is stored: its format, its mode, its sides in px; of more than 8 bits, the least and the largest value."""
 
     format: str
     mode: str
     width: int
     height: int
+    values: tuple[float, float] | None = None
 
 
-def load_image(source: str | Path | Image.Image, min_size: int | None = None) -> Image.Image:
+def why_no_image(path: str, name: str) -> str | None:
+    """Why a file is not taken for an image, None where it is; it is opened only where its name says nothing.
+
+    Args:
+        name: what the file is called; it may be no Unicode.
+    """
+    known = by_name(name)
+    if known is None:
+        try:
+            start = ImageFile(Path(path)).start()
+        except BadImage as bad:
+            return f"not an image by its name, and {bad.reason}"
+        known = image_format(start) is not None
+    return None if known else why_left_out(name)
+
+
+def load_image(source: str | Path | Image.Image, min_size: int | None = None, depth: int | None = None) -> Image.Image:
     """Load a file, or convert an image already open, to an upright 8-bit RGB image.
 
     The rules, the same everywhere:
 
-    - only JPEG, PNG, GIF, BMP, TIFF, WebP and PPM are opened, whatever the file's name says; of an animation the first
-      frame; at most 100 million pixels, judged by the header before anything is decoded;
-    - the EXIF orientation is applied, so that up is up;
+    - only JPEG, PNG, GIF, BMP, TIFF, WebP and PPM are opened, whatever the file's name says; of an animation, and of the
+      several images of a phone's JPEG, the first; at most 100 million pixels, judged by the header before anything is decoded;
+    - the EXIF orientation is applied, so that up is up; one that cannot be read leaves the pixels as they are stored;
+    - a file that cannot be read for its metadata is read without it, as long as its pixels are whole;
     - alpha and palette transparency are laid on white;
-    - 16 bits a channel, and integers of 32, are read as 0 … 65535 and divided by 257;
+    - 16 bits a channel, and integers of 32, are read as 0 … 65535 and divided by 257; with a `depth` they are read as 0 …
+      2^depth − 1, and what is larger becomes white;
     - floating point is read as 0 … 1 where no value is larger, else as 0 … 255, else as 0 … 65535; it must be finite;
     - CMYK, YCbCr, Lab and HSV become RGB by Pillow's conversion; colour profiles are not applied;
     - a JPEG file whose shorter side is at least twice `min_size` px is decoded at 1/2, 1/4 or 1/8 of its size, so that the
@@ -112,7 +148,7 @@ def load_image(source: str | Path | Image.Image, min_size: int | None = None) ->
         BadImage: for whatever cannot be decoded whole under these rules.
     """
     with quiet():
-        return read_image(source if isinstance(source, Image.Image) else ImageFile(Path(source)), min_size)[1]
+        return read_image(source if isinstance(source, Image.Image) else ImageFile(Path(source)), min_size, depth)[1]
 
 
 @contextmanager
@@ -123,33 +159,52 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def read_image(source: Content | Image.Image, min_size: int | None = None) -> tuple[Header, Image.Image]:
+def read_image(
+    source: Content | Image.Image, min_size: int | None = None, depth: int | None = None
+) -> tuple[Header, Image.Image]:
     """`load_image` with the header, for threads: their caller keeps Pillow `quiet`."""
     try:
         if isinstance(source, Image.Image):
-            return header(source), to_rgb(source)
-        return _decode(source.read(), min_size)
+            return to_rgb(source, depth)
+        return _decode(source.read(), min_size, depth)
     except BadImage as bad:
         raise BadImage("image" if isinstance(source, Image.Image) else source, bad.reason) from bad
     except Exception as error:  # a damaged file can make a decoder raise anything at all
         raise BadImage(source, str(error) or type(error).__name__) from error
 
 
-def header(image: Image.Image) -> Header:
-    return Header(image.format or "", image.mode, image.width, image.height)
-
-
-def _decode(content: bytes, min_size: int | None) -> tuple[Header, Image.Image]:
+def _decode(content: bytes, min_size: int | None, depth: int | None) -> tuple[Header, Image.Image]:
+    """Decode a file; one that fails is tried again without its metadata, and the first error stands."""
     try:
-        image = Image.open(io.BytesIO(content), formats=FORMATS)
-    except Image.UnidentifiedImageError as error:
-        raise BadImage("image", f"its content is none of {', '.join(FORMATS)}") from error
-    with image:
-        stored = header(image)
+        return _decode_as_it_is(content, min_size, depth)
+    except BadImage:
+        raise
+    except Exception as error:
+        for light in lighter(content):
+            try:
+                return _decode_as_it_is(light, min_size, depth)
+            except Exception:  # the pixels themselves are damaged, as the first error says
+                continue
+        if isinstance(error, Image.UnidentifiedImageError):
+            raise BadImage("image", _what_it_is(content)) from error
+        raise
+
+
+def _what_it_is(content: bytes) -> str:
+    if format := image_format(content[:HEAD]):
+        return f"it begins as a {format} file, but is damaged or of a kind that is not read"
+    kind, others = seems(content), f"none of {', '.join(FORMATS)}"
+    return f"its content is {kind} ({others})" if kind else f"its content is {others}"
+
+
+def _decode_as_it_is(content: bytes, min_size: int | None, depth: int | None) -> tuple[Header, Image.Image]:
+    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
         _refuse_huge(image)
+        size = image.size
         if min_size:
             image.draft(None, (min_size, min_size))  # of all formats, only JPEG's decoder can
-        return stored, to_rgb(image)
+        stored, seen = to_rgb(image, depth, content)
+        return stored._replace(width=size[0], height=size[1]), seen
 
 
 def _refuse_huge(image: Image.Image) -> None:
@@ -157,15 +212,29 @@ def _refuse_huge(image: Image.Image) -> None:
         raise BadImage("image", f"{image.width} × {image.height} pixels are more than {MAX_PIXELS:,}")
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """The rules of `load_image` that concern pixels."""
+def to_rgb(image: Image.Image, depth: int | None = None, content: bytes = b"") -> tuple[Header, Image.Image]:
+    """The rules of `load_image` that concern pixels; also how they were stored.
+
+    Args:
+        content: of the file, which is decoded again where a `depth` asks for bits of colour that Pillow leaves out.
+    """
     _refuse_huge(image)
+    format = "JPEG" if image.format == "MPO" else image.format or ""  # a JPEG with other images behind the first
+    stored, deep_colour = Header(format, image.mode, image.width, image.height), colour_of_16_bits(image)
     image.load()
-    image = ImageOps.exif_transpose(image)
+    if image.mode in DEEP or image.mode == "F" or deep_colour:
+        stored = stored._replace(values=range_of(image))
+    return stored, _upright(image, _plain(image, depth, content if deep_colour else b""))
+
+
+def _plain(image: Image.Image, depth: int | None, colour: bytes) -> Image.Image:
     if image.mode in DEEP:
-        return _from_array(np.asarray(image).astype(np.float32) / 257)
+        return from_integers(image, depth)
     if image.mode == "F":
-        return _from_float(np.asarray(image))
+        return from_float(image)
+    if depth and colour:
+        with Image.open(io.BytesIO(colour), formats=FORMATS) as again:
+            image = from_colour(image, again, depth)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
@@ -173,13 +242,10 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _from_float(values: np.ndarray) -> Image.Image:
-    if not np.isfinite(values).all():
-        raise BadImage("image", "it holds values that are not finite")
-    top = float(values.max())
-    full = 1 if top <= 1 else 255 if top <= 255 else 65535
-    return _from_array(values / full * 255)
-
-
-def _from_array(grey: np.ndarray) -> Image.Image:
-    return Image.fromarray(grey.clip(0, 255).round().astype(np.uint8)).convert("RGB")
+def _upright(image: Image.Image, pixels: Image.Image) -> Image.Image:
+    """The pixels, turned as the metadata of the image they are of say."""
+    try:
+        turn = TURNS.get(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # metadata that cannot be read say nothing: the pixels stay as they are stored
+        return pixels
+    return pixels if turn is None else pixels.transpose(turn)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,25 +13,28 @@ from ajuste_fino.data.images import Header
 from ajuste_fino.errors import UserError
 from ajuste_fino.files import cache_folder, writable_cache, write_text
 
-RULES = 2  # of load_image and ImageInfo: raise it when they change, and every image is decoded anew
+RULES = 3  # of load_image and ImageInfo: raise it when they change, and every image is decoded anew
 SIDE = 16  # of the hash: 16 × 16 bits
 FLAT = 2.0  # grey levels; an image that varies less has no hash worth comparing
 SMALL = 32  # px; nor has a smaller one
 NONE = "-"
-LINE = re.compile(r"([0-9a-f]{64}) (\w+) (\S+) (\d+) (\d+) (-|[0-9a-f]{64})")
+NUMBER = r"-?[0-9.e+-]+|-?inf|nan"
+LINE = re.compile(rf"([0-9a-f]{{64}}) (\w+) (\S+) (\d+) (\d+) (?:-|({NUMBER}):({NUMBER})) (-|[0-9a-f]{{64}})")
 
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
     """An image that can be decoded: format, mode and sides in px as stored, and its difference hash (256 bits in hex).
 
-    `hash` is "-" for an image that is too flat or too small to be told from others by it.
+    `values` are the least and the largest as they are stored, where that is in more than 8 bits. `hash` is "-" for an image
+    that is too flat or too small to be told from others by it.
     """
 
     format: str
     mode: str
     width: int
     height: int
+    values: tuple[float, float] | None
     hash: str
 
     @property
@@ -59,10 +62,15 @@ def difference_hash(image: Image.Image) -> str:
 
 
 class ImageInfoCache:
-    """The infos of all contents that were ever decoded, on disk in the cache; as a context, it is saved at the end."""
+    """The infos of all contents that were ever decoded, on disk in the cache; as a context, it is saved at the end.
 
-    def __init__(self) -> None:
-        self._infos: dict[str, ImageInfo] = dict(_lines(_path()))
+    Args:
+        depth: of `load_image`; an image that is nearly black without it has another hash.
+    """
+
+    def __init__(self, depth: int | None = None) -> None:
+        self._path = cache_folder() / (f"looks-{RULES}.txt" if depth is None else f"looks-{RULES}-depth{depth}.txt")
+        self._infos: dict[str, ImageInfo] = dict(_lines(self._path))
         self._before = len(self._infos)
 
     def __contains__(self, content: str) -> bool:
@@ -89,21 +97,19 @@ class ImageInfoCache:
         except UserError as error:
             log.warning(f"{error} Until then each image is checked anew in every run.")
         else:
-            self._infos = {**dict(_lines(_path())), **self._infos}  # another run may have saved meanwhile
-            write_text(_path(), "".join(_line(content, info) for content, info in sorted(self._infos.items())))
-
-
-def _path() -> Path:
-    return cache_folder() / f"looks-{RULES}.txt"
+            self._infos = {**dict(_lines(self._path)), **self._infos}  # another run may have saved meanwhile
+            write_text(self._path, "".join(_line(content, info) for content, info in sorted(self._infos.items())))
 
 
 def _line(content: str, info: ImageInfo) -> str:
-    return " ".join([content, *(str(value) for value in astuple(info))]) + "\n"
+    values = NONE if info.values is None else "{!r}:{!r}".format(*info.values)
+    return f"{content} {info.format} {info.mode} {info.width} {info.height} {values} {info.hash}\n"
 
 
 def _lines(path: Path) -> Iterator[tuple[str, ImageInfo]]:
     if path.exists():
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             if whole := LINE.fullmatch(line):  # an image of a damaged line is decoded again
-                content, format, mode, width, height, bits = whole.groups()
-                yield content, ImageInfo(format, mode, int(width), int(height), bits)
+                content, format, mode, width, height, low, high, bits = whole.groups()
+                values = None if low is None else (float(low), float(high))
+                yield content, ImageInfo(format, mode, int(width), int(height), values, bits)

@@ -3,7 +3,7 @@
 | what | what is predicted |
 |---|---|
 | the path of a file | the image in it, whatever its name |
-| the path of a folder | every file below it whose name is an image's, in the order in which people count |
+| the path of a folder | every image below it, by its name or by its first bytes, in the order in which people count |
 | a path with `*`, `?` or `[…]` that no file has for its name | what matches, as in a shell; hidden files do not |
 | `bytes`, `bytearray`, `memoryview` | the image file whose content they are |
 | a file object opened as binary | its content, from where it stands to its end |
@@ -28,10 +28,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ajuste_fino.console import log
 from ajuste_fino.data.folder import images_below
-from ajuste_fino.data.images import SUFFIXES, Content, ImageBytes, ImageFile
+from ajuste_fino.data.images import Content, ImageBytes, ImageFile
+from ajuste_fino.data.kinds import SUFFIXES, unread_files
 from ajuste_fino.data.names import natural
-from ajuste_fino.errors import UserError
+from ajuste_fino.errors import UserError, counted, preview
 from ajuste_fino.files import existing, expanded
 
 Source = Content | Image.Image
@@ -87,17 +89,31 @@ def _from_path(text: str, name: str) -> Source | list[Source]:
     if not glob.has_magic(text):
         return ImageFile(existing(name, text))
     matches = sorted(glob.glob(str(path)), key=natural)  # noqa: PTH207  # Path.glob takes no absolute ones
-    found = [one for match in matches for one in (images_below(Path(match)) if Path(match).is_dir() else [Path(match)])]
+    found = [one for match in matches for one in (_below(Path(match)) if Path(match).is_dir() else [Path(match)])]
     if not found:
         raise UserError(name, "must match at least one file", got=text, fix="Check the folder and the ending.")
     return [ImageFile(one.absolute()) for one in dict.fromkeys(found)]
 
 
 def _from_folder(path: Path, name: str) -> list[Source]:
-    found = images_below(path.absolute())
-    if not found:
-        raise UserError(name, "must hold at least one image", got=path, fix=f"Images end in {', '.join(SUFFIXES)}.")
-    return [ImageFile(one) for one in found]
+    return [ImageFile(one) for one in _below(path.absolute(), name)]
+
+
+def _below(folder: Path, required_as: str | None = None) -> list[Path]:
+    """The images below a folder; what is left out is said, those that could be converted first.
+
+    Args:
+        required_as: what messages call the folder, where it must hold an image.
+    """
+    found, others = images_below(folder)
+    if required_as and not found:
+        unread = unread_files(one.path for one in others)
+        fix = f"It holds {unread}." if unread else f"Images end in {', '.join(SUFFIXES)}."
+        raise UserError(required_as, "must hold at least one image", got=folder, fix=fix)
+    if others:
+        lines = [str(one) for one in sorted(others, key=lambda one: "convert" not in one.reason)]
+        log.warning(f"{counted(len(others), 'file')} in {folder} left out:\n{preview(lines)}")
+    return found
 
 
 def _from_file_object(file: Any, name: str) -> ImageBytes:

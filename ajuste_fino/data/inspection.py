@@ -4,13 +4,12 @@ from collections import defaultdict
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.decoding import Decoded
 from ajuste_fino.data.group import assign_groups
 from ajuste_fino.data.hashing import Progress, hash_files
-from ajuste_fino.data.images import SUFFIXES, BadImage
+from ajuste_fino.data.images import BadImage
 from ajuste_fino.data.info import ImageInfo
 from ajuste_fino.data.names import natural
 from ajuste_fino.data.sample import Sample, in_split
@@ -81,16 +80,9 @@ def inspect_folder(config: DataConfig, workers: int, progress: Progress) -> Insp
     samples, unknown = apply_split_file(found.samples, config.split) if config.split else (found.samples, [])
     samples, unreadable = hash_files(assign_groups(samples, config.group, config.root), workers, progress)
     samples, contradictory = _one_label_each(samples)
-    non_images = [BadImage(file, _why_no_image(file)) for file in found.non_images]
+    non_images = [BadImage(file, found.reasons[file]) for file in found.non_images]
     bad = {"unreadable files": unreadable, "two labels": contradictory, "files that are no images": non_images}
     return Inspection(config, found, samples, bad, unknown=unknown)
-
-
-def _why_no_image(file: str) -> str:
-    suffix = Path(file).suffix.lower()
-    if suffix in (".heic", ".heif", ".avif", ".raw", ".dng", ".cr2", ".nef", ".arw"):
-        return f"{suffix[1:].upper()} is not read; convert it to JPEG"
-    return "a name that is not Unicode" if suffix in SUFFIXES else "not an image by its name"
 
 
 def _one_label_each(samples: Sequence[Sample]) -> tuple[list[Sample], list[BadImage]]:

@@ -24,7 +24,10 @@ View = tuple[int, ImageInfo | None, Tensor | BadImage]
 
 
 class Transform(Protocol):
-    """From an image to the pixels of one of its views."""
+    """From an image to the pixels of one of its views; `depth` is that of `load_image`."""
+
+    @property
+    def depth(self) -> int | None: ...
 
     def min_size(self, view: int) -> int:
         """How many px of the shorter side it makes use of: a large JPEG need not be decoded to more."""
@@ -40,6 +43,10 @@ class PlainView:
 
     def __init__(self, preprocessing: Preprocessing) -> None:
         self.preprocessing = preprocessing
+
+    @property
+    def depth(self) -> int | None:
+        return self.preprocessing.depth
 
     def min_size(self, view: int) -> int:
         return self.preprocessing.min_size
@@ -104,7 +111,7 @@ class ImageDataset(Dataset[Batch]):
             try:
                 if min_size != self.transform.min_size(view):
                     min_size = self.transform.min_size(view)
-                    stored, image = read_image(self.sources[index], min_size)
+                    stored, image = read_image(self.sources[index], min_size, self.transform.depth)
                 info = ImageInfo.of(stored, image) if self.infos and not view else None
                 views.append((position, info, self.transform(image, index, view)))
             except BadImage as error:

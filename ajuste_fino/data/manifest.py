@@ -60,7 +60,7 @@ def load_manifest(config: DataConfig, workers: int, progress: Progress) -> Manif
     """
     inspection = inspect_folder(config, workers, progress)
     traps.refuse(traps.findings(inspection.with_splits(), traps.STRUCTURE))
-    stream = decode_all(inspection.samples, workers, progress, config.strict)
+    stream = decode_all(inspection.samples, workers, progress, config.strict, depth=config.depth)
     return Manifest.of(inspection.with_decoded(stream).with_splits())
 
 
@@ -72,14 +72,14 @@ def load_eval(config: DataConfig, history: History, workers: int, progress: Prog
     found = scan(config.root)
     samples, unreadable = hash_files(found.samples, workers, progress)
     samples, seen = history.unseen(in_split(samples, "test") or samples)
-    stream = decode_all(samples, workers, progress, config.strict)
+    stream = decode_all(samples, workers, progress, config.strict, depth=config.depth)
     samples = [replace(sample, split="test") for sample in samples]
     inspection = Inspection(config, found, samples, {"unreadable files": unreadable}).with_decoded(stream)
     manifest = Manifest.of(inspection, traps.FILES)
     return replace(manifest, findings=[*seen, *manifest.findings])
 
 
-def load_split(table: Path, name: str, root: Path, workers: int, progress: Progress) -> Manifest:
+def load_split(table: Path, name: str, root: Path, workers: int, progress: Progress, depth: int | None = None) -> Manifest:
     """One split of those that a run wrote to its `split.csv`, each image still the one it was.
 
     Raises:
@@ -93,7 +93,8 @@ def load_split(table: Path, name: str, root: Path, workers: int, progress: Progr
     samples, missing = hash_files(given, workers, progress)
     before = {row["file"]: row["sha256"] for row in rows}
     changed = [BadImage(s.file, "not the image it was") for s in samples if s.sha256 != before[s.file]]
-    bad = {s: reason for d in decode_all(samples, workers, progress, strict=True) for s, reason in d.bad.items()}
+    stream = decode_all(samples, workers, progress, strict=True, depth=depth)
+    bad = {s: reason for decoded in stream for s, reason in decoded.bad.items()}
     undecodable = [BadImage(s.file, bad[s.sha256]) for s in samples if s.sha256 in bad]
     if wrong := missing + changed + undecodable:
         fix = f"Bring them back, or pass data.root=FOLDER with images to evaluate on:\n{preview([str(one) for one in wrong])}"

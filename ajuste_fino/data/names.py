@@ -1,11 +1,34 @@
 """What names of files and folders mean: splits, clutter, and the order in which people count."""
 
 import re
+import unicodedata
+from collections.abc import Iterable
 
 from ajuste_fino.errors import UserError
 
 SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-CLUTTER = {"__MACOSX", "Thumbs.db", "desktop.ini"}
+# other words for splits, without accents
+WORDS = {
+    **SPLIT_NAMES,
+    **dict.fromkeys(("training", "entrenamiento", "entreno"), "train"),
+    **dict.fromkeys(("validate", "validating", "validacion", "dev", "eval", "evaluation", "evaluacion"), "val"),
+    **dict.fromkeys(("testing", "holdout", "prueba", "pruebas"), "test"),
+}
+PLAIN = ("train", "val", "validation", "test")  # words that hardly name a class; `valid` and `training` may
+# what stands beside such a word and says nothing: training_set, seg_train, test images
+FILLERS = {
+    *("set", "sets", "data", "dataset", "image", "images", "img", "imgs", "photo", "photos", "picture", "pictures", "pics"),
+    *("sample", "samples", "split", "folder", "seg", "conjunto", "datos", "imagen", "imagenes", "foto", "fotos", "de"),
+}
+RUN_TOGETHER = re.compile(r"(?<![^\W\d_])(train|training|val|valid|validation|test|testing)(set|data|images|imgs)(?![^\W\d_])")
+# left in a folder by systems, by disks on the network and by programs that show images; compared without case
+CLUTTER = {
+    *("__macosx", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "picasa.ini", "icon\r"),
+    *("@eadir", "@recycle", "#recycle", "@__thumb", "#snapshot", "@recently-snapshot", "@tmp"),
+    *("$recycle.bin", "recycler", "system volume information", "lost+found", "found.000"),
+    *("network trash folder", "temporary items", "__pycache__", "node_modules"),
+}
+CLUTTER_SUFFIX = ".lrdata"  # previews of Lightroom
 
 
 def natural(name: str) -> tuple[list[tuple[int, int | str]], str]:
@@ -15,12 +38,74 @@ def natural(name: str) -> tuple[list[tuple[int, int | str]], str]:
 
 
 def is_clutter(name: str) -> bool:
-    """Whether a file or folder is hidden, or left there by an operating system."""
-    return name.startswith(".") or name in CLUTTER
+    """Whether a file or folder is hidden, or left there by a system or a program."""
+    folded = name.lower()
+    return folded[0] == "." or folded in CLUTTER or folded.endswith(CLUTTER_SUFFIX)
 
 
 def split_named(name: str, where: str) -> str:
     """`validation` → `val`; "" stays."""
-    if name and name.lower() not in SPLIT_NAMES:
+    if name and not split_of(name):
         raise UserError(where, "has an unknown split", got=name, fix="Use train, val or test.")
-    return SPLIT_NAMES.get(name.lower(), "")
+    return split_of(name)
+
+
+def split_of(name: str) -> str:
+    """The split that a name says, also in other words: `Testing`, `seg_test` and `test_set` → `test`; else ""."""
+    words = [word for word in _words(name) if word not in FILLERS]
+    return WORDS.get(words[0], "") if len(words) == 1 else ""
+
+
+def splits_of(names: Iterable[str]) -> dict[str, str]:
+    """The names that say a split, of those that lie side by side, and which.
+
+    Where all of them differ only in the word for a split, as `birds_train` and `birds_test` do, they say it as well.
+    """
+    there = list(names)
+    found = {name: split for name in there if (split := split_of(name))}
+    if found or len(there) < 2:
+        return found
+    parted = [_parted(name) for name in there]
+    splits, rests = {split for split, _ in parted}, {rest for _, rest in parted}
+    alike = "" not in splits and "train" in splits and len(splits) == len(there) and len(rests) == 1
+    return {name: split for name, (split, _) in zip(there, parted, strict=True)} if alike else {}
+
+
+def is_plain_split(name: str) -> bool:
+    """Whether a name that says a split can hardly be a class's: `test` and `testing_set`, but not `valid` or `training`."""
+    words = _words(name)
+    return bool(split_of(name)) and (len(words) > 1 or words[0] in PLAIN)
+
+
+def _parted(name: str) -> tuple[str, tuple[str, ...]]:
+    """`birds_train_2` → (train, (birds, 2)); no split where none or several of its words say one."""
+    words = _words(name)
+    said = [word for word in words if word in WORDS]
+    rest = tuple(word for word in words if word not in WORDS)
+    return (WORDS[said[0]] if len(said) == 1 else ""), rest
+
+
+def _words(name: str) -> list[str]:
+    """`Test-Images`, `TestImages` and `testimages` → [test, images]; accents are left out."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    apart = RUN_TOGETHER.sub(r"\1 \2", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain).lower())
+    return re.findall(r"[^\W\d_]+|\d+", apart)
+
+
+def alike(name: str) -> str:
+    """What names have in common that look the same: without case, spaces at the ends, and signs that are not seen."""
+    seen = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
+    folded = unicodedata.normalize("NFKC", seen.casefold())
+    return " ".join(re.sub(r"(?<=[^\W_])[\s_\-\u2010-\u2015]+(?=[^\W_])", " ", folded).split())
+
+
+def told_apart(names: Iterable[str]) -> list[str]:
+    """Names that look the same, written so that one sees what differs: as Python's texts, with numbers where need be."""
+    there = list(names)
+    looks = {unicodedata.normalize("NFC", name) for name in there}
+    return [repr(name) for name in there] if len(looks) == len(there) else [ascii(name) for name in there]
+
+
+def shown(name: str) -> str:
+    """A name as it is, or with its unseen signs and the spaces at its ends made visible."""
+    return name if name.isprintable() and name == name.strip() else repr(name)

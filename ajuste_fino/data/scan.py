@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from ajuste_fino.data.folder import scan_folder
-from ajuste_fino.data.images import SUFFIXES
+from ajuste_fino.data.kinds import SUFFIXES, unread_files
 from ajuste_fino.data.scan_result import ScanResult
 from ajuste_fino.data.table import scan_table
 from ajuste_fino.errors import UserError
 
 
 def scan(root: Path) -> ScanResult:
-    """`root/class/*`, `root/{train,val|valid|validation,test}/class/*`, or a CSV of file,label[,split].
+    """`root/class/*`, with splits around or inside the classes or with none, or a CSV of file,label[,split].
 
     Raises:
         UserError: where the layout is none of these, or a CSV names a file that is missing or gives an image two labels.
@@ -23,5 +23,9 @@ def scan(root: Path) -> ScanResult:
 
 def _what_is_there(root: Path, found: ScanResult) -> str:
     if found.classes:
-        return f"Its {len(found.classes)} folders hold no file that ends in {', '.join(SUFFIXES)}."
+        unread = unread_files(found.non_images)
+        there = f"They hold {unread}." if unread else ""
+        return f"Its {len(found.classes)} folders hold no file that ends in {', '.join(SUFFIXES)}. {there}".rstrip()
+    if found.results:
+        return f"It holds nothing but folders that this program wrote, such as {found.results[0]}."
     return "It holds no folders; make one a class." if root.is_dir() else "The CSV has no rows."

@@ -9,14 +9,26 @@ from ajuste_fino.data.sample import Sample
 class ScanResult:
     """What a scan found: samples, all classes (empty ones too), files whose names are no images', what was passed over.
 
-    `hidden`, `stray` and `links` were passed over: hidden files and folders, files that lie in no class, links to
-    folders. `outside` are links that were followed out of the root.
+    `reasons` says why files are no images. `hidden`, `results`, `stray` and `links` were passed over: hidden files and
+    folders, folders that this program wrote, files that lie in no class, links to folders. `outside` are links that were
+    followed out of the root. `split_folders` tells which folders were taken for splits where that is not plain, `split_names`
+    are classes named as a split. `nested` has, by class folder, its folders that hold images, and whether it holds images
+    beside them. Of a table, `ignored` are columns that are not read, `trimmed` labels with
+    blanks around them, `apostrophes` labels that a table of ours would have with one less.
     """
 
     samples: list[Sample] = field(default_factory=list)
     classes: set[str] = field(default_factory=set)
     non_images: list[str] = field(default_factory=list)
+    reasons: dict[str, str] = field(default_factory=dict)
     hidden: list[str] = field(default_factory=list)
+    results: list[str] = field(default_factory=list)
     stray: list[str] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
+    split_folders: list[str] = field(default_factory=list)
+    split_names: list[str] = field(default_factory=list)
+    nested: dict[str, tuple[list[str], bool]] = field(default_factory=dict)
+    ignored: list[str] = field(default_factory=list)
+    trimmed: list[str] = field(default_factory=list)
+    apostrophes: list[str] = field(default_factory=list)

@@ -1,15 +1,21 @@
 """Split samples into train, validation and test."""
 
 import hashlib
+import os
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
+from ajuste_fino.console import log
 from ajuste_fino.data.group import groups, stratified_group_split
 from ajuste_fino.data.names import split_named
 from ajuste_fino.data.sample import Sample
-from ajuste_fino.errors import UserError, preview
-from ajuste_fino.files import read_csv, write_csv
+from ajuste_fino.errors import UserError, counted, preview
+from ajuste_fino.escape import from_cell
+from ajuste_fino.files import write_csv
+from ajuste_fino.tables import Row, Table, read_table
 
 
 def split(samples: list[Sample], val: float, test: float, seed: int) -> list[Sample]:
@@ -62,18 +68,74 @@ def _shares(count: int, test: float, val: float) -> tuple[int, int]:
     return tests, vals
 
 
-def apply_split_file(samples: list[Sample], table: Path) -> tuple[list[Sample], list[str]]:
-    """The samples in the splits of a `split.csv`, and the files it does not know, which are left out."""
-    rows = {row["file"]: row for row in read_csv(table) if row.get("file")}
-    known = {sample.file for sample in samples}
-    missing = [file for file in rows if file not in known]
+def apply_split_file(samples: list[Sample], path: Path) -> tuple[list[Sample], list[str]]:
+    """The samples in the splits of a `split.csv`, and the files it does not know, which are left out.
+
+    Raises:
+        UserError: where it names a file that is not there, gives one no split or two, or is no such table.
+    """
+    table = read_table(path, ("file", "split"), " A table of file,label alone is for data.root.")
+    names = _Names(sample.file for sample in samples)
+    splits: dict[str, str] = {}
+    missing = []
+    for row, file, split in _given(table):
+        if (sample := names.find(file)) is None:
+            missing.append(file)
+        elif (first := splits.setdefault(sample, split)) != split:
+            earlier = next(one.line for one in table.rows if names.find(one.cells["file"]) == sample)
+            what = f"puts {file} into {split}, line {earlier} into {first}"
+            raise table.refuse(row, "must give every file one split", what, "Keep the row that is right.")
     if missing:
         fix = f"Bring them back or drop them from the file:\n{preview(missing)}"
-        raise UserError(f"data.split={table}", "names images that data.root lacks", got=len(missing), fix=fix)
-    kept = [
-        replace(s, split=split_named(rows[s.file].get("split", ""), f"{table}, {s.file}")) for s in samples if s.file in rows
+        raise UserError(f"data.split={path}", "names images that data.root lacks", got=len(missing), fix=fix)
+    _warn_of_labels(samples, table, names)
+    kept = [replace(sample, split=splits[sample.file]) for sample in samples if sample.file in splits]
+    return kept, sorted(names.names - splits.keys())
+
+
+def _warn_of_labels(samples: list[Sample], table: Table, names: "_Names") -> None:
+    """Its labels are not read; where they are others, somebody may have meant to correct them."""
+    if "label" not in table.columns:
+        return
+    labels = {sample.file: sample.label for sample in samples}
+    given = ((row, labels[names.find(row.cells["file"]) or ""], row.cells.get("label", "")) for row in table.rows)
+    other = [
+        f"line {row.line}: {label}, not {there}" for row, label, there in given if there.strip() not in ("", label.strip())
     ]
-    return kept, sorted(known - rows.keys())
+    if other:
+        what = f"gives {counted(len(other), 'image')} another label than data.root, whose labels count"
+        log.warning(f"data.split={table.path} {what}:\n{preview(other)}")
+
+
+def _given(table: Table) -> Iterator[tuple[Row, str, str]]:
+    """Each row, its file and its split; "" where no row has one."""
+    some = any(row.cells.get("split", "").strip() for row in table.rows)
+    for row in table.rows:
+        file, name = row.cells.get("file", ""), row.cells.get("split", "").strip()
+        split = split_named(name, f"{table.path} line {row.line}")
+        if not file.strip():
+            raise table.refuse(row, "must name a file in every row", "has none")
+        if some and not split:
+            raise table.refuse(row, "must give a split for every image or for none", f"has none for {file}")
+        yield row, file, split
+
+
+class _Names:
+    """The names of samples, found as they stand or written otherwise: `./p/1.png` and `p\\1.png` are p/1.png."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = set(names)
+
+    @cached_property
+    def _plain(self) -> dict[str, str]:
+        return {os.path.normpath(name): name for name in self.names}
+
+    def find(self, file: str) -> str | None:
+        if file in self.names:
+            return file
+        plain = os.path.normpath(file.strip())
+        ways = (from_cell(file), plain, plain.replace("\\", "/"))
+        return next((self._plain[one] for one in ways if one in self._plain), None)
 
 
 def write_split(path: Path, samples: list[Sample]) -> None:

@@ -1,38 +1,91 @@
-"""The images of a table: a CSV of file,label[,split]."""
+"""The images of a table: a CSV of file,label[,split].
 
+Paths are texts here, as a table has many of them: a `Path` takes ten times as long to make, and raises for a long name.
+"""
+
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from ajuste_fino.data.images import ImageFile
+from ajuste_fino.data.kinds import SUFFIXES
 from ajuste_fino.data.names import split_named
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.scan_result import ScanResult
 from ajuste_fino.errors import UserError, preview
-from ajuste_fino.files import read_csv
+from ajuste_fino.escape import ESCAPED, from_cell
+from ajuste_fino.tables import Row, Table, read_table
+
+ONE_LABEL = "must give every file one label"
 
 
-def scan_table(table: Path) -> ScanResult:
+def scan_table(path: Path) -> ScanResult:
     """The rows of a CSV; paths are relative to it.
 
+    Labels are read as they stand, but for blanks around them. Of a table that this package wrote, such as a run's
+    `split.csv`, the texts are those that were written, without the marks that keep a spreadsheet from running them.
+
     Raises:
-        UserError: where a column is missing, a file is missing, or an image has not one label.
+        UserError: where a column is missing, a file is missing, or an image has not one label and one split.
     """
-    rows = read_csv(table)
-    if rows and not {"file", "label"} <= rows[0].keys():
-        fix = "Name the columns file,label or file,label,split."
-        raise UserError(str(table), "needs the columns file and label", got=", ".join(rows[0]), fix=fix)
-    found = ScanResult(classes={row["label"] for row in rows})
-    labels: dict[str, str] = {}
-    for number, row in enumerate(rows, start=2):
-        if not row["file"] or not row["label"] or labels.setdefault(row["file"], row["label"]) != row["label"]:
-            fix = f"Line {number} has no file, no label or a second label for its file."
-            raise UserError(str(table), "must give every file one label", fix=fix)
-        split = split_named(row.get("split", ""), f"{table} line {number}")
-        found.samples.append(Sample(ImageFile(table.parent / row["file"]), row["file"], row["label"], split))
-        if Path(row["file"]).is_absolute() or ".." in Path(row["file"]).parts:
-            found.outside.append(row["file"])
-    _refuse_lists(table, found.classes)
-    _refuse_missing(table, found.samples)
+    table = read_table(path, ("file", "label"))
+    found = ScanResult(ignored=[] if table.ours else table.others)
+    given: dict[str, int] = {}
+    for file, row in named_rows(table):
+        label = row.cells.get("label", "")
+        if not table.ours:
+            label = _trimmed(found, row, label)
+        if lacking := [what for what, cell in (("file", file), ("label", label)) if not cell]:
+            raise table.refuse(row, ONE_LABEL, f"has no {' and no '.join(lacking)}")
+        split = split_named(row.cells.get("split", "").strip(), f"{path} line {row.line}")
+        sample = Sample(ImageFile(path.parent / file), file, label, split)
+        first = given.setdefault(os.path.normpath(os.path.join(table.folder, file)), len(found.samples))
+        if first < len(found.samples):
+            _refuse_second(table, row, sample, table.rows[first], found.samples[first])
+        found.samples.append(sample)
+        if os.path.isabs(file) or (".." in file and ".." in Path(file).parts):
+            found.outside.append(file)
+    found.classes = {sample.label for sample in found.samples}
+    _refuse_lists(path, found.classes)
+    _refuse_missing(path, found.samples)
     return found
+
+
+def named_rows(table: Table) -> Iterator[tuple[str, Row]]:
+    """The name of each row's file, as samples have it, and the row."""
+    return ((_located(table, row.cells.get("file", "")), row) for row in table.rows)
+
+
+def _located(table: Table, file: str) -> str:
+    r"""A file as it stands; where no such file is there, the one without blanks around it, with / for \, or unescaped."""
+    if table.ours or (file.isprintable() and file == file.strip() and file[:1] != "'" and "\\" not in file):
+        return file
+    plain = file.strip()
+    ways = dict.fromkeys((file, plain, from_cell(file), plain.replace("\\", "/")))
+    return next((one for one in ways if one and _is_there(table.folder, one)), plain)
+
+
+def _is_there(folder: str, file: str) -> bool:
+    return os.path.exists(os.path.join(folder, file))
+
+
+def _trimmed(found: ScanResult, row: Row, label: str) -> str:
+    plain = label.strip()
+    if plain != label:
+        found.trimmed.append(f"line {row.line}: '{label}' is read as '{plain}'")
+    elif label[:1] == "'" and ESCAPED.match(label):
+        found.apostrophes.append(f"line {row.line}: {label}")
+    return plain
+
+
+def _refuse_second(table: Table, row: Row, sample: Sample, earlier: Row, first: Sample) -> None:
+    """Refuse another label or split for a file that an earlier row names, perhaps as `./file`."""
+    if first.label != sample.label:
+        what = f"gives {sample.file} the label {sample.label}, line {earlier.line} gives it {first.label}"
+        raise table.refuse(row, ONE_LABEL, what, "Keep the row that is right.")
+    if first.split != sample.split:
+        what = f"puts {sample.file} into {sample.split or 'no split'}, line {earlier.line} into {first.split or 'none'}"
+        raise table.refuse(row, "must give every file one split", what, "Keep the row that is right.")
 
 
 def _refuse_lists(table: Path, labels: set[str]) -> None:
@@ -43,12 +96,21 @@ def _refuse_lists(table: Path, labels: set[str]) -> None:
         if lists and (len(set(parts)) < len(parts) or labels & set(parts)):
             got = mark.join(lists[0])
             fix = f"Images of several classes at once are not supported; write the label without '{mark}' if it is one."
-            raise UserError(str(table), "must give every file one label", got=got, fix=fix)
+            raise UserError(str(table), ONE_LABEL, got=got, fix=fix)
 
 
 def _refuse_missing(table: Path, samples: list[Sample]) -> None:
-    missing = [sample.file for sample in samples if not (table.parent / sample.file).exists()]
+    folder = str(table.parent)
+    missing = [sample.file for sample in samples if not _is_there(folder, sample.file)]
     if missing:
         hint = f"Paths are relative to the CSV; to give a run's split back, pass data.root=FOLDER data.split={table}."
-        fix = f"{hint} Missing:\n{preview(missing)}"
+        fix = f"{_why_missing(table, missing[0])}{hint} Missing:\n{preview(missing)}"
         raise UserError(str(table), "names files that do not exist", got=len(missing), fix=fix)
+
+
+def _why_missing(table: Path, file: str) -> str:
+    """A sentence on what seems to be wrong with a name, or nothing."""
+    ending = next((suffix for suffix in SUFFIXES if _is_there(str(table.parent), f"{file}{suffix}")), None)
+    if ending:
+        return f"The first is there with {ending} at its end. "
+    return r"They are written with \ as on Windows, and are not there with / either. " if "\\" in file else ""

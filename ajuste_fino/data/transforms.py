@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import asdict, dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from PIL import Image
@@ -25,6 +25,7 @@ class Preprocessing:
 
     `resize` is the shorter side in px, from which the middle `size` × `size` is cut; with `squash` the whole image is
     resized to `size` × `size` instead, its shape be what it may. `mean` and `std` are per channel, on the scale 0 … 1.
+    `depth` is how many bits are in use in images of 16 bits, where a user said so.
     """
 
     size: int
@@ -33,6 +34,11 @@ class Preprocessing:
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     interpolation: str = "bilinear"
     squash: bool = False
+    depth: int | None = None
+
+    def metadata(self) -> dict[str, Any]:
+        """As plain values, by which features are cached and bundles read; what was never chosen is not among them."""
+        return {name: value for name, value in asdict(self).items() if name != "depth" or value is not None}
 
     @property
     def min_size(self) -> int:

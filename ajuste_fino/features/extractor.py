@@ -1,6 +1,5 @@
 """Images → features, through preprocessing and a part of a backbone at one precision, wherever it runs."""
 
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -104,7 +103,7 @@ def identity(extractor: Extractor) -> dict[str, Any]:
     """
     if not isinstance(extractor.backbone, Frozen):
         raise TypeError("only a frozen backbone has features that stay")
-    trunk, preprocessing = extractor.backbone, asdict(extractor.preprocessing)
+    trunk, preprocessing = extractor.backbone, extractor.preprocessing.metadata()
     return {"weights": trunk.before, "cut": trunk.identity(), "preprocessing": preprocessing, "precision": extractor.precision}
 
 

@@ -50,22 +50,22 @@ def write(folders: Sequence[Path], path: Path, lang: str) -> None:
     body += [_section(claim, folder, texts) for claim, folder in zip(claims, folders, strict=True)]
     meta = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
     head = f"{meta}<title>{escape(title)}</title><style>{STYLE}</style>"
-    write_text(path, f'<!doctype html>\n<html lang="{lang}"><head>{head}</head><body>{"".join(body)}</body></html>\n')
+    write_text(path, f'<!doctype html>\n<html lang="{escape(lang)}"><head>{head}</head><body>{"".join(body)}</body></html>\n')
 
 
 def _verdict(claim: dict[str, Any], texts: Texts) -> str:
     verdict = claim["verdict"]
-    return f'<span class="verdict" style="background: {COLORS[verdict]}">{texts(verdict)}</span>'
+    return f'<span class="verdict" style="background: {COLORS[verdict]}">{escape(texts(verdict))}</span>'
 
 
 def _contents(claims: Sequence[dict[str, Any]], texts: Texts) -> str:
-    items = [f'<li><a href="#{c["name"]}">{c["name"]}</a> {_verdict(c, texts)}</li>' for c in claims]
+    items = [f'<li><a href="#{escape(c["name"])}">{escape(c["name"])}</a> {_verdict(c, texts)}</li>' for c in claims]
     return f"<nav><ol>{''.join(items)}</ol></nav>"
 
 
 def _section(claim: dict[str, Any], folder: Path, texts: Texts) -> str:
     parts = [
-        f'<section id="{claim["name"]}"><h2>{escape(claim["title"])}</h2>',
+        f'<section id="{escape(claim["name"])}"><h2>{escape(claim["title"])}</h2>',
         f"<p>{_verdict(claim, texts)} {escape(claim['claim'])}</p>",
         f'<div class="formulas">{"".join(f"<div>{_svg(tex)}</div>" for tex in claim["formulas"])}</div>',
         _image(folder / FIGURE, claim["title"]),
@@ -74,7 +74,7 @@ def _section(claim: dict[str, Any], folder: Path, texts: Texts) -> str:
         *(f'<p class="why">{escape(check["why"])}</p>' for check in claim["checks"] if check["why"]),
         f'<p class="note">{escape(claim["note"])}</p>' if claim["note"] else "",
         _table(folder, texts),
-        f"<p>{texts('uses')} {', '.join(f'<code>{escape(part)}</code>' for part in claim['uses'])}.</p>",
+        f"<p>{escape(texts('uses'))} {', '.join(f'<code>{escape(part)}</code>' for part in claim['uses'])}.</p>",
         f"<pre><code>{escape(_command(claim))}</code></pre></section>",
     ]
     return "".join(parts)
@@ -94,7 +94,7 @@ def _checks(claim: dict[str, Any], texts: Texts) -> str:
     head = [texts("measured"), texts("found"), texts("expected"), ""]
     beside = f" ({texts('informational')})"
     rows = [
-        f"<td>{escape(c['what'])}{beside if c['beyond'] else ''}</td>"
+        f"<td>{escape(c['what'])}{escape(beside) if c['beyond'] else ''}</td>"
         f'<td class="n">{_value(c["value"])}</td><td class="n">{_band(c["low"], c["high"])}</td>'
         f"<td>{'✓' if c['holds'] else '✗'}</td>"
         for c in claim["checks"]
@@ -115,7 +115,7 @@ def _table(folder: Path, texts: Texts) -> str:
     cells = ["".join(f"<td>{escape(_cell(cell, texts.lang))}</td>" for cell in row) for row in rows]
     more = texts("first_rows", shown=len(rows), count=count) if count > len(rows) else ""
     names = [in_table(name, texts.lang) for name in header]
-    return f"<details><summary>{texts('table')}{more}</summary>{_html_table(names, cells)}</details>"
+    return f"<details><summary>{escape(texts('table') + more)}</summary>{_html_table(names, cells)}</details>"
 
 
 def _cell(cell: str, lang: str) -> str:

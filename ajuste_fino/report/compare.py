@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ajuste_fino.files import read_csv
-from ajuste_fino.report.plots import COLORS, column, save
+from ajuste_fino.report.plots import COLORS, column, plain, save
 
 STYLES = ("-", "--", ":")  # for the eighth curve and later ones
 
@@ -22,7 +22,7 @@ def curves(tables: Mapping[str, Path], path: Path) -> None:
     for (label, table), (color, style) in zip(tables.items(), looks, strict=False):
         rows = read_csv(table)
         for ax, name in zip(axes, ("train/loss", "val/loss", "val/accuracy"), strict=True):
-            ax.plot(*column(rows, name), style, color=color, label=label, marker=".")
+            ax.plot(*column(rows, name), style, color=color, label=plain(label), marker=".")
     for ax, what in zip(axes, ("training loss (nats)", "validation loss (nats)", "validation accuracy"), strict=True):
         _dress(ax, what)
     for ax in axes[:2]:
@@ -63,8 +63,8 @@ def key_map(
                 axes.text(
                     c, r, f"{value:.3f}", ha="center", va="center", weight=weight, color="white" if value < middle else "black"
                 )
-    axes.set_xticks(range(len(columns)), columns)
-    axes.set_yticks(range(len(rows)), rows)
+    axes.set_xticks(range(len(columns)), [plain(name) for name in columns])
+    axes.set_yticks(range(len(rows)), [plain(name) for name in rows])
     axes.set_ylabel(what[0])
     axes.set_xlabel(what[1])
     figure.colorbar(image, label=what[2])

@@ -10,6 +10,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ajuste_fino.escape import printable
 from ajuste_fino.files import read_csv, write_bytes
 
 # Okabe and Ito's palette, told apart by every eye
@@ -21,6 +22,12 @@ def save(figure: Figure, path: Path) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
     write_bytes(path, buffer.getbuffer())
+
+
+def plain(name: str) -> str:
+    """A name as matplotlib draws it: `$` begins no formula, and an underscore in front does not hide it from a legend."""
+    text = printable(name).replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
 
 
 def column(rows: list[dict[str, str]], name: str) -> tuple[list[int], list[float]]:
@@ -72,7 +79,7 @@ def confusion(predicted: Sequence[int], true: Sequence[int], labels: Sequence[st
                     axes.text(
                         p, t, str(n), ha="center", va="center", fontsize=9, color="white" if shares[t][p] > 0.5 else "black"
                     )
-    names = [label if len(label) <= 20 else f"{label[:19]}…" for label in labels]
+    names = [plain(label if len(label) <= 20 else f"{label[:19]}…") for label in labels]
     axes.set_xticks(range(len(labels)), names, rotation=90)
     axes.set_yticks(range(len(labels)), names)
     axes.set_xlabel("predicted")

@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ajuste_fino.report.plots import BLUE, GREEN, save
+from ajuste_fino.report.plots import BLUE, GREEN, plain, save
 
 
 def history(axes: Axes, values: Sequence[float], trial: str, best: str) -> None:
@@ -38,4 +38,4 @@ def draw(values: Sequence[float], shares: Mapping[str, float], best: Mapping[str
 
 
 def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else plain(str(value))

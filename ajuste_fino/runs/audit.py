@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
+from omegaconf import DictConfig
 from rich.table import Table
 
+from ajuste_fino.console import screen
 from ajuste_fino.data import traps
 from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.decoding import decode_all
@@ -16,11 +16,12 @@ from ajuste_fino.data.inspection import Inspection, inspect_folder
 from ajuste_fino.data.sample import SPLITS
 from ajuste_fino.data.traps.finding import Finding
 from ajuste_fino.errors import UserError, counted, preview
-from ajuste_fino.files import cache_folder, write_json, write_text
+from ajuste_fino.escape import printable
+from ajuste_fino.files import cache_folder, write_json
 from ajuste_fino.runs.configuration import validate_ranges
 from ajuste_fino.runs.console import WORKERS, progress, start_log, workers
 from ajuste_fino.runs.data import data_config
-from ajuste_fino.runs.run_folder import create_run_dir, require_empty
+from ajuste_fino.runs.run_folder import create_run_dir, require_empty, save_config
 
 RANGES = {"workers": WORKERS, **DataConfig.RANGES}
 STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
@@ -40,10 +41,10 @@ def audit(cfg: DictConfig, out: Path) -> dict[str, Any]:
     inspection, found = inspect(config, workers(cfg.workers))
     report = {"root": str(config.root), **_counts(inspection), "findings": [one.metadata() for one in found]}
     out = create_run_dir(out, cfg)
-    write_text(out / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
+    save_config(out, cfg)
     write_json(out / "audit.json", report)
     _show(inspection, found)
-    Console().print(f"All of it: {(out / 'audit.json').absolute()}", soft_wrap=True, markup=False, highlight=False)
+    screen().print(f"All of it: {printable(str((out / 'audit.json').absolute()))}", soft_wrap=True)
     _conclude(config, found)
     return report
 
@@ -52,7 +53,7 @@ def inspect(config: DataConfig, processes: int) -> tuple[Inspection | None, list
     """Inspect, decode and split a folder, and apply all rules; a folder of unknown layout gives one finding."""
     try:
         inspection = inspect_folder(config, processes, progress)
-        stream = decode_all(inspection.samples, processes, progress, strict=False)
+        stream = decode_all(inspection.samples, processes, progress, strict=False, depth=config.depth)
         inspection = inspection.with_decoded(stream).with_splits()
     except UserError as error:
         return None, [Finding("layout", "error", *error.parts)]
@@ -73,10 +74,10 @@ def _counts(inspection: Inspection | None) -> dict[str, Any]:
 
 
 def _show(inspection: Inspection | None, found: Sequence[Finding]) -> None:
-    console = Console()
+    console = screen()
     if inspection:
         sizes = ", ".join(f"{len(inspection.split(split)):,} {split}" for split in SPLITS)
-        console.print(f"{len(inspection.samples):,} images of {len(inspection.labels)} classes: {sizes}", highlight=False)
+        console.print(f"{len(inspection.samples):,} images of {len(inspection.labels)} classes: {sizes}")
     if not found:
         console.print("No trap was found.")
         return
@@ -84,7 +85,7 @@ def _show(inspection: Inspection | None, found: Sequence[Finding]) -> None:
     for one in found:
         files = f"\n{preview(list(one.files), SHOWN)}" if one.files else ""
         table.add_row(one.level, one.trap, f"{one.sentence}{files}", style=STYLES[one.level])
-    console.print(table, markup=False)
+    console.print(table)
 
 
 def _conclude(config: DataConfig, found: Sequence[Finding]) -> None:

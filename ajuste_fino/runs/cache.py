@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
-from rich.console import Console
 from rich.table import Column, Table
 
+from ajuste_fino.console import screen
 from ajuste_fino.errors import Range, counted
+from ajuste_fino.escape import printable
 from ajuste_fino.features import cache as features
 from ajuste_fino.files import cache_folder
 from ajuste_fino.runs.configuration import validate_ranges
@@ -42,7 +43,7 @@ def _show() -> dict[str, Any]:
         "cut after",
         *right,
         "written",
-        title=str(cache_folder() / features.FOLDER),
+        title=printable(str(cache_folder() / features.FOLDER)),
         title_justify="left",
     )
     for space in found:
@@ -52,7 +53,7 @@ def _show() -> dict[str, Any]:
         shape = " × ".join(map(str, space.shape))
         size = f"{space.bytes / 2**20:,.0f}"
         table.add_row(cut.get("name", "?"), layer, shape, f"{space.rows:,}", size, str(space.files), written)
-    Console().print(table, markup=False)
+    screen().print(table)
     total = sum(space.bytes for space in found)
-    Console().print(f"{total / GIB:.2f} GiB in all. ajuste-fino cache prune limit_gb=1 keeps the newest GiB.", highlight=False)
+    screen().print(f"{total / GIB:.2f} GiB in all. ajuste-fino cache prune limit_gb=1 keeps the newest GiB.")
     return {"cache/bytes": total, "cache/rows": sum(space.rows for space in found)}

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from ajuste_fino.console import EVERY, console, has_bars, log, seconds_left
 from ajuste_fino.errors import Range
+from ajuste_fino.escape import lines
 
 WORKERS = Range(int, 0, 64, optional=True)
 MOST_WORKERS = 8  # each holds some batches in memory, and few backbones are faster than eight
@@ -84,10 +85,17 @@ def start_log(path: Path | None = None) -> None:
 
 def _file(path: Path, said: Iterable[logging.LogRecord]) -> logging.Handler:
     file = logging.FileHandler(path, encoding="utf-8")
-    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    file.setFormatter(_Lines("%(asctime)s %(levelname)s %(message)s"))
     for record in said:
         file.handle(record)
     return file
+
+
+class _Lines(logging.Formatter):
+    """Our own line breaks stay; whatever else a name brings along is shown as codes."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return lines(super().format(record))
 
 
 class _Waiting(logging.Handler):
@@ -104,7 +112,7 @@ class _Waiting(logging.Handler):
 class _Screen(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         style = "yellow" if record.levelno >= logging.WARNING else None
-        console.print(record.getMessage(), style=style, markup=False)
+        console.print(lines(record.getMessage()), style=style)
 
 
 def workers(wanted: int | None) -> int:

@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 from ajuste_fino.data.config import DataConfig
 from ajuste_fino.errors import UserError
 from ajuste_fino.files import existing, no_pipe
+from ajuste_fino.runs.grammar import verbatim
 
 
 def data_config(cfg: DictConfig) -> DataConfig:
@@ -16,11 +17,12 @@ def data_config(cfg: DictConfig) -> DataConfig:
         UserError: for a folder that is not there, or one beside the digits, which have their own.
     """
     data = cfg.data
-    root = _digits(data.root) if data.name == "digits" else no_pipe("data.root", existing("data.root", data.root))
-    data.root = None if data.name == "digits" else str(root)
-    split = existing("data.split", data.split) if data.split else None
+    own = data.name != "digits" or data.root == ""
+    root = no_pipe("data.root", existing("data.root", data.root)) if own else _digits(data.root)
+    data.root = None if data.name == "digits" else verbatim(str(root))
+    split = None if data.split is None else existing("data.split", data.split)
     group = None if data.group is None else str(data.group)
-    return DataConfig(root, split, data.val, data.test, data.on_bad_image, data.max_skipped, group, cfg.seed)
+    return DataConfig(root, split, data.val, data.test, data.on_bad_image, data.max_skipped, group, cfg.seed, data.depth)
 
 
 def _digits(given: str | None) -> Path:

@@ -12,6 +12,7 @@ from ajuste_fino.data.digits import digits_folder
 from ajuste_fino.data.history import History
 from ajuste_fino.data.images import changed
 from ajuste_fino.data.manifest import Manifest, load_eval, load_split
+from ajuste_fino.data.names import shown
 from ajuste_fino.errors import UserError
 from ajuste_fino.files import existing, write_json
 from ajuste_fino.predict import Predictor, load
@@ -19,6 +20,7 @@ from ajuste_fino.runs.configuration import validate_ranges
 from ajuste_fino.runs.console import WORKERS, log, progress, run_log, workers
 from ajuste_fino.runs.evaluation import evaluate_split, log_evaluation, log_limits
 from ajuste_fino.runs.factories import trusted
+from ajuste_fino.runs.grammar import verbatim
 from ajuste_fino.runs.latest import find_run
 from ajuste_fino.runs.run_folder import open_run, require_empty
 
@@ -38,9 +40,9 @@ def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
     started = time.perf_counter()
     validate_ranges(cfg, RANGES)
     require_empty(out, cfg)
-    cfg.run = str(find_run(str(cfg.run)))
+    cfg.run = verbatim(str(find_run(str(cfg.run))))
     predictor = load(cfg.run, cfg.trainer.accelerator, trusted(cfg))
-    name, manifest = _manifest(cfg)
+    name, manifest = _manifest(cfg, predictor.preprocessing.depth)
     manifest = _known(manifest, predictor)
     for warning in manifest.warnings:
         log.warning(warning)
@@ -57,12 +59,11 @@ def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
     return metrics
 
 
-def _manifest(cfg: DictConfig) -> tuple[str, Manifest]:
+def _manifest(cfg: DictConfig, depth: int | None) -> tuple[str, Manifest]:
     """What to evaluate on, and its name: the images of `data.root`, or the split that the run set aside."""
     if cfg.data.root is not None:
-        config = DataConfig(
-            existing("data.root", cfg.data.root), on_bad_image=cfg.data.on_bad_image, max_skipped=cfg.data.max_skipped
-        )
+        root = existing("data.root", cfg.data.root)
+        config = DataConfig(root, on_bad_image=cfg.data.on_bad_image, max_skipped=cfg.data.max_skipped, depth=depth)
         history = History.of(Path(cfg.run))
         manifest = load_eval(config, history, workers(cfg.workers), progress)
         return history.split_of(manifest.samples), manifest
@@ -73,7 +74,7 @@ def _manifest(cfg: DictConfig) -> tuple[str, Manifest]:
     data = OmegaConf.load(run / "config.yaml").data
     root = digits_folder() if data.name == "digits" else _root(data.root)
     name = History.of(run).name
-    return name, load_split(run / "split.csv", name, root, workers(cfg.workers), progress)
+    return name, load_split(run / "split.csv", name, root, workers(cfg.workers), progress, depth)
 
 
 def _root(value: str) -> Path:
@@ -92,6 +93,7 @@ def _known(manifest: Manifest, predictor: Predictor) -> Manifest:
     """The table with the labels of the model, in its order."""
     unknown = sorted({sample.label for sample in manifest.samples} - set(predictor.labels))
     if unknown:
-        fix = f"It knows {', '.join(predictor.labels)}."
-        raise UserError("data.root", "has classes that the model does not know", got=", ".join(unknown), fix=fix)
+        fix = f"It knows {', '.join(shown(label) for label in predictor.labels)}."
+        got = ", ".join(shown(label) for label in unknown)
+        raise UserError("data.root", "has classes that the model does not know", got=got, fix=fix)
     return replace(manifest, labels=predictor.labels)

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from ajuste_fino.console import log
+from ajuste_fino.console import log, screen
 from ajuste_fino.data.manifest import Manifest
 from ajuste_fino.data.sample import Sample
+from ajuste_fino.escape import printable
 from ajuste_fino.report.plots import confusion
 from ajuste_fino.scores import read_predictions, score, write_predictions
 
@@ -44,18 +44,19 @@ def log_evaluation(name: str, metrics: Metrics, labels: Sequence[str]) -> None:
     if len(labels) > 1:
         _show_classes(of, labels)
     right, most = round(of["accuracy"] * of["images"]), max(labels, key=lambda label: of[f"support/{label}"])
+    named = printable(most)
     log.info(
         f"{TITLES[name]} {of['accuracy']:.4f}: {right} of {of['images']} images, "
         f"95 % interval {of['accuracy_low']:.3f} to {of['accuracy_high']:.3f}"
     )
     log.info(
-        f"Macro F1 {of['macro_f1']:.4f}. Always predicting {most} would give an accuracy of {of['majority_accuracy']:.4f}."
+        f"Macro F1 {of['macro_f1']:.4f}. Always predicting {named} would give an accuracy of {of['majority_accuracy']:.4f}."
     )
     if right < of["images"]:
         log.info(f"plots/confusion.png shows which classes are mistaken for which, predictions_{name}.csv has every image.")
     if of["accuracy"] <= of["majority_accuracy"] < 1:
         log.warning(
-            f"The accuracy is not above that of always predicting {most}: by this measure the model is of no use yet. More "
+            f"The accuracy is not above that of always predicting {named}: by this measure the model is of no use yet. More "
             "images of the other classes or another backbone may help; macro F1 and the table count every class alike."
         )
 
@@ -63,15 +64,15 @@ def log_evaluation(name: str, metrics: Metrics, labels: Sequence[str]) -> None:
 def _show_classes(of: Metrics, labels: Sequence[str]) -> None:
     """Print precision, recall and F1 of each class, the worst first where there are too many."""
     worst = sorted(labels, key=lambda label: of[f"f1/{label}"])[:SHOWN]
-    text = Console(width=80, file=io.StringIO())
+    text = screen(width=80, file=io.StringIO())
     table = Table(title="" if len(labels) <= SHOWN else f"The {SHOWN} classes of lowest F1; metrics.json has all {len(labels)}")
     table.add_column("class", overflow="fold")
     for column in ("images", "precision", "recall", "F1"):
         table.add_column(column, justify="right", no_wrap=True)
     for label in (label for label in labels if label in worst):
         cells = (f"{of[f'{metric}/{label}']:.3f}" for metric in ("precision", "recall", "f1"))
-        table.add_row(label, str(of[f"support/{label}"]), *cells)
-    text.print(table, markup=False)
+        table.add_row(printable(label), str(of[f"support/{label}"]), *cells)
+    text.print(table)
     log.info(text.file.getvalue().rstrip())  # type: ignore[attr-defined]
 
 

@@ -19,7 +19,12 @@ def quoted(override: str, several: bool = False) -> str:
         return override
     if several and "," in value and not is_path(value):
         return f"{key}={','.join(literal(one) for one in value.split(','))}"
-    return f"{key}={literal(value)}"
+    return f"{key}={literal(verbatim(value) if is_path(value) else value)}"
+
+
+def verbatim(path: str) -> str:
+    """A path as a configuration keeps it: `${` in it begins no interpolation."""
+    return path.replace("${", r"\${")
 
 
 def is_path(value: str) -> bool:

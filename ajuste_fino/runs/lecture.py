@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino import sweep
+from ajuste_fino.console import screen
 from ajuste_fino.errors import AjusteFinoError, UserError, nearest, preview
 from ajuste_fino.lecture import NAMES, experiment, page, record
 from ajuste_fino.lecture.findings import PASS, Findings
@@ -77,14 +78,13 @@ def every(cfg: DictConfig, out: Path) -> dict[str, Any]:
 
 def listing(lang: str) -> dict[str, Any]:
     """Print the experiments in the lecture's order, with their claims."""
-    from rich.console import Console
     from rich.table import Column, Table
 
     texts = Texts.load(SCREEN, lang)
     table = Table(Column(texts("name"), no_wrap=True), texts("claim"), show_lines=True)
     for name in NAMES:
         table.add_row(name, Texts.load(name, lang)("claim"))
-    Console().print(table, markup=False)
+    screen().print(table)
     return {}
 
 

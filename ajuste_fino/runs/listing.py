@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
-from rich.console import Console
 from rich.table import Column, Table
 
+from ajuste_fino.console import screen
 from ajuste_fino.runs.conf import backbone_name, conf_file, options
 from ajuste_fino.verbs import VERBS
 
@@ -27,9 +27,9 @@ def show(cfg: DictConfig, out: Path) -> None:
         table.add_section()
         for name in options(group):
             table.add_row(f"{group}={name}", conf_file(f"{group}/{name}").description)
-    console = Console()
-    console.print(table, markup=False)
-    console.print(_backbones(), markup=False)
+    console = screen()
+    console.print(table)
+    console.print(_backbones())
 
 
 def _backbones() -> Table:

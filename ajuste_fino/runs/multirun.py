@@ -10,15 +10,16 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig
-from rich.console import Console
 from rich.table import Column, Table
 
+from ajuste_fino.console import screen
 from ajuste_fino.errors import AjusteFinoError, Diverged, UserError
+from ajuste_fino.escape import printable
 from ajuste_fino.files import write_csv
 from ajuste_fino.report.compare import curves, key_map
 from ajuste_fino.runs.configuration import explain, hydra_in_conf
 from ajuste_fino.runs.console import log, start_log
-from ajuste_fino.runs.grammar import quoted
+from ajuste_fino.runs.grammar import quoted, verbatim
 from ajuste_fino.runs.run_folder import claim
 
 COLUMNS = ("val/accuracy", "val/loss", "test/accuracy", "test/macro_f1", "epoch", "time/total_s")
@@ -69,7 +70,7 @@ def execute(compose: Callable[[list[str]], DictConfig], jobs: Sequence[list[str]
     function, base = load(), claim(Path(configs[0].out).expanduser(), configs[0])
     for number, (cfg, overrides) in enumerate(zip(configs, jobs, strict=True), start=1):
         job = Job(overrides, base / str(number))
-        cfg.out = str(job.folder)
+        cfg.out = verbatim(str(job.folder))
         log.info(f"Run {number} of {len(jobs)}: {' '.join(overrides)}")
         try:
             job.metrics = function(cfg, job.folder)
@@ -100,9 +101,9 @@ def write(folder: Path, jobs: Sequence[Job]) -> None:
     _draw(folder / "multirun.png", jobs, differing)
     table = Table("run", Column("overrides", overflow="fold"), *(Column(name, no_wrap=True) for name in COLUMNS[:ON_SCREEN]))
     for row in rows:
-        table.add_row(*row[: 2 + ON_SCREEN])
-    Console().print(table, markup=False)
-    Console().print(f"Results: {folder.absolute()}", soft_wrap=True)
+        table.add_row(*(printable(cell) for cell in row[: 2 + ON_SCREEN]))
+    screen().print(table)
+    screen().print(f"Results: {printable(str(folder.absolute()))}", soft_wrap=True)
 
 
 def _draw(path: Path, jobs: Sequence[Job], differing: Sequence[list[str]]) -> None:

@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from ajuste_fino.console import log
-from ajuste_fino.data.folder import others_below
+from ajuste_fino.console import log, screen
 from ajuste_fino.data.images import BadImage, ImageFile
 from ajuste_fino.data.inputs import sources
 from ajuste_fino.errors import Range, UserError, counted, preview
+from ajuste_fino.escape import printable
 from ajuste_fino.files import growing_csv, writable, write_json
 from ajuste_fino.predict import Prediction, Predictor, load
 from ajuste_fino.runs.configuration import validate_ranges
@@ -51,7 +50,7 @@ def predict(cfg: DictConfig, out: Path) -> dict[str, Any]:
                 if summary or len(done) < MOST:
                     done.append(one)
     if summary:
-        write_json(summary, [{"file": _name(str(one.file)), **_plain(one)} for one in done])
+        write_json(summary, [{"file": str(one.file), **_plain(one)} for one in done])
     if done:
         _show(done, [image.path for position, image in enumerate(images) if position not in bad])
     for path in (table, summary):
@@ -68,10 +67,6 @@ def _images(value: object) -> list[ImageFile]:
     found = sources(given)
     if found == []:
         raise UserError("images", "must name at least one image", got="[]", fix="Pass a file, a folder or a pattern.")
-    for folder in (Path(one) for one in (given if isinstance(given, list) else [given]) if Path(one).is_dir()):
-        if others := others_below(folder):
-            what = f"{counted(len(others), 'file')} in {folder} left out, not images by their names (convert HEIC to JPEG)"
-            log.warning(f"{what}:\n{preview(others)}")
     return found if isinstance(found, list) else [found]  # type: ignore[return-value, list-item]  # of texts, all are files
 
 
@@ -104,7 +99,7 @@ def _rows(path: Path | None, predictor: Predictor, kind: str) -> Iterator[Write]
 
         def row(one: Prediction, probabilities: Tensor) -> None:
             each = [f"{p:.6f}" for p in probabilities.tolist()] if classes else []
-            write([_name(str(one.file)), one.label, f"{one.probability:.6f}", *_disagreement(one, ".6f"), *each])
+            write([str(one.file), one.label, f"{one.probability:.6f}", *_disagreement(one, ".6f"), *each])
 
         yield row
 
@@ -112,17 +107,17 @@ def _rows(path: Path | None, predictor: Predictor, kind: str) -> Iterator[Write]
 def _show(predictions: Sequence[Prediction], paths: Sequence[Path]) -> None:
     """The first rows, on the screen."""
     base = os.path.commonpath([path.parent for path in paths])
-    table = Table(title=f"in {_name(base)}", title_justify="left")
+    table = Table(title=f"in {printable(base)}", title_justify="left")
     apart = ["disagreement"] if any(one.disagreement is not None for one in predictions) else []
-    console = Console()
+    console = screen()
     wide = console.width >= WIDE
     for name in ("image", "label", "probability", *apart, *(["then"] if wide else [])):
         table.add_column(name, overflow="fold")
     for one in predictions[:MOST]:
-        then = [", ".join(f"{label} {p:.3f}" for label, p in one.top[1:])] if wide else []
-        file = _name(os.path.relpath(str(one.file), base))
-        table.add_row(file, one.label, f"{one.probability:.3f}", *_disagreement(one, ".2f"), *then)
-    console.print(table, markup=False)
+        then = [", ".join(f"{printable(label)} {p:.3f}" for label, p in one.top[1:])] if wide else []
+        file = printable(os.path.relpath(str(one.file), base))
+        table.add_row(file, printable(one.label), f"{one.probability:.3f}", *_disagreement(one, ".2f"), *then)
+    console.print(table)
     if len(paths) > MOST:
         console.print(f"… and {len(paths) - MOST} more; csv=FILE and json=FILE have all.")
 
@@ -132,11 +127,6 @@ def _plain(one: Prediction) -> dict[str, Any]:
     return {"label": one.label, "probability": one.probability, **apart, "top": dict(one.top)}
 
 
-def _name(path: str) -> str:
-    """A path in Unicode: bytes that are none, as old archives leave them in names, are written as numbers."""
-    return path.encode("utf-8", "backslashreplace").decode()
-
-
 def _disagreement(one: Prediction, how: str) -> list[str]:
     """The table cell of an ensemble's disagreement; nothing for a single head."""
     return [] if one.disagreement is None else [format(one.disagreement, how)]
@@ -144,5 +134,5 @@ def _disagreement(one: Prediction, how: str) -> list[str]:
 
 def _refused(bad: Sequence[BadImage], total: int) -> UserError:
     done = "The others are done. " if len(bad) < total else ""
-    fix = f"{done}These cannot be decoded:\n{preview([_name(str(one)) for one in bad])}"
+    fix = f"{done}These cannot be decoded:\n{preview([str(one) for one in bad])}"
     return UserError("images", f"has {counted(len(bad), 'file')} of {total} that cannot be decoded", fix=fix)

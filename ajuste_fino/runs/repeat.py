@@ -32,7 +32,7 @@ def repeated(config: str, overrides: Sequence[str]) -> list[str]:
     if path is None:
         return list(overrides)
     named_groups = conf.choices(config, overrides)
-    saved = load(config, str(path))
+    saved = load(config, str(path).replace(r"\${", "${"))  # as OmegaConf reads what `quoted` marked
     taken = {key: value for key, value in saved.items() if key not in (*NOT_TAKEN, *named_groups)}
     return [*_overrides(config, taken, saved), *overrides]
 

@@ -3,12 +3,14 @@
 import itertools
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino.errors import UserError
 from ajuste_fino.files import write_text
 from ajuste_fino.runs.console import start_log
+from ajuste_fino.runs.grammar import verbatim
 
 
 def require_empty(out: Path, cfg: DictConfig) -> None:
@@ -51,7 +53,7 @@ def claim(out: Path, cfg: DictConfig) -> Path:
     """Return `out` as it was given; one that is named by the time is made now, so that no other run gets the same."""
     if named_by_time(cfg):
         out = _create_new(out)
-        cfg.out = str(out)
+        cfg.out = verbatim(str(out))
     return out
 
 
@@ -73,5 +75,21 @@ def open_run(out: Path, cfg: DictConfig) -> Path:
     """Create the run folder with its configuration and return it; from here on, its log has all that is said."""
     out = create_run_dir(out, cfg)
     start_log(out / "log.txt")
-    write_text(out / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
+    save_config(out, cfg)
     return out
+
+
+def save_config(out: Path, cfg: DictConfig) -> None:
+    """Write `config.yaml` with all values resolved; a `${` that is part of a name is marked, so that it stays one."""
+    text = OmegaConf.to_yaml(cfg, resolve=True)
+    if "${" in text:
+        text = OmegaConf.to_yaml(OmegaConf.create(_marked(OmegaConf.to_container(cfg, resolve=True))))
+    write_text(out / "config.yaml", text)
+
+
+def _marked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _marked(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_marked(one) for one in value]
+    return verbatim(value) if isinstance(value, str) else value

@@ -78,7 +78,7 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
     backbone, notes = factories.backbone(cfg)
     trunk, tail = backbone.split(learner.phase.train_from)
     frozen = None if trunk is None else Frozen(trunk)
-    features = _features(cfg, backbone, frozen, tail, precision, loading)
+    features = _features(cfg, data, backbone, frozen, tail, precision, loading)
     learner.require_batches(features)
     _introduce(cfg, [] if cfg.phases.start == "random" else notes, features)
 
@@ -98,7 +98,7 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
     metrics |= frozen_metrics(frozen, tail) | _validation(fitted.kept, len(manifest.split("val"))) | bagged
     metrics |= features.metrics() | {"images/skipped": len(manifest.skipped)}
     backbone.adopt(tail)
-    preprocessing = Preprocessing(**backbone.preprocessing)
+    preprocessing = _preprocessing(backbone, data)
     bundle.write(bundle.Bundle(backbone, fitted.head, manifest.labels, preprocessing, precision), out / "bundle")
     learning_curves(out / "metrics.csv", out / "plots" / "learning_curves.png", fitted.kept.epoch)
     if fitted.stopped is not None:
@@ -152,18 +152,24 @@ def _warn(messages: Iterable[str]) -> None:
 
 def _decode(inspection: Inspection, features: FeatureSource, workers: int) -> Generator[Decoded, None, None]:
     """Decode every image, to pixels where its features are missing; a run that will stop gets no pixels."""
-    samples, strict = inspection.samples, inspection.config.strict
+    samples, strict, depth = inspection.samples, inspection.config.strict, inspection.config.depth
     if strict and inspection.skipped:
-        return decode_all(samples, workers, progress, strict)
+        return decode_all(samples, workers, progress, strict, depth=depth)
     wanted = features.missing([sample.sha256 for sample in samples])
-    return decode_all(samples, workers, progress, strict, features.pixel_config, wanted)
+    return decode_all(samples, workers, progress, strict, features.pixel_config, wanted, depth)
 
 
 def _features(
-    cfg: DictConfig, backbone: Backbone, frozen: Frozen | None, tail: nn.Module | None, precision: str, loading: LoaderConfig
+    cfg: DictConfig,
+    data: DataConfig,
+    backbone: Backbone,
+    frozen: Frozen | None,
+    tail: nn.Module | None,
+    precision: str,
+    loading: LoaderConfig,
 ) -> FeatureSource:
     """Cache the outputs of what is frozen, unless `features.mode=live`; else compute features from images."""
-    preprocessing, augmentation = Preprocessing(**backbone.preprocessing), factories.augmentation(cfg)
+    preprocessing, augmentation = _preprocessing(backbone, data), factories.augmentation(cfg)
     if frozen is not None and cfg.features.mode == "cached":
         extractor = Extractor(frozen, preprocessing, precision)
         after = None if tail is None else AtPrecision(tail, precision, extractor.output_dtype())
@@ -171,6 +177,11 @@ def _features(
     parts = [part for part in (frozen, tail) if part is not None]
     whole = parts[0] if len(parts) == 1 else nn.Sequential(*parts)
     return LiveFeatures(Extractor(whole, preprocessing, precision), augmentation, loading, backbone.num_features)
+
+
+def _preprocessing(backbone: Backbone, data: DataConfig) -> Preprocessing:
+    """What the weights expect to see, of images as the data says they are stored."""
+    return Preprocessing(**backbone.preprocessing, depth=data.depth)
 
 
 def frozen_metrics(frozen: Frozen | None, tail: nn.Module | None) -> Metrics:

@@ -34,7 +34,7 @@ def test_a_process_that_died_before_more_was_handed_out_is_told_with_the_files_i
     from concurrent.futures import Future
     from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 
-    def submit(self, _function, chunk, begun=[]):  # noqa: B006  # counts the calls
+    def submit(self, _function, chunk, _depth, begun=[]):  # noqa: B006  # counts the calls
         begun.append(chunk)
         if len(begun) > 1:
             raise BrokenProcessPool
@@ -51,7 +51,7 @@ def test_a_process_that_died_before_more_was_handed_out_is_told_with_the_files_i
 def test_a_process_that_dies_is_told_with_the_files_it_had(tmp_path, monkeypatch):
     samples, _ = hash_files(scan(draw_folder(tmp_path, each=30)).samples, 0, no_progress)
     real, fatal = decoding.decode, samples[40].file
-    monkeypatch.setattr(decoding, "decode", lambda sample: os._exit(1) if sample.file == fatal else real(sample))
+    monkeypatch.setattr(decoding, "decode", lambda sample, depth: os._exit(1) if sample.file == fatal else real(sample))
     with pytest.raises(AjusteFinoError, match=f"(?s)A decoding process died.*{fatal}"):
         list(decode_infos(samples, 2, no_progress))
 

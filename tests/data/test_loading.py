@@ -23,6 +23,8 @@ PLAIN = Preprocessing(32, 36)
 class Transform:
     """The plain view, made brighter by the number of the view."""
 
+    depth = None
+
     def min_size(self, view):
         return 64
 

@@ -3,22 +3,28 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from ajuste_fino.data.inspection import Inspection
-from ajuste_fino.data.traps import classes, copies, files
+from ajuste_fino.data.traps import classes, copies, files, names
+from ajuste_fino.data.traps.depth import depth
 from ajuste_fino.data.traps.finding import LEVELS, Finding
 
 Rule = Callable[[Inspection], Iterator[Finding]]
 # what names and hashes alone show, before anything is decoded
 STRUCTURE: tuple[Rule, ...] = (classes.empty, classes.absent, copies.leaks)
+# how the folders were understood
+LAYOUT: tuple[Rule, ...] = (names.splits, names.nested)
 BEFORE_DECODING: tuple[Rule, ...] = (
     *STRUCTURE,
+    *LAYOUT,
     files.passed_over,
+    files.table,
     files.unknown,
     copies.within,
     classes.tiny,
     classes.imbalance,
-    classes.names,
+    names.same,
+    names.by_number,
 )
-FILES: tuple[Rule, ...] = (files.bad_files, files.passed_over, files.disguised)
+FILES: tuple[Rule, ...] = (files.bad_files, *LAYOUT, files.passed_over, files.table, files.disguised, depth)
 RULES: tuple[Rule, ...] = (
     *FILES,
     *STRUCTURE,
@@ -26,7 +32,8 @@ RULES: tuple[Rule, ...] = (
     copies.within,
     classes.tiny,
     classes.imbalance,
-    classes.names,
+    names.same,
+    names.by_number,
     files.unknown,
     files.odd_modes,
     files.odd_sizes,

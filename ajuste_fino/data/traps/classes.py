@@ -1,10 +1,12 @@
-"""Traps of classes: empty or tiny ones, those a split lacks, names that are nearly the same or sort two ways, imbalance."""
+"""Traps of classes: empty or tiny ones, those a split lacks, imbalance."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from ajuste_fino.data.inspection import Inspection
-from ajuste_fino.data.names import natural
+from ajuste_fino.data.kinds import unread_files
+from ajuste_fino.data.names import natural, shown
 from ajuste_fino.data.traps.finding import Finding
 
 IMBALANCE = 10
@@ -14,11 +16,36 @@ def empty(inspection: Inspection) -> Iterator[Finding]:
     """Classes without an image; fewer classes than two."""
     lacking = sorted(inspection.found.classes - set(inspection.labels), key=natural)
     if lacking:
-        got = f"none of {', '.join(lacking)}"
-        yield Finding("empty classes", "error", "data.root", "must hold an image of every class", "Fill or remove them.", got)
+        unread = [f"{shown(name)} holds {files}." for name in lacking if (files := unread_files(_files_of(name, inspection)))]
+        fix = f"{' '.join(unread) or 'Fill or remove them.'}{_deeper(inspection)}"
+        yield Finding("empty classes", "error", "data.root", "must hold an image of every class", fix, _none_of(lacking))
     if len(inspection.found.classes) < 2:
         got = ", ".join(inspection.found.classes)
-        yield Finding("one class", "error", "data.root", "must hold at least two classes", "Make a folder for each class.", got)
+        fix = f"Make a folder for each class.{_deeper(inspection)}"
+        yield Finding("one class", "error", "data.root", "must hold at least two classes", fix, got)
+
+
+def _deeper(inspection: Inspection) -> str:
+    """Where all images lie below one folder that holds folders: that these may be the classes."""
+    folders = sorted({sample.file.rpartition("/")[0] for sample in inspection.samples})
+    root = inspection.config.root
+    if len(inspection.labels) != 1 or len(folders) < 2 or not root.is_dir() or any(s.split for s in inspection.found.samples):
+        return ""
+    base = os.path.commonpath(folders)
+    names = list(dict.fromkeys(os.path.relpath(folder, base).split("/")[0] for folder in folders))
+    if "." in names:
+        return ""
+    most = ", ".join(sorted(names, key=natural)[:10]) + (", …" if len(names) > 10 else "")
+    return f" If these are the folders in {base} ({most}), pass data.root={root / base}."
+
+
+def _none_of(labels: Iterable[str]) -> str:
+    return f"none of {', '.join(shown(label) for label in labels)}"
+
+
+def _files_of(name: str, inspection: Inspection) -> list[str]:
+    """The files in the folder of a class that are no images."""
+    return [file for file in inspection.found.non_images if f"/{name}/" in f"/{file}"]
 
 
 def absent(inspection: Inspection) -> Iterator[Finding]:
@@ -31,11 +58,11 @@ def absent(inspection: Inspection) -> Iterator[Finding]:
     lacking = sorted(labels - inspection.classes("train"), key=natural)
     if lacking:
         fix = "Add training images, or take the class out of the other splits."
-        yield Finding("absent from train", "error", "train", "must hold every class", fix, f"none of {', '.join(lacking)}")
+        yield Finding("absent from train", "error", "train", "must hold every class", fix, _none_of(lacking))
     for split in ("val", "test"):
         missing = sorted(labels - inspection.classes(split), key=natural)
         if missing and inspection.split(split):
-            rule = f"has no image of {', '.join(missing)}"
+            rule = f"has no image of {', '.join(shown(label) for label in missing)}"
             fix = "Its metrics leave them out."
             yield Finding(f"absent from {split}", "warning", f"The {split} split", rule, fix)
 
@@ -63,19 +90,3 @@ def imbalance(inspection: Inspection) -> Iterator[Finding]:
             "imbalance=weights or imbalance=sampler finds more of the rare class."
         )
         yield Finding("imbalance", "warning", "data.root", rule, fix)
-
-
-def names(inspection: Inspection) -> Iterator[Finding]:
-    """Class names that differ by case alone, or that other programs put in another order."""
-    by_case: dict[str, list[str]] = defaultdict(list)
-    for name in sorted(inspection.found.classes):
-        by_case[name.casefold()].append(name)
-    same = [", ".join(group) for group in by_case.values() if len(group) > 1]
-    if same:
-        fix = "They are classes of their own here, and one folder on Windows and macOS; join or rename them:"
-        yield Finding("names by case", "warning", "data.root", "has class names that differ by case alone", fix, files=same)
-    if sorted(inspection.labels) != inspection.labels:
-        pair = next((a, b) for a, b in zip(inspection.labels, inspection.labels[1:], strict=False) if a > b)
-        rule = f"has class names that sort differently as numbers and as texts: {pair[0]} comes before {pair[1]} here"
-        fix = "Labels travel by name, so nothing shifts; a program that counts folders would number them otherwise."
-        yield Finding("names by number", "note", "data.root", rule, fix)

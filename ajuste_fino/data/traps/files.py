@@ -1,19 +1,18 @@
 """Traps of files: bad ones, hidden ones, links, other formats than their names say."""
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
 from ajuste_fino.data.inspection import Inspection
+from ajuste_fino.data.kinds import FORMAT_OF, SILENT, suffix_of
+from ajuste_fino.data.names import shown
 from ajuste_fino.data.traps.finding import Finding
 from ajuste_fino.errors import counted
+from ajuste_fino.tables import MEANT, UNNAMED
 
-SUFFIXES = {
-    "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
-    "TIFF": {".tif", ".tiff"},
-    "PPM": {".ppm", ".pgm", ".pbm", ".pnm"},
-}
+LIKE_LABELS = re.compile(rf"(label|{'|'.join([*MEANT['label'], *MEANT['split']])})s?[ _.]?\d*|{UNNAMED}\d+")
 
 
 def bad_files(inspection: Inspection) -> Iterator[Finding]:
@@ -35,7 +34,7 @@ def bad_files(inspection: Inspection) -> Iterator[Finding]:
 
 
 def passed_over(inspection: Inspection) -> Iterator[Finding]:
-    """Hidden files and folders, files in no class, links to folders."""
+    """Hidden files and folders, folders of results, files in no class, links to folders."""
     found = inspection.found
     over, loop, copy = (
         "They are passed over:",
@@ -43,16 +42,43 @@ def passed_over(inspection: Inspection) -> Iterator[Finding]:
         "A copy would lack them:",
     )
     kinds = [
-        ("hidden entries", found.hidden, "hidden file or folder", "hidden files or folders", over),
+        (
+            "hidden entries",
+            found.hidden,
+            "hidden file or folder, or one that a system left",
+            "hidden files or folders, or ones that a system left",
+            over,
+        ),
+        ("folders of results", found.results, "folder that this program wrote", "folders that this program wrote", over),
         ("stray files", found.stray, "file that lies in no class folder", "files that lie in no class folder", over),
         ("links to folders", found.links, "link to a folder", "links to folders", loop),
         ("links out", found.outside, "link that leads out of it", "links that lead out of it", copy),
     ]
     for trap, entries, one, several, fix in kinds:
-        files = list(dict.fromkeys(entries))  # the root is looked at twice
+        if entries:
+            what = f"has {len(entries)} {one if len(entries) == 1 else several}"
+            yield Finding(trap, "warning", "data.root", what, fix, files=[shown(name) for name in entries])
+
+
+def table(inspection: Inspection) -> Iterator[Finding]:
+    """What a CSV has that is not read, or otherwise than it may be meant."""
+    found = inspection.found
+    ignored = [name for name in found.ignored if name != inspection.config.group]
+    labels = [name for name in ignored if LIKE_LABELS.fullmatch(name.lower())]
+    others = [name for name in ignored if name not in labels]
+    rename = "Only file, label and split are, and the column that data.group names:"
+    verbatim = (
+        "They are read as they stand; in a table that a run wrote, as split.csv, the first apostrophe is none of the label:"
+    )
+    kinds = [
+        ("columns not read", "warning", labels, "a column that may have labels or splits and is not read", rename),
+        ("other columns", "note", others, "a column that is not read", rename),
+        ("blanks in labels", "warning", found.trimmed, "a label with blanks around it", "They are taken off:"),
+        ("apostrophes", "warning", found.apostrophes, "a label that begins with an apostrophe and a formula's sign", verbatim),
+    ]
+    for trap, level, files, what, fix in kinds:
         if files:
-            what = f"has {len(files)} {one if len(files) == 1 else several}"
-            yield Finding(trap, "warning", "data.root", what, fix, files=files)
+            yield Finding(trap, level, str(inspection.config.root), f"has {what}", fix, len(files), files)
 
 
 def disguised(inspection: Inspection) -> Iterator[Finding]:
@@ -60,7 +86,8 @@ def disguised(inspection: Inspection) -> Iterator[Finding]:
     files = []
     for sample in inspection.samples:
         info = inspection.infos.get(sample.sha256)
-        if info and Path(sample.file).suffix.lower() not in SUFFIXES.get(info.format, {f".{info.format.lower()}"}):
+        suffix = suffix_of(sample.file)  # many say nothing: those of frame.0001 and photo.jpg_large
+        if info and (suffix in SILENT or FORMAT_OF.get(suffix, info.format) != info.format):
             files.append(f"{sample.file}: {info.format}")
     if files:
         fix = "They are read by their content; other programs may not:"

@@ -1,0 +1,134 @@
+"""What a file is: by its name where that says something, else by its first bytes."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+_NAMES = {
+    "JPEG": "jpg jpeg jpe jfif jif jfi pjpeg pjp mpo",
+    "PNG": "png apng",
+    "GIF": "gif",
+    "BMP": "bmp dib",
+    "TIFF": "tif tiff",
+    "WEBP": "webp",
+    "PPM": "ppm pgm pbm pnm pfm",
+}
+FORMAT_OF = {f".{suffix}": format for format, suffixes in _NAMES.items() for suffix in suffixes.split()}
+SUFFIXES = tuple(FORMAT_OF)
+
+
+def _suffixes(names: str) -> frozenset[str]:
+    return frozenset(f".{name}" for name in names.split())
+
+
+# images of formats that are not read
+FOREIGN = _suffixes(
+    "heic heif heics heifs hif avif avifs jxl jp2 j2k jpx jpf psd psb xcf kra svg svgz eps ai ico icns tga pcx exr hdr dcm nii "
+    "fits jxr wdp raw dng cr2 cr3 crw nef nrw arw srf sr2 orf rw2 raf pef srw 3fr erf kdc mrw x3f rwl iiq gpr"
+)
+UNFINISHED = _suffixes("part partial crdownload opdownload filepart aria2")
+BACKUPS = _suffixes("bak backup old orig swp swo")
+OTHERS = _suffixes(
+    "txt csv tsv json jsonl xml yaml yml toml ini cfg md rst log html htm css js pdf doc docx xls xlsx ppt pptx odt ods rtf "
+    "tex py pyc ipynb r m c cpp h java sh bat ps1 sql db sqlite lock url lnk zip tar gz tgz bz2 xz zst 7z rar iso dmg exe "
+    "dll so apk jar npy npz pkl pickle pt pth onnx h5 hdf5 safetensors parquet feather arrow mat tfrecord mp4 m4v mov avi "
+    "mkv webm wmv flv mpg mpeg 3gp mp3 wav flac ogg m4a aac aae xmp thm srt vtt md5 sha256 sha1 torrent obj stl ply geojson "
+    "kml"
+)
+SILENT = OTHERS | FOREIGN | UNFINISHED | BACKUPS  # suffixes of files that are left out unopened
+HEAD = 32  # bytes that tell what a file is
+
+MAGIC = (
+    (rb"\xff\xd8\xff", "JPEG"),
+    (rb"\x89PNG\r\n\x1a\n", "PNG"),
+    (rb"GIF8[79]a", "GIF"),
+    (rb"BM.{12}[\x0c-\xff]\0\0\0", "BMP"),  # with the length of the second header, since many texts begin with BM
+    (rb"II\*\0|MM\0\*|II\+\0|MM\0\+", "TIFF"),
+    (rb"RIFF.{4}WEBP", "WEBP"),
+    (rb"P[1-6]\s*#|P[1-6]\s+\d+\s+\d|P[fF]\s+\d+\s+\d", "PPM"),
+)
+OTHER_MAGIC = (
+    (rb".{4}ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", "HEIC"),
+    (rb".{4}ftyp(avif|avis)", "AVIF"),
+    (rb".{4}ftypcrx ", "camera RAW"),
+    (rb".{4}(ftyp|moov|mdat|wide)", "a video"),
+    (rb"\0\0\0\x0cjP|\xff\x4f\xff\x51", "JPEG 2000"),
+    (rb"\xff\x0a|\0\0\0\x0cJXL ", "JPEG XL"),
+    (rb"8BPS", "Photoshop"),
+    (rb"\0\0[\x01\x02]\0[^\0]", "an icon"),
+    (rb"%!PS|\xc5\xd0\xd3\xc6", "PostScript"),
+    (rb"%PDF", "PDF"),
+    (rb"PK[\x03\x05\x07]", "a ZIP archive"),
+    (rb"\x1f\x8b|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd|7z\xbc\xaf|Rar!", "an archive"),
+    (rb"RIFF.{4}(AVI |WAVE)", "a video or a sound"),
+    (rb"\x93NUMPY", "a NumPy array"),
+    (rb"\x89HDF", "HDF5"),
+    (rb"\0\x05\x16[\0\x07]", "macOS metadata without the image"),
+    (rb"version https://git-lfs", "a Git LFS pointer; fetch the file with git lfs pull"),
+    (rb"\.?[./]*(\.git/annex|annex)/objects", "a git-annex pointer; fetch the file with git annex get"),
+    (rb"(\xef\xbb\xbf)?\s*(<!--.*)?<(?i:!doctype html|html|head|body)", "an HTML page, perhaps of a failed download"),
+    (rb"(\xef\xbb\xbf)?\s*<(svg|\?xml)", "XML or SVG"),
+    (rb"(\xef\xbb\xbf)?\s*[\[{]\s*[\"\[{\]}]", "JSON, perhaps the answer of a failed download"),
+)
+CONVERTED = ("HEIC", "AVIF", "camera RAW", "JPEG 2000", "JPEG XL", "Photoshop", "PostScript", "PDF", "an icon")
+
+
+def suffix_of(name: str) -> str:
+    """The ending of a file's name, `.jpg`, or ""; folders may have millions of files, and a `Path` of each takes its time."""
+    stem, dot, ending = name.rpartition("/")[2].rpartition(".")
+    return f"{dot}{ending.lower()}" if stem else ""
+
+
+def by_name(name: str) -> bool | None:
+    """Whether a file is an image by its name; None where the name says nothing, as `frame.0001` and `photo` do not."""
+    suffix = suffix_of(name)
+    if suffix in FORMAT_OF:
+        return True
+    return False if suffix in SILENT or name.endswith("~") else None
+
+
+def image_format(start: bytes) -> str | None:
+    """The format among FORMATS that a file begins as."""
+    return _first(MAGIC, start)
+
+
+def seems(content: bytes) -> str | None:
+    """What a content seems to be that is no image, and what to do about it; None where nothing is known of it."""
+    kind = _first(OTHER_MAGIC, content[: 16 * HEAD])
+    if kind in CONVERTED:
+        return f"{kind}, which is not read; convert it to JPEG"
+    if kind is None and not content[:HEAD].strip(b"\0"):
+        return "nothing but zero bytes" if not content.strip(b"\0") else None
+    return kind or ("text" if _is_text(content[: 16 * HEAD]) else None)
+
+
+def _first(magic: tuple[tuple[bytes, str], ...], start: bytes) -> str | None:
+    return next((kind for pattern, kind in magic if re.match(pattern, start, re.DOTALL)), None)
+
+
+def _is_text(start: bytes) -> bool:
+    return all(32 <= byte < 127 or byte in b"\t\r\n\f" for byte in start)
+
+
+def unread_files(names: Iterable[str]) -> str:
+    """Of some files, those of formats that are not read, `12 HEIC and 1 DNG files, which are not read; …`; "" for none."""
+    suffixes = [suffix for name in names if (suffix := suffix_of(name)) in FOREIGN]
+    count = [f"{number:,} {suffix[1:].upper()}" for suffix, number in Counter(suffixes).most_common()]
+    one = len(suffixes) == 1
+    verb = "which is not read; convert it to JPEG" if one else "which are not read; convert them to JPEG"
+    return f"{' and '.join(count)} {'file' if one else 'files'}, {verb}" if count else ""
+
+
+def why_left_out(name: str) -> str:
+    """Why a file of that name is left out; its content may not have been looked at."""
+    suffix = suffix_of(name)
+    if suffix in FOREIGN:
+        return f"{suffix[1:].upper()} is not read; convert it to JPEG"
+    if suffix in UNFINISHED:
+        return "an unfinished download by its name"
+    if suffix in BACKUPS or name.endswith("~"):
+        return "a backup by its name"
+    if suffix in FORMAT_OF:
+        return "a name that is not Unicode"
+    return "not an image by its name" if suffix in OTHERS else "an image neither by its name nor by its first bytes"

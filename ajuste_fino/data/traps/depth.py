@@ -1,0 +1,72 @@
+"""Traps of values stored in more than 8 bits: few bits in use, values beyond the scale, floating point on several scales."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import chain
+
+from ajuste_fino.data.depth import FULL, bits_of, scale_of
+from ajuste_fino.data.inspection import Inspection
+from ajuste_fino.data.traps.finding import Finding
+from ajuste_fino.errors import counted
+
+BLACK = 12  # bits of 16: 16 grey levels of 256, which look black
+SHARE = 10  # of the images, one in so many is no accident
+Top = tuple[float, str]  # the largest value of an image, and its file
+
+
+def depth(inspection: Inspection) -> Iterator[Finding]:
+    """Integers of 16 bits or more that come out black or white, and floating point read on several scales."""
+    integers, floats, below = list[Top](), list[Top](), list[str]()
+    for sample in inspection.samples:
+        info = inspection.infos.get(sample.sha256)
+        if info and info.values:
+            (floats if info.mode == "F" else integers).append((info.values[1], sample.file))
+            if info.values[0] < 0:
+                below.append(f"{sample.file}: from {info.values[0]:g}")
+    chosen = inspection.config.depth
+    yield from chain(_unused(integers) if chosen is None else (), _beyond(integers, chosen), _scales(floats))
+    if below:
+        rule = f"has {counted(len(below), 'image')} with values below 0, which become black"
+        yield Finding("values below 0", "warning", "data.root", rule, "Store them from 0 on:", files=below)
+
+
+def _unused(tops: list[Top]) -> Iterator[Finding]:
+    """All images, or many, leave the upper bits empty."""
+    highest = max((top for top, _ in tops), default=0)
+    few = tops if bits_of(highest) < 16 else [one for one in tops if bits_of(one[0]) <= BLACK]
+    top = max((top for top, _ in few), default=0)
+    if not top or len(few) * SHARE < len(tops):
+        return
+    bits = bits_of(top)
+    rule = f"has {counted(len(few), '16-bit image')} whose values go up to {top:.0f}, {bits} bits of 16"
+    rule += f"; they come out {'nearly black' if bits <= BLACK else 'darker than they are'}"
+    fix = f"Pass data.depth={bits} in training, and 0 to {2**bits - 1} is read as black to white:"
+    if few is not tops:
+        rule += f", beside {len(tops) - len(few)} with values up to {highest:.0f}"
+        fix = f"Store all on one scale; or pass data.depth={bits} in training, which makes all above {2**bits - 1} white:"
+    yield Finding("unused bits", "warning", "data.root", rule, fix, files=[file for _, file in few])
+
+
+def _beyond(tops: list[Top], depth: int | None) -> Iterator[Finding]:
+    white = FULL if depth is None else 2**depth - 1
+    beyond = [f"{file}: up to {top:.0f}" for top, file in tops if top > white]
+    if beyond:
+        bits = bits_of(max(top for top, _ in tops))
+        rule = f"has {counted(len(beyond), 'image')} with values above {white}, which become white"
+        fix = f"Pass data.depth={bits} in training to read them whole:"
+        yield Finding("values beyond the depth", "warning", "data.root", rule, fix, files=beyond)
+
+
+def _scales(tops: list[Top]) -> Iterator[Finding]:
+    """The largest value of an image of floating point decides what is white in it, so two images may differ in that."""
+    by_scale: dict[int, list[str]] = defaultdict(list)
+    for top, file in tops:
+        by_scale[scale_of(top)].append(file)
+    if len(by_scale) > 1:
+        files = [f"0 to {scale}: {len(names)}, such as {names[0]}" for scale, names in sorted(by_scale.items())]
+        rule = f"has {len(tops)} images of floating point that are read on {len(by_scale)} scales, by the largest value of each"
+        yield Finding("scales of floating point", "warning", "data.root", rule, "Store all on one, 0 to 1:", files=files)
+    beyond = [f"{file}: up to {top:g}" for top, file in tops if top > FULL]
+    if beyond:
+        rule = f"has {counted(len(beyond), 'image')} of floating point with values above {FULL}, which become white"
+        yield Finding("values beyond the scale", "warning", "data.root", rule, "Store them as 0 to 1:", files=beyond)

@@ -1,0 +1,74 @@
+"""Traps of names: classes whose names look the same, are a split's elsewhere, or sort two ways; folders in classes."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+
+from ajuste_fino.data.inspection import Inspection
+from ajuste_fino.data.names import alike, natural, splits_of, told_apart
+from ajuste_fino.data.traps.finding import Finding
+
+MOST = 10  # names in a sentence
+
+
+def same(inspection: Inspection) -> Iterator[Finding]:
+    """Class names that differ by case alone, or by what is not seen: spaces, Unicode's ways to write the same."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(inspection.found.classes):
+        groups[alike(name)].append(name)
+    several = [group for group in groups.values() if len(group) > 1]
+    by_case = [", ".join(group) for group in several if len({name.casefold() for name in group}) == 1]
+    others = [", ".join(told_apart(group)) for group in several if len({name.casefold() for name in group}) > 1]
+    if by_case:
+        fix = "They are classes of their own here, and one folder on Windows and macOS; join or rename them:"
+        yield Finding("names by case", "warning", "data.root", "has class names that differ by case alone", fix, files=by_case)
+    if others:
+        rule = "has class names that look the same, but for case, spaces, hyphens or signs that are not seen"
+        yield Finding("names alike", "warning", "data.root", rule, "They are classes of their own; join them:", files=others)
+
+
+def by_number(inspection: Inspection) -> Iterator[Finding]:
+    """Class names that other programs put in another order."""
+    pair = next(((a, b) for a, b in pairwise(inspection.labels) if a > b), None)
+    if pair:
+        rule = f"has class names that sort differently as numbers and as texts: {pair[0]} comes before {pair[1]} here"
+        fix = "Labels travel by name, so nothing shifts; a program that counts folders would number them otherwise."
+        yield Finding("names by number", "note", "data.root", rule, fix)
+
+
+def splits(inspection: Inspection) -> Iterator[Finding]:
+    """Folders taken for splits where that is not plain, and classes whose names are splits' elsewhere."""
+    found = inspection.found
+    if found.split_folders:
+        rule = "has splits under other names, or not at its top"
+        fix = "Its folders are taken so; rename them where that is wrong:"
+        yield Finding("splits by other names", "warning", "data.root", rule, fix, files=found.split_folders)
+    if found.split_names:
+        rule = f"has classes named as a split is: {', '.join(found.split_names)}"
+        fix = "Each is a class here and trained on; move it out of data.root if it is a split."
+        yield Finding("a split's name", "warning", "data.root", rule, fix)
+
+
+def nested(inspection: Inspection) -> Iterator[Finding]:
+    """Folders inside the class folders, which may be classes themselves, or hold what is to be left out."""
+    found = inspection.found.nested
+    if not found:
+        return
+    alone = {folder: names for folder, (names, beside) in found.items() if not beside}
+    every = {frozenset(names) for names, _ in found.values()}
+    # `2023/cat` beside `2024/dog`; but `cat/images` beside `dog/images`, or `cat/cat`, leave no doubt
+    others = len(every) > 1 and any(folder.rpartition("/")[2] not in names for folder, names in alone.items())
+    several = any(len(names) > 1 for names in alone.values())
+    doubtful = several or others or any(splits_of(names) for names, _ in found.values())
+    files = [f"{folder}: {_some(names)}" for folder, (names, _) in found.items()]
+    rule = "has folders inside its class folders"
+    fix = "Their images count for the class at the top; if they are the classes, move them up:"
+    if len(every) == 1 and len(found) == len(inspection.found.classes) > 1:
+        rule = f"has the same folders in every class folder, {_some(sorted(next(iter(every)), key=natural))}"
+        fix = f"If they are the classes, pass one set of them, data.root={inspection.config.root / next(iter(found))}."
+        fix += " Move away what is not to be learnt from. As it is, all their images count for the class at the top:"
+    yield Finding("folders in classes", "warning" if doubtful else "note", "data.root", rule, fix, files=files)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:MOST]) + (f" and {len(names) - MOST} more" if len(names) > MOST else "")

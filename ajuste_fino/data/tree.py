@@ -1,0 +1,158 @@
+"""A folder and all below it, read once: what is passed over on the way, and how many images each part holds."""
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+from ajuste_fino.data.images import why_no_image
+from ajuste_fino.data.names import is_clutter, natural, splits_of
+from ajuste_fino.data.scan_result import ScanResult
+from ajuste_fino.errors import UserError
+
+# what only folders of results hold: of a run, an evaluation or audit, a bundle, a search, several runs, an experiment
+RESULTS = (
+    *({"config.yaml", other} for other in ("metrics.json", "metrics.csv", "audit.json", "log.txt", "split.csv", "bundle")),
+    {"bundle.json", "SHA256SUMS"},
+    {"journal.log", "trials"},
+    {"trials.csv", "trials"},
+    {"multirun.csv", "1"},
+    {"claim.json", "figure.png"},
+)
+DEEPEST = 100  # levels of folders
+RUNS = "runs"  # the folder of runs, unless out= says otherwise
+
+
+@dataclass(slots=True)
+class Folder:
+    """A folder: the names of its images, of its other files with the reason why they are none, and its folders.
+
+    `path` is relative to the root, "" for the root itself; `linked`: it was reached by a link; `total` counts the images in
+    it and below. Files are in the order in which people count, folders in that of texts.
+    """
+
+    path: str
+    linked: bool = False
+    images: list[str] = field(default_factory=list)
+    others: dict[str, str] = field(default_factory=dict)
+    folders: list["Folder"] = field(default_factory=list)
+    total: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    @property
+    def filled(self) -> list["Folder"]:
+        """The folders that hold an image, at whatever depth."""
+        return [folder for folder in self.folders if folder.total]
+
+    def inside(self, name: str) -> str:
+        return f"{self.path}/{name}" if self.path else name
+
+
+def read_tree(root: Path, found: ScanResult, links: bool = True) -> Folder:
+    """Read a folder; what is passed over goes to `found`.
+
+    Links to folders are followed where classes may lie, in the root and in a folder called as a split, and nowhere else, so
+    that no loop is possible.
+
+    Args:
+        links: whether they are followed at all.
+
+    Raises:
+        UserError: where a folder cannot be read.
+    """
+    tree = Folder("")
+    _Reader(root, os.path.realpath(root), found).fill(tree, links)
+    return tree
+
+
+@dataclass
+class _Reader:
+    root: Path
+    real: str  # the root without links
+    found: ScanResult
+
+    def fill(self, folder: Folder, follow: bool) -> bool:
+        """Read what a folder holds; whether it is to be passed over, because it is one of results."""
+        if folder.path.count("/") > DEEPEST:
+            fix = "Move what is to be read further up."
+            raise UserError("data.root", f"has folders more than {DEEPEST} levels deep", got=f"{folder.path[:80]}…", fix=fix)
+        entries = self._entries(folder)
+        if folder.path and is_results({entry.name for entry in entries}):
+            self.found.results.append(folder.path)
+            return True
+        before, below = len(self.found.results), list[os.DirEntry[str]]()
+        for entry in entries:
+            if is_clutter(entry.name):
+                self.found.hidden.append(folder.inside(entry.name))
+            elif _is_folder(entry):
+                below.append(entry)
+            else:
+                self._file(folder, entry)
+        folder.images.sort(key=natural)
+        folder.others = {name: folder.others[name] for name in sorted(folder.others, key=natural)}
+        self._below(folder, sorted(below, key=lambda entry: entry.name), follow)
+        folder.total = len(folder.images) + sum(inner.total for inner in folder.folders)
+        only_results = not folder.total or (folder.name == RUNS and not folder.filled)
+        if folder.path and only_results and len(self.found.results) > before:
+            self.found.results[before:] = [folder.path]  # `runs` is named, and not each run in it
+            return True
+        return False
+
+    def _entries(self, folder: Folder) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(self.root / folder.path) as found:
+                entries = list(found)
+            with suppress(FileNotFoundError):  # it has just gone
+                for entry in entries[:1]:
+                    entry.stat(follow_symlinks=False)  # names may be read where nothing else may
+        except OSError as error:
+            error.filename = os.fspath(self.root / folder.path)
+            refuse_unreadable(error)
+        return entries
+
+    def _file(self, folder: Folder, entry: os.DirEntry[str]) -> None:
+        if reason := why_no_image(entry.path, entry.name):
+            folder.others[entry.name] = reason
+            return
+        folder.images.append(entry.name)
+        if folder.path and entry.is_symlink() and not _within(os.path.realpath(entry.path), self.real):
+            self.found.outside.append(folder.inside(entry.name))
+
+    def _below(self, folder: Folder, entries: list[os.DirEntry[str]], follow: bool) -> None:
+        splits = splits_of(entry.name for entry in entries) if not folder.path else {}
+        for entry in entries:
+            inner = Folder(folder.inside(entry.name), entry.is_symlink())
+            if inner.linked and (not follow or self._leads_back(entry, folder)):
+                self.found.links.append(inner.path)
+            elif not self.fill(inner, follow and entry.name in splits):
+                folder.folders.append(inner)
+
+    def _leads_back(self, entry: os.DirEntry[str], folder: Folder) -> bool:
+        """Whether a link leads to a folder that holds it, or into the same one: its images would be found twice."""
+        target, base = os.path.realpath(entry.path), os.path.realpath(self.root / folder.path)
+        return _within(base, target) or _within(target, base)
+
+
+def is_results(names: set[str]) -> bool:
+    """Whether a folder with these names in it was written by this program."""
+    return any(some <= names for some in RESULTS)
+
+
+def refuse_unreadable(error: OSError) -> NoReturn:
+    fix = "Change its permissions, or move it away."
+    raise UserError(str(error.filename), f"cannot be read ({error.strerror})", fix=fix) from error
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle, or to where one may not look: reading the file says so
+        return False
+
+
+def _within(path: str, base: str) -> bool:
+    return path == base or path.startswith(base.rstrip(os.sep) + os.sep)

@@ -1,0 +1,168 @@
+"""Images of more than 8 bits: how many are in use, and that a depth is read alike wherever an image is read."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ajuste_fino import bundle, fine_tune, load
+from ajuste_fino.data.images import ImageBytes, read_image
+from ajuste_fino.data.info import ImageInfo, ImageInfoCache
+from ajuste_fino.data.transforms import Preprocessing
+from ajuste_fino.features.extractor import identity
+from ajuste_fino.files import read_csv
+from tests.conftest import draw_folder
+from tests.data.test_traps import found
+
+Y, X = np.mgrid[:40, :40]
+SMALL = {"workers": 0, "epochs": 2, "backbone.weights": "none"}
+
+
+def values(label, seed, top, dtype=np.uint16):
+    """Stripes of values that go up to `top`."""
+    rng = np.random.default_rng([label, seed])
+    wave = np.sin((X if label else Y) / 2 + rng.uniform(0, 6)) / 2 + rng.uniform(0.5, 0.6)
+    return (wave / wave.max() * top).clip(0, None).astype(dtype)
+
+
+def folder(root, tops, suffix="png", dtype=np.uint16, each=8):
+    for label, top in enumerate(tops):
+        (root / "ab"[label]).mkdir(parents=True)
+        for n in range(each):
+            Image.fromarray(values(label, n, top, dtype)).save(root / "ab"[label] / f"{n}.{suffix}")
+    return root
+
+
+def colour_png(pixels):
+    """(H, W, 3 or 4) → a PNG of 16 bits a channel, which Pillow does not write."""
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    height, width, channels = pixels.shape
+    header = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize(("top", "bits"), [(1, 1), (255, 8), (1000, 10), (4095, 12), (4096, 13), (16383, 14), (32767, 15)])
+def test_bits_that_are_not_in_use_are_told(tmp_path, top, bits, suffix):
+    one = found(folder(tmp_path, (top, top), suffix))["unused bits"]
+    assert (one.level, len(one.files)) == ("warning", 16)
+    assert f"go up to {top}, {bits} bits of 16; they come out {'nearly black' if bits < 13 else 'darker'}" in one.sentence
+    assert f"Pass data.depth={bits} in training" in one.sentence
+    assert "unused bits" not in found(tmp_path, depth=bits)
+
+
+def test_colour_of_16_bits_is_told_as_well(tmp_path):
+    folder(tmp_path, (65535, 65535))
+    for n in range(8):
+        (tmp_path / "a" / f"{n}.png").write_bytes(colour_png(np.stack([values(0, n, 4000)] * 3, 2)))
+        (tmp_path / "b" / f"{n}.png").unlink()
+        (tmp_path / "b" / f"{n}.png").write_bytes(colour_png(np.stack([values(1, n, 4000)] * 3, 2)))
+    assert "12 bits of 16" in found(tmp_path)["unused bits"].sentence
+
+
+def test_images_of_12_bits_beside_others_of_16(tmp_path):
+    one = found(folder(tmp_path, (4095, 65535)))["unused bits"]
+    assert "beside 8 with values up to 65535" in one.sentence
+    assert all(file.startswith("a/") for file in one.files)
+
+
+@pytest.mark.parametrize("tops", [(65535, 65535), (40000, 65535)])
+def test_whole_range_is_no_trap(tmp_path, tops):
+    assert not {"unused bits", "values beyond the depth", "values below 0"} & found(folder(tmp_path, tops)).keys()
+
+
+def test_8_bits_are_no_trap(tmp_path):
+    assert not found(draw_folder(tmp_path, ("a", "b")))
+
+
+def test_values_beyond_are_told(tmp_path):
+    root = folder(tmp_path, (2**20 - 1, 2**20 - 1), "tif", np.int32)
+    assert "Pass data.depth=20" in found(root)["values beyond the depth"].sentence
+    assert not {"unused bits", "values beyond the depth"} & found(root, depth=20).keys()
+    assert "16 images with values above 4095" in found(root, depth=12)["values beyond the depth"].sentence
+
+
+def test_values_below_zero_are_told(tmp_path):
+    root = folder(tmp_path, (3000, 3000), "tif", np.int32)
+    Image.fromarray(np.arange(-1024, 576, dtype=np.int32).reshape(40, 40)).save(root / "a" / "0.tif")
+    assert found(root)["values below 0"].files == ["a/0.tif: from -1024"]
+
+
+def test_floating_point_on_several_scales_is_told(tmp_path):
+    one = found(folder(tmp_path, (1, 255), "tif", np.float32))["scales of floating point"]
+    assert one.files == ["0 to 1: 8, such as a/0.tif", "0 to 255: 8, such as b/0.tif"]
+
+
+@pytest.mark.parametrize("top", [1, 200, 60000])
+def test_floating_point_on_one_scale_is_no_trap(tmp_path, top):
+    assert not {"scales of floating point", "unused bits"} & found(folder(tmp_path, (top, top), "tif", np.float32)).keys()
+
+
+@pytest.mark.parametrize("depth", [1, 8, 10, 12, 14, 16])
+@pytest.mark.parametrize("kind", ["grey", "colour", "alpha", "grey.tif", "int32.tif"])
+def test_values_up_to_the_depth_are_black_to_white(tmp_path, kind, depth):
+    top = 2**depth - 1
+    stored = np.stack([values(n % 2, n, top).astype(int) for n in range(4)], 2)
+    stored[..., 3] = top
+    if kind in ("colour", "alpha"):
+        content = colour_png(stored if kind == "alpha" else stored[..., :3])
+    else:
+        stored[..., 1] = stored[..., 2] = stored[..., 0]
+        path = tmp_path / f"x.{kind.partition('.')[2] or 'png'}"
+        Image.fromarray(stored[..., 0].astype(np.int32 if "int" in kind else np.uint16)).save(path)
+        content = path.read_bytes()
+    seen = np.asarray(read_image(ImageBytes(content, "x"), None, depth)[1]).astype(float)
+    assert np.abs(seen - stored[..., :3] * 255 / top).max() <= 0.501
+    if depth == 16 and "colour" not in kind and kind != "alpha":
+        assert np.array_equal(seen, np.asarray(read_image(ImageBytes(content, "x"))[1]))
+
+
+@pytest.mark.parametrize("values", [None, (0.0, 4095.0), (-1024.0, 3.5e-07), (0.0, 1e38)])
+def test_an_info_is_read_as_it_was_written(own_cache, values):
+    info = ImageInfo("TIFF", "I;16", 3, 4, values, "-")
+    for depth in (None, 12):
+        with ImageInfoCache(depth) as cache:
+            cache.update({f"{depth or 0:064x}": info})
+        assert f"{depth or 0:064x}" in ImageInfoCache(depth)
+        assert ImageInfoCache(depth)[f"{depth or 0:064x}"] == info
+    assert f"{12:064x}" not in ImageInfoCache()
+
+
+def test_keys_and_bundles_without_a_depth_are_as_they_were(run):
+    assert "depth" not in Preprocessing(32, 36).metadata()
+    assert Preprocessing(32, 36, depth=12).metadata()["depth"] == 12
+    assert "depth" not in identity(load(run[0]).extractor)["preprocessing"]
+    assert bundle.read(run[0]).metadata()["format"] == 1
+
+
+def test_a_depth_is_read_alike_in_training_evaluation_and_prediction(tmp_path, own_cache, cli):
+    root, out = folder(tmp_path / "photos", (4095, 4095)), tmp_path / "run"
+    model = fine_tune(root, out=str(out), **SMALL, **{"data.depth": 12})
+    assert bundle.read(out).metadata()["format"] == 2
+    files = [root / row["file"] for row in read_csv(out / "predictions_test.csv")]
+    golden = torch.stack([model.preprocessing(read_image(ImageBytes(f.read_bytes(), "x"), None, 12)[1]) for f in files])
+    assert golden.max() > 250
+    for images in (files, [Image.open(file) for file in files], [file.read_bytes() for file in files]):
+        assert torch.equal(load(out).pixels(images), golden)
+    told = [float(row["probability"]) for row in read_csv(out / "predictions_test.csv")]
+    assert [one.probability for one in load(out).predict(files)] == pytest.approx(told, abs=2e-6)
+    for given, table in ((), "test"), ((f"data.root={root}",), "eval"):
+        assert cli("evaluate", f"run={out}", *given, f"out={tmp_path / table}", "workers=0")[0] == 0
+        again = {row["file"]: row["probability"] for row in read_csv(next((tmp_path / table).glob("predictions_*.csv")))}
+        rows = read_csv(out / "predictions_test.csv")
+        assert [float(again[row["file"]]) for row in rows] == pytest.approx(told, abs=2e-6)
+    assert cli("predict", f"run={out}", *files, f"csv={tmp_path / 't.csv'}", "workers=0")[0] == 0
+    assert [float(row["probability"]) for row in read_csv(tmp_path / "t.csv")] == pytest.approx(told, abs=2e-6)
+
+
+@pytest.mark.parametrize("depth", [0, 33, 12.5, "x", True])
+def test_a_depth_that_is_none_is_refused(cli, photos, depth):
+    code, _, err = cli("audit", f"data.root={photos}", f"data.depth={depth}")
+    assert (code, "data.depth must be a whole number from 1 to 32, or null" in err) == (2, True)

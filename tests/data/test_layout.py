@@ -1,0 +1,386 @@
+"""Layouts of folders: those that are understood, those that are refused, and that the advice of a refusal leads on."""
+
+import os
+import shutil
+from contextlib import nullcontext
+
+import pytest
+
+from ajuste_fino.data import names, traps
+from ajuste_fino.data.config import DataConfig
+from ajuste_fino.data.folder import images_below
+from ajuste_fino.data.inspection import inspect_folder
+from ajuste_fino.data.scan import scan
+from ajuste_fino.errors import UserError
+from ajuste_fino.predict import no_progress
+
+
+def fill(root, *folders, each=4):
+    """Images, of which only names and contents are looked at here."""
+    for folder in folders:
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        for n in range(each):
+            (root / folder / f"{n}.png").write_text(f"{folder} {n}")
+    return root
+
+
+def classes(root):
+    """Label and split of each folder of images."""
+    return {(sample.label, sample.split) for sample in scan(root).samples}
+
+
+def found(root):
+    """Findings by trap, before anything is decoded."""
+    inspection = inspect_folder(DataConfig(root), 0, no_progress).with_splits()
+    return {one.trap: one for one in traps.findings(inspection, traps.BEFORE_DECODING)}
+
+
+def pairs(*splits):
+    return {(label, split) for label in ("cat", "dog") for split in splits}
+
+
+WORDS = [
+    (
+        "train",
+        "Train TRAIN training Training training_set TrainingSet trainset seg_train train_images train-data entrenamiento",
+    ),
+    ("val", "val Valid validation VALIDATION valid_set val_images validation-set dev eval validación Validacion"),
+    ("test", "test Test TEST testing Testing test_set TestSet testset seg_test test-images testdata prueba pruebas"),
+    ("", "tested contest latest attest testament training_dog trainer invalid value evil development cat test1 set images"),
+]
+
+
+@pytest.mark.parametrize(("split", "word"), [(split, word) for split, line in WORDS for word in line.split()])
+def test_words_for_splits(split, word):
+    assert names.split_of(word) == split
+
+
+IN_SPLITS = [
+    ("Training", "Testing"),
+    ("TRAIN", "TEST"),
+    ("training_set", "test_set"),
+    ("train_images", "test_images"),
+    ("entrenamiento", "prueba"),
+    ("seg_train/seg_train", "seg_test/seg_test"),
+    ("train/train", "test/test"),
+    ("train/images", "test/images"),
+    ("train/images", "test"),
+    ("birds_train", "birds_test"),
+    ("birds_train/birds_train", "birds_test/birds_test"),
+    ("train2017", "test2017"),
+]
+
+
+@pytest.mark.parametrize(("train", "test"), IN_SPLITS)
+def test_splits_in_other_words_or_a_level_deeper_are_understood_and_said(tmp_path, train, test):
+    fill(tmp_path, *(f"{split}/{label}" for split in (train, test) for label in ("cat", "dog")))
+    assert classes(tmp_path) == pairs("train", "test")
+    inspection = inspect_folder(DataConfig(tmp_path), 0, no_progress).with_splits()
+    assert all(sample.file.startswith(test) == (sample.split == "test") for sample in inspection.samples)
+    if train != "TRAIN":
+        said = found(tmp_path)["splits by other names"]
+        assert said.level == "warning"
+        assert set(said.files) == {f"{train} → train", f"{test} → test"}
+
+
+@pytest.mark.parametrize("splits", [("train", "test"), ("Training", "Testing"), ("train", "val", "test"), ("train_set", "dev")])
+def test_splits_inside_the_classes_are_understood_and_said(tmp_path, splits):
+    fill(tmp_path, *(f"{label}/{split}" for label in ("cat", "dog") for split in splits))
+    assert classes(tmp_path) == pairs(*(names.split_of(split) for split in splits))
+    assert f"dog/{splits[1]} → {names.split_of(splits[1])}" in found(tmp_path)["splits by other names"].files
+
+
+def test_a_split_inside_a_class_counts_for_all_below(tmp_path):
+    fill(tmp_path, "cat/train", "cat/test/monday", "dog/train", "dog/test/friday")
+    assert classes(tmp_path) == pairs("train", "test")
+
+
+@pytest.mark.parametrize("name", ["train", "val", "test"])
+def test_a_class_inside_a_split_may_have_any_name(tmp_path, name):
+    fill(tmp_path, f"train/{name}", "train/control", f"test/{name}", "test/control")
+    assert classes(tmp_path) == {(label, split) for label in (name, "control") for split in ("train", "test")}
+    assert "a split's name" not in found(tmp_path)
+
+
+REFUSED = [
+    # folders of images, what is said
+    (["ok", "nok", "test"], "holds test, named as a split, beside nok, ok"),
+    (["ok", "nok", "Test_Set"], "named as a split"),
+    (["ok", "nok", "validation"], "named as a split"),
+    (["cat", "dog", "train"], "named as a split"),
+    (["cat", "dog", "Training", "Testing"], "named as a split"),
+    (["cat", "dog", "test/cat", "test/dog"], "move the other folders into a folder train beside it"),
+    (["cat", "test/cat"], "named as a split"),
+    (["train", "test"], "splits without folders of classes"),
+    (["Training", "Testing"], "splits without folders of classes"),
+    (["Testing/a", "Validation/a"], "splits but none for training"),
+    (["train/a", "val/a", "dev/a"], "rename one that is meant as another"),
+    (["seg_train/a", "seg_test/a", "seg_pred"], "splits and other folders side by side"),
+    (["photos/Training/a", "photos/Testing/a"], r"lies above the splits.*data\.root=\S+photos\."),
+    (["x/photos/train/a", "x/photos/test/a"], r"lies above the splits.*data\.root=\S+x/photos\."),
+    (["one/train/a", "one/test/a", "two/train/a", "two/test/a"], r"data\.root=\S+one, or data\.root=\S+two"),
+    (["train/train/a", "train/val/a", "test/a"], "splits in a split, train"),
+    (["cat/train", "cat/val", "dog"], "splits in its classes"),
+    (["cat/Training", "cat/Testing", "dog"], "splits in its classes"),
+    (["cat", "cat/test", "dog", "dog/test"], "splits in its classes"),
+    (["cat", "cat/test", "dog"], "splits in its classes"),
+    (["cat/val", "cat/test", "dog/val", "dog/test"], "splits in its classes"),
+]
+
+
+@pytest.mark.parametrize(("folders", "said"), REFUSED)
+def test_what_may_be_read_in_two_ways_is_refused(tmp_path, folders, said):
+    with pytest.raises(UserError, match=rf"(?s){said}"):
+        scan(fill(tmp_path, *folders))
+
+
+CLASSES = [["valid", "invalid"], ["test", "control"], ["train", "bus"], ["ok", "nok", "valid"], ["rest", "run", "training"]]
+
+
+@pytest.mark.parametrize("folders", CLASSES)
+def test_classes_named_as_splits_stay_classes_where_they_hardly_are_splits_and_it_is_said(tmp_path, folders):
+    fill(tmp_path, *folders)
+    assert classes(tmp_path) == {(name, "") for name in folders}
+    assert found(tmp_path)["a split's name"].level == "warning"
+
+
+def move(root, *moves):
+    for source, target in moves:
+        (root / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(root / source, root / target)
+    return root
+
+
+def table(root):
+    rows = [f"{path.relative_to(root)},{path.relative_to(root).parts[0]}" for path in sorted(root.glob("*/**/*.png"))]
+    (root / "t.csv").write_text("\n".join(["file,label", *rows]))
+    return root / "t.csv"
+
+
+ADVICE = [
+    # folders, what the refusal advises, the classes and splits that come of it
+    (["ok", "nok", "test"], lambda root: move(root, ("test", "../out")), {("ok", ""), ("nok", "")}),
+    (["ok", "no", "test"], lambda root: move(root, ("test", "class_test")), {("ok", ""), ("no", ""), ("class_test", "")}),
+    (["ok", "no", "test"], table, {("ok", ""), ("no", ""), ("test", "")}),
+    (["car", "bus", "train/ice"], table, {("car", ""), ("bus", ""), ("train", "")}),
+    (
+        ["cat", "dog", "test/cat", "test/dog"],
+        lambda root: move(root, ("cat", "train/cat"), ("dog", "train/dog")),
+        pairs("train", "test"),
+    ),
+    (["x/y/train/cat", "x/y/train/dog", "x/y/test/dog"], lambda root: root / "x/y", pairs("train") | {("dog", "test")}),
+    (["a/train/cat", "a/train/dog", "b/train/cat"], lambda root: root / "a", pairs("train")),
+    (["train/cat", "train/dog", "eval/cat", "val/cat"], lambda root: move(root, ("eval", "test")), None),
+    (["train/cat", "train/dog", "pred"], lambda root: move(root, ("pred", "../pred")), pairs("train")),
+    (["train/train/cat", "train/train/dog", "train/val/cat", "test/cat"], lambda root: root / "train", None),
+    (["cat", "cat/test", "dog"], lambda root: move(root, ("cat/test", "cat/tested")), pairs("")),
+    (
+        ["cat", "cat/test", "dog"],
+        lambda root: move(root, ("cat/test", "test/cat"), ("cat", "train/cat"), ("dog", "train/dog")),
+        pairs("train") | {("cat", "test")},
+    ),
+]
+
+
+@pytest.mark.parametrize(("folders", "follow", "there"), ADVICE)
+def test_the_advice_of_a_refusal_leads_on(tmp_path, folders, follow, there):
+    root = fill(tmp_path / "root", *folders)
+    with pytest.raises(UserError):
+        scan(root)
+    after = classes(follow(root))
+    assert there is None or after == there
+
+
+@pytest.mark.parametrize("level", ["images", "images/all", "root"])
+def test_one_folder_that_holds_the_classes_is_named(tmp_path, level):
+    fill(tmp_path, f"{level}/cat", f"{level}/dog")
+    one = found(tmp_path)["one class"]
+    assert f"data.root={tmp_path / level}." in one.fix and "cat, dog" in one.fix
+    assert classes(tmp_path / level) == pairs("")
+
+
+def test_a_folder_without_images_beside_the_one_that_holds_the_classes(tmp_path):
+    fill(tmp_path, "images/cat", "images/dog")
+    (tmp_path / "annotations").mkdir()
+    assert f"data.root={tmp_path / 'images'}." in found(tmp_path)["empty classes"].fix
+
+
+NESTED = [
+    (["animals/cat", "animals/dog", "vehicles/car"], "warning", "animals: cat, dog"),
+    (["setA/cat", "setA/dog", "setB/cat", "setB/dog"], "warning", "data.root="),
+    (["cat/images", "cat/masks", "dog/images", "dog/masks"], "warning", "images, masks"),
+    (["cat", "cat/deep", "dog"], "note", "cat: deep"),
+    (["2023/cat", "2024/dog"], "warning", "2024: dog"),
+    (["cat/cat", "dog/dog"], "note", "dog: dog"),
+    (["cat/images", "dog/images"], "note", "images"),
+    (["cat/car", "dog/car", "dog/testing"], "warning", "dog: car, testing"),
+]
+
+
+@pytest.mark.parametrize(("folders", "level", "said"), NESTED)
+def test_folders_in_classes_are_said_to_count_for_the_top(tmp_path, folders, level, said):
+    one = found(fill(tmp_path, *folders))["folders in classes"]
+    assert one.level == level
+    assert said in str(one) and "count for the class at the top" in str(one)
+
+
+RESULTS = [
+    ("config.yaml", "metrics.json"),
+    ("config.yaml", "log.txt"),
+    ("config.yaml", "audit.json"),
+    ("bundle.json", "SHA256SUMS"),
+    ("trials.csv", "trials/1/config.yaml"),
+    ("multirun.csv", "1/config.yaml"),
+    ("claim.json", "figure.png"),
+]
+
+
+def results(folder, *files):
+    for file in (*files, "plots/confusion.png"):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text("")
+
+
+@pytest.mark.parametrize("files", RESULTS)
+@pytest.mark.parametrize("place", ["runs/1", "eval", "a/out", "deep/er/r"])
+def test_folders_that_this_program_wrote_are_passed_over_and_named(tmp_path, place, files):
+    results(fill(tmp_path, "a", "b") / place, *files)
+    assert classes(tmp_path) == {("a", ""), ("b", "")}
+    (named,) = found(tmp_path)["folders of results"].files
+    assert place.startswith(named)
+
+
+def test_a_figure_beside_the_runs_makes_no_class_of_them(tmp_path):
+    results(fill(tmp_path, "a", "b", "runs") / "runs/1", "config.yaml", "metrics.json")
+    assert classes(tmp_path) == {("a", ""), ("b", "")}
+
+
+def test_a_class_may_be_called_runs(tmp_path):
+    assert classes(fill(tmp_path, "runs", "eval", "audit", "walks")) == {(n, "") for n in ("runs", "eval", "audit", "walks")}
+
+
+def test_a_folder_of_results_alone_is_said(tmp_path):
+    results(tmp_path / "runs/1", "config.yaml", "metrics.json")
+    with pytest.raises(UserError, match="nothing but folders that this program wrote"):
+        scan(tmp_path)
+
+
+@pytest.mark.parametrize("label", ["b", "deep"])
+@pytest.mark.parametrize("verb", ["scan", "images"])
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch, label, verb):
+    fill(tmp_path, "a/deep", "b")
+    scandir = os.scandir
+
+    def refuse(path):
+        if os.fspath(path).endswith(label):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(UserError, match=rf"{label} cannot be read \(Permission denied\)"):
+        (scan if verb == "scan" else images_below)(tmp_path)
+
+
+def test_a_folder_of_which_only_the_names_can_be_read_is_named(tmp_path, monkeypatch):
+    fill(tmp_path, "a", "b")
+    scandir = os.scandir
+
+    class Closed:
+        name, path = "0.png", str(tmp_path / "b" / "0.png")
+
+        def is_dir(self):
+            return False
+
+        def stat(self, follow_symlinks=True):
+            raise PermissionError(13, "Permission denied", self.path)
+
+    monkeypatch.setattr(os, "scandir", lambda path: nullcontext([Closed()]) if os.fspath(path).endswith("b") else scandir(path))
+    with pytest.raises(UserError, match=r"b cannot be read \(Permission denied\)"):
+        scan(tmp_path)
+
+
+def test_a_link_that_leads_in_a_circle_is_a_file_that_cannot_be_read(tmp_path):
+    fill(tmp_path, "a", "b")
+    (tmp_path / "a" / "round.png").symlink_to("round.png")
+    inspection = inspect_folder(DataConfig(tmp_path), 0, no_progress)
+    assert [bad.path for bad in inspection.bad["unreadable files"]] == ["a/round.png"]
+
+
+CLUTTER = [
+    *("@eaDir", "@EADIR", ".Trash", ".Trash-1000", "lost+found", "#recycle", "$RECYCLE.BIN", "$Recycle.Bin", "@Recycle"),
+    *("__pycache__", "__MACOSX", ".AppleDouble", ".@__thumb", "@__thumb", ".picasaoriginals", "node_modules"),
+    *("Previews.lrdata", "System Volume Information"),
+]
+FILES = [
+    "Thumbs.db",
+    "thumbs.db",
+    "desktop.ini",
+    "Desktop.ini",
+    "Icon\r",
+    "._0.png",
+    "ehthumbs.db",
+    ".picasa.ini",
+    "Picasa.ini",
+]
+
+
+@pytest.mark.parametrize("place", ["", "a", "a/deep"])
+def test_what_systems_leave_is_passed_over_and_named(tmp_path, place):
+    fill(tmp_path, "a/deep", "b")
+    fill(tmp_path / place, *(f"{name}/0.png" for name in CLUTTER))
+    for name in FILES:
+        (tmp_path / place / name).write_text("")
+    assert classes(tmp_path) == {("a", ""), ("b", "")}
+    assert len(scan(tmp_path).samples) == 8
+    assert not scan(tmp_path).non_images and not scan(tmp_path).stray
+    inside = [f"{place}/{name}".lstrip("/") for name in CLUTTER + FILES]
+    assert set(found(tmp_path)["hidden entries"].files) == {names.shown(name) for name in inside}
+    images, others = images_below(tmp_path)
+    assert len(images) == 8
+    assert {one.path for one in others} == set(inside)
+
+
+def test_prediction_passes_over_folders_of_results_below_but_not_the_one_that_is_given(tmp_path):
+    results(fill(tmp_path, "a") / "runs/1", "config.yaml", "metrics.json")
+    assert [path.parent.name for path in images_below(tmp_path)[0]] == ["a"] * 4
+    assert [path.name for path in images_below(tmp_path / "runs" / "1")[0]] == ["confusion.png"]
+
+
+ALIKE = [
+    # class names, the trap, how they are told apart
+    (["Cat", "cat"], "names by case", "Cat, cat"),
+    (["cat", "cat "], "names alike", "'cat', 'cat '"),
+    (["cat", " Cat"], "names alike", "' Cat', 'cat'"),
+    (["caf\u00e9", "cafe\u0301"], "names alike", r"'cafe\u0301', 'caf\xe9'"),
+    (["\uff43\uff41\uff54", "cat"], "names alike", "'cat', '\uff43\uff41\uff54'"),
+    (["c\u200bat", "cat"], "names alike", r"'cat', 'c\u200bat'"),
+    (["guinea pig", "guinea_pig", "Guinea-Pig"], "names alike", "'Guinea-Pig', 'guinea pig', 'guinea_pig'"),
+    (["guinea\xa0pig", "guinea pig"], "names alike", r"'guinea pig', 'guinea\xa0pig'"),
+    (["a  b", "a b"], "names alike", "'a  b', 'a b'"),
+]
+
+
+@pytest.mark.parametrize(("folders", "trap", "told"), ALIKE)
+def test_class_names_that_look_the_same(tmp_path, folders, trap, told):
+    one = found(fill(tmp_path, *folders))[trap]
+    assert one.level == "warning"
+    assert one.files == [told]
+
+
+@pytest.mark.parametrize(
+    "folders", [["1", "-1"], ["ano", "a\u00f1o"], ["a_b", "ab"], ["1", "01"], ["C", "C++"], ["cat", "cats"]]
+)
+def test_class_names_that_differ(tmp_path, folders):
+    assert not {"names by case", "names alike"} & set(found(fill(tmp_path, *folders)))
+
+
+def test_a_class_that_a_split_lacks_for_an_unseen_sign_is_told_so_that_one_sees_it(tmp_path):
+    inspection = inspect_folder(DataConfig(fill(tmp_path, "train/a", "train/b", "test/a ", "test/b")), 0, no_progress)
+    with pytest.raises(UserError, match="none of 'a '"):
+        traps.refuse(traps.findings(inspection.with_splits(), traps.STRUCTURE))
+
+
+def test_folders_without_end_are_refused(tmp_path):
+    fill(tmp_path, "a", "b/" + "/".join("x" * 120))
+    with pytest.raises(UserError, match="more than 100 levels deep"):
+        scan(tmp_path)
