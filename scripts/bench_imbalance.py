@@ -21,7 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 from unittest.mock import patch
 
-from ajuste_fino.data.images import SUFFIXES
+from ajuste_fino.data.kinds import SUFFIXES
 from ajuste_fino.head import Head
 from ajuste_fino.runs.configuration import compose
 from ajuste_fino.runs.grammar import literal
