@@ -23,7 +23,8 @@ import torch
 from processes import watched
 
 from ajuste_fino.backbone import build
-from ajuste_fino.data.kinds import SUFFIXES, load_image
+from ajuste_fino.data.images import load_image
+from ajuste_fino.data.kinds import SUFFIXES
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.memory import keep_freed_memory
 
