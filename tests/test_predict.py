@@ -273,7 +273,9 @@ def test_a_number_of_labels_may_be_numpys_and_more_than_there_are(run):
     assert len(run[1].predict(path, top_k=10**30).top) == 3
 
 
-@pytest.mark.parametrize("images", [5, None, {}, True, object(), [None], lambda: 1, range(3)], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(
+    "images", [5, None, {}, True, object(), [None], lambda: 1, range(3)], ids=lambda one: type(one).__name__
+)
 def test_what_is_no_kind_of_image_is_refused(run, images):
     for method in (run[1].predict, run[1].pixels):
         with pytest.raises(UserError, match="must be an image or a list of images; got"):
