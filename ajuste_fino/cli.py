@@ -8,10 +8,12 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
 import ajuste_fino
+from ajuste_fino import streams
 from ajuste_fino.errors import AjusteFinoError, UserError, nearest
 from ajuste_fino.verbs import VERBS, Verb
 
@@ -38,22 +40,22 @@ AJUSTE_FINO_DEBUG=1 shows where an error came from."""
 
 def main() -> None:
     """The command; exits with 0 when all was done, 2 for the user's mistake, 1 for a failure, above 128 when stopped."""
+    streams.prepare()
     gc.disable()  # while libraries are imported, which makes many objects and no garbage: a second of five
     for number in _stops():
         signal.signal(number, _leave_at_once)
+    leave(_run(sys.argv[1:]))
+
+
+def _run(arguments: list[str]) -> int:
+    """Do what the arguments say; the exit code, of a pipe whose reader has seen enough that of SIGPIPE."""
     try:
-        _dispatch(sys.argv[1:])
-        code = 0
-    except BrokenPipeError:
-        code = _close_pipe()
+        _dispatch(arguments)
+        return 141 if streams.output_has_gone() else 0
     except (KeyboardInterrupt, SystemExit) as stop:
-        if isinstance(stop.__context__, BrokenPipeError):  # rich turns it into exit code 1
-            code = _close_pipe()
-        else:
-            code = _report(" ".join(["Stopped.", *getattr(stop, "__notes__", [])]), _exit_code(stop))
+        return _report(" ".join(["Stopped.", *getattr(stop, "__notes__", [])]), _exit_code(stop))
     except Exception as error:
-        code = _report(*_explained(error))
-    leave(code)
+        return _report(*_explained(error))
 
 
 def _dispatch(arguments: list[str]) -> None:
@@ -117,7 +119,8 @@ def _stops() -> list[int]:
 
 def _leave_at_once(number: int, _frame: object) -> None:
     """Exit at once: while libraries are imported there is nothing to save, and an exception would break some of them."""
-    os.write(2, b"ajuste-fino: Stopped.\n")
+    with suppress(OSError):  # the terminal may be closed
+        os.write(2, b"ajuste-fino: Stopped.\n")
     os._exit(128 + number)
 
 
@@ -133,15 +136,10 @@ def leave(code: int) -> None:
 
     All files are closed by now; what is left is printed.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # a full disk, which was told
+            stream.flush()
     os._exit(code)
-
-
-def _close_pipe() -> int:
-    """Whoever reads, as `head` does, has seen enough: leave without a word, with the code of SIGPIPE."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 141
 
 
 def _exit_code(stop: BaseException) -> int:
@@ -163,7 +161,8 @@ def _explained(error: Exception) -> tuple[str, int]:
 def _report(message: str, code: int) -> int:
     if os.environ.get("AJUSTE_FINO_DEBUG"):
         traceback.print_exc()
-    print(f"ajuste-fino: {message}", file=sys.stderr)
+    with suppress(OSError):  # where nothing can be shown, the code says it
+        print(f"ajuste-fino: {message}", file=sys.stderr)
     return code
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ajuste_fino.errors import Diverged, UserError
+from ajuste_fino.errors import Diverged, Range, UserError
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -113,7 +114,7 @@ def check(space: Mapping[str, Any]) -> None:
 def _rises(choice: Mapping[str, Any]) -> bool:
     low, high = choice["low"], choice["high"]
     step = choice.get("step") or 1
-    numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in (low, high, step))
+    numbers = all(one in Range(float, -inf) for one in (low, high, step))
     if not numbers or not low < high or step <= 0:
         return False
     whole = isinstance(step, int) or not (isinstance(low, int) and isinstance(high, int))

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "ajuste_fino"
 TIERS = [
-    {"errors", "verbs", "console", "threads"},
+    {"errors", "verbs", "console", "streams", "threads"},
     {"files", "implementation", "imbalance", "memory", "phases"},
     {"trust"},
     {"store", "data", "backbone", "head", "scratch"},

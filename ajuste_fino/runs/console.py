@@ -83,7 +83,7 @@ def start_log(path: Path | None = None) -> None:
 
 
 def _file(path: Path, said: Iterable[logging.LogRecord]) -> logging.Handler:
-    file = logging.FileHandler(path, encoding="utf-8")
+    file = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     for record in said:
         file.handle(record)

@@ -17,7 +17,7 @@ from ajuste_fino.runs.console import log, start_log
 from ajuste_fino.runs.grammar import literal
 from ajuste_fino.runs.run_folder import claim, require_empty
 from ajuste_fino.runs.suggest import suggestion
-from ajuste_fino.runs.train import train
+from ajuste_fino.runs.train import train, validate_numbers
 
 JOURNAL, NAME = "journal.log", "sweep"
 OWN = ("trials", "storage", "space", "out", "command")  # keys of the search, which no trial has
@@ -108,10 +108,10 @@ def _like(choice: Any, default: Any) -> Any:
 
 
 def _compose(space: Mapping[str, Any], shared: Sequence[str], directory: str | None) -> None:
-    """Refuse a listed choice that the configuration of `train` does not know."""
+    """Refuse a listed choice, or an end of a range, that the configuration of `train` does not know or its numbers may not be."""
     for key, choice in space.items():
-        for one in choice if isinstance(choice, list) else ():
-            compose("train", [*shared, f"{key}={literal(one)}"], directory)
+        for one in choice if isinstance(choice, list) else (choice["low"], choice["high"]):
+            validate_numbers(compose("train", [*shared, f"{key}={literal(one)}"], directory))
 
 
 def _validate(cfg: DictConfig, space: Mapping[str, Any]) -> None:
