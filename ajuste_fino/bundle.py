@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -70,10 +71,14 @@ def read(value: str | Path, trusted: Sequence[str] = ()) -> Bundle:
     """
     where, files = find(existing("run", value), (TENSORS, METADATA), SUMS)
     _verify(where, files)
-    metadata = json.loads(files[METADATA].decode())
-    if metadata["format"] != FORMAT:
-        raise UserError(f"run={where}", f"must have format {FORMAT}", got=metadata["format"], fix="Update ajuste_fino.")
-    return _assemble(metadata, load(files[TENSORS]), trusted)
+    try:
+        metadata = json.loads(files[METADATA].decode())
+        if metadata["format"] != FORMAT:
+            raise UserError(f"run={where}", f"must have format {FORMAT}", got=metadata["format"], fix="Update ajuste_fino.")
+        return _assemble(metadata, load(files[TENSORS]), trusted)
+    except (ValueError, LookupError, TypeError, SafetensorError) as error:
+        fix = "Copy the bundle again or train again."
+        raise UserError(f"run={where}", f"has files that are not those of a bundle ({error})", fix=fix) from error
 
 
 def _verify(where: Path, files: Mapping[str, bytes]) -> None:

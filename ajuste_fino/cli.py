@@ -4,16 +4,18 @@ Hydra is imported when a verb runs and torch when its function does, so that `--
 """
 
 import gc
+import logging
 import os
 import signal
 import sys
 import traceback
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import ajuste_fino
-from ajuste_fino import streams
+from ajuste_fino import places, streams
 from ajuste_fino.errors import AjusteFinoError, UserError, nearest
 from ajuste_fino.verbs import VERBS, Verb
 
@@ -65,8 +67,10 @@ def _dispatch(arguments: list[str]) -> None:
         return
     if name not in VERBS:
         raise UserError(f"The verb {name}", "is unknown", fix=nearest(name, list(VERBS)))
+    _require_working_directory()
     verb = VERBS[name]
     config, rest = (name, rest) if not verb.names else _named(name, verb, rest)
+    logging.getLogger("matplotlib").addFilter(_is_no_place)
     from ajuste_fino.runs.command import execute
 
     execute(config, rest, verb.several, lambda: _function(verb), verb.words)
@@ -103,12 +107,28 @@ def _named(name: str, verb: Verb, arguments: list[str]) -> tuple[str, list[str]]
 def _function(verb: Verb) -> Any:
     """Import the function of a verb; from here on signals stop it in order, and garbage is collected again."""
     module, _, function = verb.function.partition(":")
-    found = getattr(import_module(module), function)
+    try:
+        found = getattr(import_module(module), function)
+    except OSError as error:  # of matplotlib, which needs a folder as it is imported
+        fix = "Set TMPDIR to a folder that can be written."
+        raise UserError("The temporary folder", f"is needed while libraries are loaded ({error})", fix=fix) from error
     gc.freeze()  # what was imported stays, and need not be looked through again
     gc.enable()
     for number in _stops():
         signal.signal(number, _leave_in_order)
     return found
+
+
+def _is_no_place(record: logging.LogRecord) -> bool:
+    """False for what matplotlib says of its own folder, for which a temporary one does."""
+    return record.funcName != "_get_config_or_cache_dir"
+
+
+def _require_working_directory() -> None:
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UserError("The working directory", f"must exist ({error.strerror})", fix="Change to another: cd ~.") from error
 
 
 def _stops() -> list[int]:
@@ -153,9 +173,11 @@ def _explained(error: Exception) -> tuple[str, int]:
     if isinstance(error, AjusteFinoError):
         return str(error), error.exit_code
     if isinstance(error, OSError):
-        return f"{error.filename or 'A file'}: {error.strerror or error}", 1
-    reason = str(error).strip().splitlines()[-1:] if "DataLoader worker" in str(error) else [f"{type(error).__name__}: {error}"]
-    return f"{''.join(reason)} (AJUSTE_FINO_DEBUG=1 shows where)", 1
+        return places.told(error), 1
+    reason = f"{type(error).__name__}: {error}"
+    if "DataLoader worker" in str(error):
+        reason = f"{str(error).strip().splitlines()[-1]} With workers=0 no process shares memory (/dev/shm) with another."
+    return f"{reason} (AJUSTE_FINO_DEBUG=1 shows where)", 1
 
 
 def _report(message: str, code: int) -> int:

@@ -44,14 +44,22 @@ def study(storage: Path | None, name: str) -> Study:
     """
     require_optuna()
     import optuna
-    from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    kept = None
-    if storage is not None:
-        storage.parent.mkdir(parents=True, exist_ok=True)
-        kept = optuna.storages.JournalStorage(JournalFileBackend(str(storage)))
+    kept = None if storage is None else _journal(storage)
     return optuna.create_study(study_name=name, storage=kept, direction="maximize", load_if_exists=True)
+
+
+def _journal(path: Path) -> Any:
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return JournalStorage(JournalFileBackend(str(path)))
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        fix = "Begin another search with another out, or pass the journal of one."
+        raise UserError("storage", f"must be the journal of a search ({error})", got=path, fix=fix) from error
 
 
 def search(

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "ajuste_fino"
 TIERS = [
     {"errors", "verbs", "console", "streams", "threads"},
+    {"places"},
     {"files", "implementation", "imbalance", "memory", "phases"},
     {"trust"},
     {"store", "data", "backbone", "head", "scratch"},

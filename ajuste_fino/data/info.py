@@ -11,9 +11,11 @@ from PIL import Image
 from ajuste_fino.console import log
 from ajuste_fino.data.images import Header
 from ajuste_fino.errors import UserError
-from ajuste_fino.files import cache_folder, writable_cache, write_text
+from ajuste_fino.files import cache_folder, in_cache, writable_cache, write_text
+from ajuste_fino.places import told
 
 RULES = 2  # of load_image and ImageInfo: raise it when they change, and every image is decoded anew
+NAME = f"looks-{RULES}.txt"  # in the cache
 SIDE = 16  # of the hash: 16 × 16 bits
 FLAT = 2.0  # grey levels; an image that varies less has no hash worth comparing
 SMALL = 32  # px; nor has a smaller one
@@ -62,7 +64,7 @@ class ImageInfoCache:
     """The infos of all contents that were ever decoded, on disk in the cache; as a context, it is saved at the end."""
 
     def __init__(self) -> None:
-        self._infos: dict[str, ImageInfo] = dict(_lines(_path()))
+        self._infos: dict[str, ImageInfo] = dict(_lines())
         self._before = len(self._infos)
 
     def __contains__(self, content: str) -> bool:
@@ -89,20 +91,26 @@ class ImageInfoCache:
         except UserError as error:
             log.warning(f"{error} Until then each image is checked anew in every run.")
         else:
-            self._infos = {**dict(_lines(_path())), **self._infos}  # another run may have saved meanwhile
+            self._infos = {**dict(_lines()), **self._infos}  # another run may have saved meanwhile
+            self._save()
+
+    def _save(self) -> None:
+        try:
             write_text(_path(), "".join(_line(content, info) for content, info in sorted(self._infos.items())))
+        except OSError as error:
+            log.warning(f"{told(error)} Until then each image is checked anew in every run.")
 
 
 def _path() -> Path:
-    return cache_folder() / f"looks-{RULES}.txt"
+    return cache_folder() / NAME
 
 
 def _line(content: str, info: ImageInfo) -> str:
     return " ".join([content, *(str(value) for value in astuple(info))]) + "\n"
 
 
-def _lines(path: Path) -> Iterator[tuple[str, ImageInfo]]:
-    if path.exists():
+def _lines() -> Iterator[tuple[str, ImageInfo]]:
+    for path in in_cache(NAME):
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             if whole := LINE.fullmatch(line):  # an image of a damaged line is decoded again
                 content, format, mode, width, height, bits = whole.groups()

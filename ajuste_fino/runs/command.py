@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino.errors import UserError
 from ajuste_fino.files import existing
+from ajuste_fino.places import user_path
 from ajuste_fino.runs import conf, help, typed
 from ajuste_fino.runs.announce import announce
 from ajuste_fino.runs.configuration import compose, refuse_unknown, require_keys
@@ -73,8 +74,9 @@ def execute(config: str, arguments: Sequence[str], several: bool, load: Callable
     else:
         cfg = _compose(config, overrides, flags.config_dir)
         require_keys(cfg)
+        out = user_path("out", cfg.out)
         announce(config, cfg, typed.twice(overrides))
-        load()(cfg, Path(cfg.out).expanduser())
+        load()(cfg, out)
 
 
 def _compose(config: str, overrides: Sequence[str], directory: str | None) -> DictConfig:

@@ -79,7 +79,7 @@ def keys(config: str, choices: Mapping[str, str] | None = None, directory: str |
 
 
 def defaults(config: str, directory: str | None = None) -> dict[str, str]:
-    """The default of every key of a verb and of all names that its groups offer, as its text in `conf/`; not of a search's space.
+    """The default of every key of a verb and of all names of its groups, as its text in `conf/`; not of a search's space.
 
     The text is empty for a key that has keys of its own.
     """

@@ -139,9 +139,16 @@ def validate_ranges(cfg: DictConfig, ranges: Mapping[str, Range]) -> None:
     """Refuse keys whose values are not numbers in their range, all of them at once."""
     values = {key: OmegaConf.select(cfg, key) for key in ranges}
     wrong = [(key, value) for key, value in values.items() if value not in ranges[key]]
-    wrong = [pair for pair in wrong if not OmegaConf.is_interpolation(cfg, pair[0])] or wrong  # what it refers to is wrong
+    wrong = [pair for pair in wrong if not _refers(cfg, pair[0])] or wrong  # what it refers to is wrong
     if wrong:
         (key, value), *others = wrong
         rest = [f"{other} must be {ranges[other]}; got {shown(one)}." for other, one in others]
         fix = " ".join([*rest, "Change them." if rest else meant(key, value, ranges[key])])
         raise UserError(key, f"must be {ranges[key]}", got=shown(value), fix=fix)
+
+
+def _refers(cfg: DictConfig, key: str) -> bool:
+    """Whether the value of a key is that of another, `${epochs}`."""
+    above, _, name = key.rpartition(".")
+    node = OmegaConf.select(cfg, above) if above else cfg
+    return OmegaConf.is_config(node) and name in node and OmegaConf.is_interpolation(node, name)

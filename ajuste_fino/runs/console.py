@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -83,11 +83,27 @@ def start_log(path: Path | None = None) -> None:
 
 
 def _file(path: Path, said: Iterable[logging.LogRecord]) -> logging.Handler:
-    file = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    file = _LogFile(path, encoding="utf-8", errors="backslashreplace")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     for record in said:
         file.handle(record)
     return file
+
+
+class _LogFile(logging.FileHandler):
+    """A log that cannot be written stops the run, as any of its files does, in one message."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        error.filename = error.filename or self.baseFilename
+        raise error
+
+    def close(self) -> None:
+        with suppress(OSError):  # a full disk, which was told when it was written to
+            super().close()
 
 
 class _Waiting(logging.Handler):

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.digits import digits_folder
@@ -20,6 +20,7 @@ from ajuste_fino.runs.evaluation import evaluate_split, log_evaluation, log_limi
 from ajuste_fino.runs.factories import trusted
 from ajuste_fino.runs.latest import find_run
 from ajuste_fino.runs.run_folder import open_run, require_empty
+from ajuste_fino.runs.saved import read
 
 RANGES = {"workers": WORKERS, "data.max_skipped": DataConfig.RANGES["data.max_skipped"]}
 
@@ -66,8 +67,11 @@ def _manifest(cfg: DictConfig) -> tuple[str, Manifest]:
     if not (run / "split.csv").is_file():
         fix = "Pass data.root=FOLDER with images to evaluate on."
         raise UserError(f"run={run}", "is a bundle and has no images of its own", fix=fix)
-    data = OmegaConf.load(run / "config.yaml").data
-    root = digits_folder() if data.name == "digits" else existing("data.root", data.root)
+    data = read("run", run / "config.yaml").get("data")
+    if not isinstance(data, dict) or not (data.get("name") == "digits" or data.get("root")):
+        fix = "Pass data.root=FOLDER with images to evaluate on."
+        raise UserError(f"run={run}", "has a config.yaml that does not say where its images are", fix=fix)
+    root = digits_folder() if data.get("name") == "digits" else existing("data.root", data["root"])
     name = "test" if any(row.get("split") == "test" for row in read_csv(run / "split.csv")) else "val"
     return name, load_split(run / "split.csv", name, root, workers(cfg.workers), progress)
 

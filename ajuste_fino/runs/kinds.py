@@ -94,6 +94,7 @@ def _readings(value: Any, whole: bool) -> Iterator[int | float]:
     """The numbers that a value may stand for, the likeliest first."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
+        yield value
     if isinstance(value, float) and value.is_integer():
         yield int(value)
     if not isinstance(value, str):
