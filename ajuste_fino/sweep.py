@@ -46,17 +46,20 @@ def study(storage: Path | None, name: str) -> Study:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    kept = None if storage is None else _journal(storage)
-    return optuna.create_study(study_name=name, storage=kept, direction="maximize", load_if_exists=True)
+    if storage is None:
+        return optuna.create_study(study_name=name, direction="maximize")
+    return _kept_study(storage, name)
 
 
-def _journal(path: Path) -> Any:
+def _kept_study(path: Path, name: str) -> Study:
+    from optuna import create_study
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(JournalFileBackend(str(path)))
+        storage = JournalStorage(JournalFileBackend(str(path)))
+        return create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
     except (OSError, ValueError, LookupError, TypeError) as error:
         fix = "Begin another search with another out, or pass the journal of one."
         raise UserError("storage", f"must be the journal of a search ({error})", got=path, fix=fix) from error

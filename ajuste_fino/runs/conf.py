@@ -85,11 +85,8 @@ def defaults(config: str, directory: str | None = None) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for topic in topics(config, {}, directory):
-        here = [
-            key._replace(name=f"{topic.name}.{key.name}")
-            for name in (topic.names or ())
-            for key in members(topic.name, name, directory)
-        ]
+        names = options(topic.name) if topic.names else []  # not the user's own files: one that is not chosen may be broken
+        here = [key._replace(name=f"{topic.name}.{key.name}") for name in names for key in members(topic.name, name)]
         for key in here if topic.names else topic.keys:
             if not key.inside and not f"{key.name}.".startswith("space."):
                 found.setdefault(key.name, key.default)

@@ -13,7 +13,6 @@ from ajuste_fino.runs import conf
 
 EXAMPLES = {"run": "latest", "images": "new.jpg", "data.root": "photos", "limit_gb": "5"}
 LISTS = ("backbone.filters",)  # a number, or a list of them
-NULLABLE = ("callbacks.", "logger.")  # null leaves one out
 SIGNS = str.maketrans({"−": "-", "–": "-", "—": "-", "\u00a0": None, "\u202f": None, " ": None, "'": None, '"': None})
 WIDTH = 3  # digits between two separators of thousands
 
@@ -29,12 +28,14 @@ def refuse_wrong_kinds(config: str, cfg: DictConfig, directory: str | None = Non
     except OmegaConfBaseException as error:
         reason = str(error).splitlines()[0]
         raise UserError("The configuration", f"cannot be read ({reason})", fix="Correct the value with ${…}.") from error
-    for key, default in conf.defaults(config, directory).items():
+    defaults = conf.defaults(config, directory)
+    for key, default in defaults.items():
         value = _at(values, key)
         if _is_empty(value):
             fix = f"Pass for example {key}={EXAMPLES[key]}." if key in EXAMPLES else "Give it a value, or leave it out."
             raise UserError(key, "must not be empty", fix=fix)
-        if rule := _broken_rule(key, default, value):
+        named = f"{key}._target_" in defaults  # a class, whose arguments are judged where it is looked up
+        if rule := None if named else _broken_rule(default, value):
             raise UserError(key, rule, got=shown(value), fix="Change it.")
 
 
@@ -49,15 +50,15 @@ def _is_empty(value: Any) -> bool:
     return any(map(_is_empty, value)) if isinstance(value, list) else isinstance(value, str) and not value.strip()
 
 
-def _broken_rule(key: str, default: str, value: Any) -> str | None:
+def _broken_rule(default: str, value: Any) -> str | None:
     """The rule that a value breaks by its kind; None where it breaks none."""
-    if default == "" and not isinstance(value, dict):  # it has keys of its own
-        return (
-            None if value is None and key.startswith(NULLABLE) else "must have keys of its own" if value is not None else None
-        )
+    if value is None:
+        return None
+    if default == "":
+        return None if isinstance(value, dict) else "must have keys of its own"
     if default in ("true", "false"):
-        return None if isinstance(value, bool | None) else "must be true or false"
-    is_text = default not in ("", "null", "???") and default[0] not in "[{$" and _number(default) is None
+        return None if isinstance(value, bool) else "must be true or false"
+    is_text = default not in ("null", "???") and default[0] not in "[{$" and _number(default) is None
     return "must be one value" if is_text and isinstance(value, list | dict) else None
 
 

@@ -72,7 +72,6 @@ def test_no_key_is_empty(verb):
     ("override", "rule"),
     [
         ("data.augment=5", "must have keys of its own"),
-        ("callbacks.early_stopping=5", "must have keys of its own"),
         ("optimizer.nesterov=no", "must be true or false"),
         ("features.mode=[cached]", "must be one value"),
         ("epochs=${nothing}", "cannot be read"),
