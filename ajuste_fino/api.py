@@ -3,10 +3,10 @@
 import os
 from collections.abc import Mapping, Sequence
 from numbers import Number
-from pathlib import Path
 from typing import Any
 
 from ajuste_fino.errors import UserError
+from ajuste_fino.places import user_path
 from ajuste_fino.predict import Predictor, load
 from ajuste_fino.runs.configuration import compose
 from ajuste_fino.runs.grammar import literal
@@ -27,8 +27,8 @@ def fine_tune(root: str | os.PathLike[str] | None = None, /, **keys: Any) -> Pre
     _require_plain(root, keys)
     data = [] if root is None else ["data=folder", f"data.root={literal(os.fspath(root))}"]
     cfg = compose("train", [*data, *(f"{key}={literal(value)}" for key, value in keys.items())])
-    train(cfg, Path(cfg.out).expanduser())
-    return load(Path(cfg.out).expanduser(), cfg.trainer.accelerator, list(cfg.trust))
+    train(cfg, user_path("out", cfg.out))
+    return load(user_path("out", cfg.out), cfg.trainer.accelerator, list(cfg.trust))
 
 
 def _require_plain(root: object, keys: Mapping[str, object]) -> None:

@@ -73,23 +73,24 @@ def read(value: str | Path, trusted: Sequence[str] = ()) -> Bundle:
     """
     where, files = find(no_pipe("run", existing("run", value)), (TENSORS, METADATA), SUMS)
     _verify(where, files)
-    metadata = json.loads(files[METADATA].decode())
-    if metadata["format"] not in (FORMAT, FORMAT_OF_DEPTH):
-        rule = f"must have format {FORMAT} or {FORMAT_OF_DEPTH}"
-        raise UserError(f"run={where}", rule, got=metadata["format"], fix="Update ajuste_fino.")
-    return _assemble(metadata, _tensors(where, files[TENSORS]), trusted)
-
-
-def _tensors(where: Path, content: bytes) -> dict[str, Tensor]:
     try:
-        tensors = load(content)
-    except SafetensorError as error:
-        raise UserError(f"{where / TENSORS}", "is no .safetensors file", fix="Train again.") from error
+        metadata = json.loads(files[METADATA].decode())
+        if metadata["format"] not in (FORMAT, FORMAT_OF_DEPTH):
+            rule = f"must have format {FORMAT} or {FORMAT_OF_DEPTH}"
+            raise UserError(f"run={where}", rule, got=metadata["format"], fix="Update ajuste_fino.")
+        tensors = load(files[TENSORS])
+        _refuse_non_finite(where, tensors)
+        return _assemble(metadata, tensors, trusted)
+    except (ValueError, LookupError, TypeError, SafetensorError) as error:
+        fix = "Copy the bundle again or train again."
+        raise UserError(f"run={where}", f"has files that are not those of a bundle ({error})", fix=fix) from error
+
+
+def _refuse_non_finite(where: Path, tensors: Mapping[str, Tensor]) -> None:
     bad = next((name for name, tensor in tensors.items() if not is_finite(tensor)), None)
     if bad:
         rule = f"must hold finite numbers, and {printable(bad)} has some that are NaN or infinite"
         raise UserError(f"{where / TENSORS}", rule, fix="Its training diverged: train again.")
-    return tensors
 
 
 def _verify(where: Path, files: Mapping[str, bytes]) -> None:

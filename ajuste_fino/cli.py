@@ -4,15 +4,18 @@ Hydra is imported when a verb runs and torch when its function does, so that `--
 """
 
 import gc
-import io
+import logging
 import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import ajuste_fino
+from ajuste_fino import places, streams
 from ajuste_fino.errors import AjusteFinoError, UserError, nearest
 from ajuste_fino.escape import lines
 from ajuste_fino.verbs import VERBS, Verb
@@ -40,24 +43,22 @@ AJUSTE_FINO_DEBUG=1 shows where an error came from."""
 
 def main() -> None:
     """The command; exits with 0 when all was done, 2 for the user's mistake, 1 for a failure, above 128 when stopped."""
+    streams.prepare()
     gc.disable()  # while libraries are imported, which makes many objects and no garbage: a second of five
     for number in _stops():
         signal.signal(number, _leave_at_once)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error is: a terminal need not have every sign
+    leave(_run(sys.argv[1:]))
+
+
+def _run(arguments: list[str]) -> int:
+    """Do what the arguments say; the exit code, of a pipe whose reader has seen enough that of SIGPIPE."""
     try:
-        _dispatch(sys.argv[1:])
-        code = 0
-    except BrokenPipeError:
-        code = _close_pipe()
+        _dispatch(arguments)
+        return 141 if streams.output_has_gone() else 0
     except (KeyboardInterrupt, SystemExit) as stop:
-        if isinstance(stop.__context__, BrokenPipeError):  # rich turns it into exit code 1
-            code = _close_pipe()
-        else:
-            code = _report(" ".join(["Stopped.", *getattr(stop, "__notes__", [])]), _exit_code(stop))
+        return _report(" ".join(["Stopped.", *getattr(stop, "__notes__", [])]), _exit_code(stop))
     except Exception as error:
-        code = _report(*_explained(error))
-    leave(code)
+        return _report(*_explained(error))
 
 
 def _dispatch(arguments: list[str]) -> None:
@@ -67,8 +68,10 @@ def _dispatch(arguments: list[str]) -> None:
         return
     if name not in VERBS:
         raise UserError(f"The verb {name}", "is unknown", fix=nearest(name, list(VERBS)))
+    _require_working_directory()
     verb = VERBS[name]
     config, rest = (name, rest) if not verb.names else _named(name, verb, rest)
+    logging.getLogger("matplotlib").addFilter(_is_no_place)
     from ajuste_fino.runs.command import execute
 
     execute(config, rest, verb.several, lambda: _function(verb), verb.words)
@@ -105,12 +108,28 @@ def _named(name: str, verb: Verb, arguments: list[str]) -> tuple[str, list[str]]
 def _function(verb: Verb) -> Any:
     """Import the function of a verb; from here on signals stop it in order, and garbage is collected again."""
     module, _, function = verb.function.partition(":")
-    found = getattr(import_module(module), function)
+    try:
+        found = getattr(import_module(module), function)
+    except OSError as error:  # of matplotlib, which needs a folder as it is imported
+        fix = "Set TMPDIR to a folder that can be written."
+        raise UserError("The temporary folder", f"is needed while libraries are loaded ({error})", fix=fix) from error
     gc.freeze()  # what was imported stays, and need not be looked through again
     gc.enable()
     for number in _stops():
         signal.signal(number, _leave_in_order)
     return found
+
+
+def _is_no_place(record: logging.LogRecord) -> bool:
+    """False for what matplotlib says of its own folder, for which a temporary one does."""
+    return record.funcName != "_get_config_or_cache_dir"
+
+
+def _require_working_directory() -> None:
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UserError("The working directory", f"must exist ({error.strerror})", fix="Change to another: cd ~.") from error
 
 
 def _stops() -> list[int]:
@@ -121,7 +140,8 @@ def _stops() -> list[int]:
 
 def _leave_at_once(number: int, _frame: object) -> None:
     """Exit at once: while libraries are imported there is nothing to save, and an exception would break some of them."""
-    os.write(2, b"ajuste-fino: Stopped.\n")
+    with suppress(OSError):  # the terminal may be closed
+        os.write(2, b"ajuste-fino: Stopped.\n")
     os._exit(128 + number)
 
 
@@ -137,15 +157,10 @@ def leave(code: int) -> None:
 
     All files are closed by now; what is left is printed.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # a full disk, which was told
+            stream.flush()
     os._exit(code)
-
-
-def _close_pipe() -> int:
-    """Whoever reads, as `head` does, has seen enough: leave without a word, with the code of SIGPIPE."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 141
 
 
 def _exit_code(stop: BaseException) -> int:
@@ -159,15 +174,18 @@ def _explained(error: Exception) -> tuple[str, int]:
     if isinstance(error, AjusteFinoError):
         return str(error), error.exit_code
     if isinstance(error, OSError):
-        return f"{error.filename or 'A file'}: {error.strerror or error}", 1
-    reason = str(error).strip().splitlines()[-1:] if "DataLoader worker" in str(error) else [f"{type(error).__name__}: {error}"]
-    return f"{''.join(reason)} (AJUSTE_FINO_DEBUG=1 shows where)", 1
+        return places.told(error), 1
+    reason = f"{type(error).__name__}: {error}"
+    if "DataLoader worker" in str(error):
+        reason = f"{str(error).strip().splitlines()[-1]} With workers=0 no process shares memory (/dev/shm) with another."
+    return f"{reason} (AJUSTE_FINO_DEBUG=1 shows where)", 1
 
 
 def _report(message: str, code: int) -> int:
     if os.environ.get("AJUSTE_FINO_DEBUG"):
         traceback.print_exc()
-    print(f"ajuste-fino: {lines(message)}", file=sys.stderr)
+    with suppress(OSError):  # where nothing can be shown, the code says it
+        print(f"ajuste-fino: {lines(message)}", file=sys.stderr)
     return code
 
 

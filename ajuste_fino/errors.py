@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from math import inf
+from math import inf, isfinite
 
 from ajuste_fino.escape import lines, printable
 
@@ -39,22 +39,32 @@ class UserError(AjusteFinoError):
 
 @dataclass(frozen=True)
 class Range:
-    """Which numbers a key takes: whole ones (`int`) or any (`float`), from `low` to `high`; `optional`: null as well."""
+    """Which finite numbers a key takes: whole ones (`int`) or any (`float`), from `low` to `high`.
+
+    `optional`: null as well; `above`: not `low` itself.
+    """
 
     kind: type
     low: float
     high: float = inf
     optional: bool = False
+    above: bool = False
 
     def __contains__(self, value: object) -> bool:
         if value is None or isinstance(value, bool):
             return value is None and self.optional
-        return isinstance(value, int if self.kind is int else (int, float)) and self.low <= value <= self.high
+        if not isinstance(value, int if self.kind is int else (int, float)) or (
+            isinstance(value, float) and not isfinite(value)
+        ):
+            return False
+        return self.low <= value <= self.high and not (self.above and value == self.low)
 
     def __str__(self) -> str:
         what = "whole number" if self.kind is int else "number"
-        limits = f"of at least {self.low:g}" if self.high == inf else f"from {self.low:g} to {self.high:g}"
-        return f"a {what} {limits}{', or null' if self.optional else ''}"
+        limits = f" of at least {self.low:g}" if self.high == inf else f" from {self.low:g} to {self.high:g}"
+        if self.above or self.low == -inf:
+            limits = f" above {self.low:g}" if self.above else ""
+        return f"a {what}{limits}{', or null' if self.optional else ''}"
 
 
 def nearest(word: str, known: list[str]) -> str:

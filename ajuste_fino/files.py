@@ -1,13 +1,11 @@
 """Files that are whole or absent, hashes of content, and where the cache lies."""
 
 import csv
-import errno
 import hashlib
 import io
 import json
 import os
 import secrets
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from pathlib import Path
 
 from ajuste_fino.errors import UserError
 from ajuste_fino.escape import from_cell, to_cell
+from ajuste_fino.places import FULL, SET_CACHE, user_path
 
 
 @contextmanager
@@ -60,8 +59,7 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
     except OSError as error:
         error.filename = str(path)
         if error.errno in FULL:
-            free = shutil.disk_usage(path.parent).free
-            error.strerror = f"{error.strerror} ({len(content):,} bytes needed, {free:,} free)"
+            error.strerror = f"{error.strerror} ({len(content):,} bytes needed)"
         raise
 
 
@@ -110,10 +108,6 @@ def write_json(path: Path, value: object) -> None:
     write_text(path, text.encode("utf-8", "backslashreplace").decode() + "\n")
 
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-SET_CACHE = "Set XDG_CACHE_HOME to a folder that can be written."
-
-
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A CSV in UTF-8 whose texts no spreadsheet runs as a formula; `read_csv` gives them back as they were."""
     buffer = io.StringIO(newline="")
@@ -147,6 +141,8 @@ def growing_csv(path: Path, header: Sequence[str]) -> Iterator[Callable[[Sequenc
             file.flush()
             os.fsync(file.fileno())
     except BaseException as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            error.filename = error.filename or str(part)
         if rows:
             error.add_note(f"{part} has the rows so far.")
         else:
@@ -189,22 +185,38 @@ def writable(key: str, value: str | os.PathLike[str]) -> Path:
     Raises:
         UserError: where it cannot be written.
     """
-    path = Path(value).expanduser().absolute()
-    if path.exists() and not path.is_file():
+    path = user_path(key, value).absolute()
+    part = path.with_name(f"{path.name}.part") if path.name else path
+    try:
+        is_other = any(one.exists() and not one.is_file() for one in (path, part))
+    except OSError as error:
+        raise UserError(key, f"must be the name of a file ({error.strerror})", got=value, fix="Pass another.") from error
+    if is_other:
         raise UserError(key, "must be the name of a file", got=value or "an empty text", fix="Pass one, such as table.csv.")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
         fix = f"Make the folder {path.parent}, or pass another." if not path.parent.exists() else "Pass another."
-        raise UserError(key, "must be a file in a folder that can be written to", got=value, fix=fix)
+        raise UserError(key, "must be a file in a folder that can be written to", got=value, fix=fix) from error
     return path
 
 
 def cache_folder() -> Path:
-    """`$XDG_CACHE_HOME/ajuste_fino`, or `~/.cache/ajuste_fino` where that is not set."""
-    root = os.environ.get("XDG_CACHE_HOME")
+    """`$XDG_CACHE_HOME/ajuste_fino`, or `~/.cache/ajuste_fino` where that is not set or, as its standard says, not absolute."""
+    root = os.environ.get("XDG_CACHE_HOME", "")
     try:
-        return (Path(root) if root else Path.home() / ".cache") / "ajuste_fino"
+        return (Path(root) if Path(root).is_absolute() else Path.home() / ".cache") / "ajuste_fino"
     except RuntimeError as error:  # no HOME, and no entry for this user
         raise UserError("The cache folder", "needs a home folder, and there is none", fix=SET_CACHE) from error
+
+
+def in_cache(pattern: str) -> list[Path]:
+    """The paths in the cache of that pattern; none where there is no cache, or it cannot be read."""
+    try:
+        return sorted(cache_folder().glob(pattern))
+    except (UserError, OSError):  # whoever writes there is told
+        return []
 
 
 def writable_cache() -> Path:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ajuste_fino.errors import Diverged, UserError
+from ajuste_fino.errors import Diverged, Range, UserError
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -43,14 +44,25 @@ def study(storage: Path | None, name: str) -> Study:
     """
     require_optuna()
     import optuna
-    from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    kept = None
-    if storage is not None:
-        storage.parent.mkdir(parents=True, exist_ok=True)
-        kept = optuna.storages.JournalStorage(JournalFileBackend(str(storage)))
-    return optuna.create_study(study_name=name, storage=kept, direction="maximize", load_if_exists=True)
+    if storage is None:
+        return optuna.create_study(study_name=name, direction="maximize")
+    return _kept_study(storage, name)
+
+
+def _kept_study(path: Path, name: str) -> Study:
+    from optuna import create_study
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        storage = JournalStorage(JournalFileBackend(str(path)))
+        return create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        fix = "Begin another search with another out, or pass the journal of one."
+        raise UserError("storage", f"must be the journal of a search ({error})", got=path, fix=fix) from error
 
 
 def search(
@@ -113,7 +125,7 @@ def check(space: Mapping[str, Any]) -> None:
 def _rises(choice: Mapping[str, Any]) -> bool:
     low, high = choice["low"], choice["high"]
     step = choice.get("step") or 1
-    numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in (low, high, step))
+    numbers = all(one in Range(float, -inf) for one in (low, high, step))
     if not numbers or not low < high or step <= 0:
         return False
     whole = isinstance(step, int) or not (isinstance(low, int) and isinstance(high, int))

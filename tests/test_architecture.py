@@ -10,7 +10,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "ajuste_fino"
 TIERS = [
     {"escape"},
-    {"errors", "verbs", "console", "threads"},
+    {"errors", "verbs", "console", "streams", "threads"},
+    {"places"},
     {"files", "implementation", "imbalance", "memory", "phases", "tables"},
     {"trust"},
     {"store", "data", "backbone", "head", "scratch"},

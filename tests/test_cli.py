@@ -29,10 +29,10 @@ WRONG = [
     (["train", "backbone.weights=none", "features.tap=99"], "must name a block"),
     (["train", "data=folder", "data.root=[2024]"], "data.root must be an existing path"),
     (["train", "data=folder"], "data.root must be given"),
-    (["train", "data=folder", "data.root="], "data.root must name a file or a folder; got an empty text"),
-    (["train", "data=folder", "data.root=.", "data.split="], "data.split must name a file or a folder; got an empty text"),
-    (["audit", "data.root="], "data.root must name a file or a folder; got an empty text"),
-    (["train", "data.root="], "data.root must name a file or a folder; got an empty text"),
+    (["train", "data=folder", "data.root="], "data.root must not be empty"),
+    (["train", "data=folder", "data.root=.", "data.split="], "data.split must not be empty"),
+    (["audit", "data.root="], "data.root must not be empty"),
+    (["train", "data.root="], "data.root must not be empty"),
     (["train", "data=folder", "data.root=/no/such"], "data.root must be an existing path"),
     (["train", "backbone=resnet19"], "Did you mean resnet1"),
     (["train", "backbone.name=resnet19"], "backbone.name must be"),
@@ -88,12 +88,17 @@ def test_paths_as_people_name_them(cli, photos, tmp_path, name):
 
 
 def test_a_full_disk_is_told_with_exit_code_1_and_leaves_no_part(cli, photos, tmp_path, monkeypatch):
-    from ajuste_fino import bundle
+    from ajuste_fino import bundle, files
 
-    def full(*_):
+    def no_space(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(bundle, "save", full)
+    def full(path, content):
+        with monkeypatch.context() as patch:
+            patch.setattr(files.os, "fsync", no_space)
+            files.write_bytes(path, content)
+
+    monkeypatch.setattr(bundle, "write_bytes", full)
     code, _, err = cli("train", "data=folder", f"data.root={photos}", f"out={tmp_path / 'run'}", *FAST)
     assert code == 1
     assert f"{tmp_path / 'run' / 'bundle' / 'model.safetensors'}: No space left on device" in err

@@ -53,12 +53,12 @@ def test_a_file_is_written_whole_with_the_rights_of_a_new_one(tmp_path, system, 
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(other.stat().st_mode)
 
 
-def test_a_full_disk_is_told_with_bytes_needed_and_free_and_leaves_the_old_file(tmp_path, system):
+def test_a_full_disk_is_told_with_the_bytes_needed_and_leaves_the_old_file(tmp_path, system):
     write_bytes(tmp_path / "a", b"old")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
     try:
-        with pytest.raises(OSError, match=r"File too large \(100,000 bytes needed, [0-9,]+ free\): '.*/a'"):
+        with pytest.raises(OSError, match=r"File too large \(100,000 bytes needed\): '.*/a'"):
             write_bytes(tmp_path / "a", bytes(100_000))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -7,9 +7,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ajuste_fino.errors import UserError, nearest
+from ajuste_fino.errors import Range, UserError, nearest
 from ajuste_fino.implementation import implementation
 
+FILTERS = Range(int, 1, 2**16)  # of a layer
 POOLINGS = ("max", "average", "norm", "none")
 
 
@@ -57,12 +58,12 @@ class Design:
         given = self.filters
         widths: tuple[Any, ...] = (
             tuple(given * 2**n for n in range(self.layers))
-            if isinstance(given, int)
+            if given in FILTERS
             else tuple(given)
             if isinstance(given, list | tuple)
             else ()
         )
-        if len(widths) != self.layers or not all(isinstance(w, int) and 1 <= w <= 2**16 for w in widths):
+        if len(widths) != self.layers or not all(w in FILTERS for w in widths):
             fix = "Pass one number, or a list of as many as backbone.layers."
             raise UserError("backbone.filters", "must be numbers of filters, one for each layer", got=self.filters, fix=fix)
         return widths

@@ -1,8 +1,11 @@
 """`metrics.csv`: one row an epoch, counted from 1."""
 
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import CSVLogger
+
+from ajuste_fino.places import naming
 
 
 class EpochCSVLogger(CSVLogger):
@@ -21,4 +24,5 @@ class EpochCSVLogger(CSVLogger):
         if "epoch" in metrics:
             super().log_metrics({**self.row, "epoch": int(metrics["epoch"]) + 1}, step)
             self.row = {}
-            self.save()
+            with naming(Path(self.log_dir) / "metrics.csv"):
+                self.save()

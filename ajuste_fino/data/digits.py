@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ajuste_fino.files import writable_cache
+from ajuste_fino.files import cache_folder, in_cache, writable_cache
 
 SIDE = 8  # px; the source's own size
 
@@ -18,15 +18,16 @@ def digits_folder() -> Path:
     Source: UCI Machine Learning Repository, Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, 1998), as
     `sklearn.datasets.load_digits` ships it: 8 × 8 pixels of 17 grey levels.
     """
-    folder = writable_cache() / "digits"
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
+    folder = cache_folder() / "digits"
+    if not in_cache("digits"):
+        writable_cache()
         temporary = Path(tempfile.mkdtemp(prefix=".digits.", dir=folder.parent))
         try:
             _write(temporary)
             temporary.chmod(0o755)
             temporary.rename(folder)
-        except OSError:
+        except OSError as error:
+            error.filename = str(folder)
             if not folder.exists():  # another process may have been first, which is as good
                 raise
         finally:

@@ -22,7 +22,10 @@ def hash_each(samples: Sequence[Sample], workers: int, progress: Progress) -> li
     """Return each sample with the hash of its content, or why it cannot be read, in their order."""
     chunks = [samples[start : start + CHUNK] for start in range(0, len(samples), CHUNK)]
     with ThreadPoolExecutor(max(workers, 1)) as pool:  # reading and hashing leave Python's lock to others
-        return [one for chunk in progress(pool.map(_hash_all, chunks), len(chunks), "Reading files") for one in chunk]
+        try:
+            return [one for chunk in progress(pool.map(_hash_all, chunks), len(chunks), "Reading files") for one in chunk]
+        finally:  # a run that is stopped does not wait for the rest of its files
+            pool.shutdown(cancel_futures=True)
 
 
 def _hash_all(samples: Sequence[Sample]) -> list[Sample | BadImage]:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -11,7 +10,8 @@ from PIL import Image
 from ajuste_fino.console import log
 from ajuste_fino.data.images import Header
 from ajuste_fino.errors import UserError
-from ajuste_fino.files import cache_folder, writable_cache, write_text
+from ajuste_fino.files import cache_folder, in_cache, writable_cache, write_text
+from ajuste_fino.places import told
 
 RULES = 3  # of load_image and ImageInfo: raise it when they change, and every image is decoded anew
 SIDE = 16  # of the hash: 16 × 16 bits
@@ -69,8 +69,8 @@ class ImageInfoCache:
     """
 
     def __init__(self, depth: int | None = None) -> None:
-        self._path = cache_folder() / (f"looks-{RULES}.txt" if depth is None else f"looks-{RULES}-depth{depth}.txt")
-        self._infos: dict[str, ImageInfo] = dict(_lines(self._path))
+        self._name = f"looks-{RULES}.txt" if depth is None else f"looks-{RULES}-depth{depth}.txt"
+        self._infos: dict[str, ImageInfo] = dict(_lines(self._name))
         self._before = len(self._infos)
 
     def __contains__(self, content: str) -> bool:
@@ -97,8 +97,15 @@ class ImageInfoCache:
         except UserError as error:
             log.warning(f"{error} Until then each image is checked anew in every run.")
         else:
-            self._infos = {**dict(_lines(self._path)), **self._infos}  # another run may have saved meanwhile
-            write_text(self._path, "".join(_line(content, info) for content, info in sorted(self._infos.items())))
+            self._infos = {**dict(_lines(self._name)), **self._infos}  # another run may have saved meanwhile
+            self._save()
+
+    def _save(self) -> None:
+        try:
+            path = cache_folder() / self._name
+            write_text(path, "".join(_line(content, info) for content, info in sorted(self._infos.items())))
+        except OSError as error:
+            log.warning(f"{told(error)} Until then each image is checked anew in every run.")
 
 
 def _line(content: str, info: ImageInfo) -> str:
@@ -106,8 +113,8 @@ def _line(content: str, info: ImageInfo) -> str:
     return f"{content} {info.format} {info.mode} {info.width} {info.height} {values} {info.hash}\n"
 
 
-def _lines(path: Path) -> Iterator[tuple[str, ImageInfo]]:
-    if path.exists():
+def _lines(name: str) -> Iterator[tuple[str, ImageInfo]]:
+    for path in in_cache(name):
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             if whole := LINE.fullmatch(line):  # an image of a damaged line is decoded again
                 content, format, mode, width, height, low, high, bits = whole.groups()

@@ -1,5 +1,6 @@
 """Images decoded to pixels by threads or processes, a batch at a time."""
 
+import signal
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -198,7 +199,14 @@ def loader(dataset: Dataset[Any], order: Sampler[list[int]], workers: int = 0, p
     `pin` puts them into memory that a CUDA device reads faster.
     """
     workers = min(workers, len(order))  # type: ignore[arg-type]
-    keep = workers > 0
+    processes: dict[str, Any] = {"persistent_workers": True, "worker_init_fn": _leave_stops_to_the_parent} if workers else {}
     return DataLoader(
-        dataset, None, sampler=order, num_workers=workers, pin_memory=pin, persistent_workers=keep, generator=torch.Generator()
+        dataset, None, sampler=order, num_workers=workers, pin_memory=pin, generator=torch.Generator(), **processes
     )
+
+
+def _leave_stops_to_the_parent(_worker: int) -> None:
+    """A signal to all processes of a terminal stops the run, which ends its workers; of one that dies first torch complains."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)

@@ -14,13 +14,14 @@ from ajuste_fino.data.order import SubsetBatchSampler
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.transforms import Augment, Preprocessing
 from ajuste_fino.data.transforms import identity as identity_of_views
-from ajuste_fino.errors import preview
+from ajuste_fino.errors import counted, preview
 from ajuste_fino.features.cache import FOLDER
 from ajuste_fino.features.extractor import AtPrecision, Extraction, Extractor, identity
 from ajuste_fino.features.images import ImagePass
 from ajuste_fino.features.ordered import in_order
 from ajuste_fino.features.source import FeatureBatch, refuse_changed
 from ajuste_fino.files import fingerprint, writable_cache
+from ajuste_fino.places import require_space
 from ajuste_fino.store import FeatureRows, FeatureStore
 
 VERSION = 2  # of what a feature is: raise it when the same key would give other numbers
@@ -64,7 +65,18 @@ class CachedFeatures:
 
     def missing(self, contents: Sequence[str]) -> set[str]:
         self.store.refresh()  # another run may have computed some meanwhile
-        return {contents[position] for position in self.store.missing(contents)}
+        found = {contents[position] for position in self.store.missing(contents)}
+        self.require_space(len(found))
+        return found
+
+    def require_space(self, count: int) -> None:
+        """Refuse to compute more features than the disk of the cache has room for.
+
+        Raises:
+            UserError: with what is needed and what is free.
+        """
+        fix = "Make room, for example by ajuste-fino cache prune limit_gb=1, or set XDG_CACHE_HOME to a folder on another disk."
+        require_space(self.store.folder, count * self.store.dtype.itemsize, f"the features of {counted(count, 'view')}", fix)
 
     def extract(self, stream: Generator[Decoded, None, None]) -> Generator[Decoded, None, None]:
         extraction = Extraction(self.images.extractor, self.loading.device)
@@ -83,6 +95,7 @@ class CachedFeatures:
         contents = [sample.sha256 for sample in samples]
         keys = contents + [f"{content}-{self.augmentation}{view:07}" for view in range(1, views) for content in contents]
         todo = self.store.missing(keys)
+        self.require_space(len(todo))
         todo.sort(key=lambda position: position % len(samples))  # an image's views together: it is decoded once for them
         with closing(self._compute(samples, keys, todo)) as computed:
             for batch in computed:

@@ -31,6 +31,10 @@ def serve(images: Sequence[Content | Image.Image], extractor: Extractor, loading
     contents = [image for image in images if not isinstance(image, Image.Image)]
     if FEW < len(images) == len(contents) and _can_cache():
         return _cached(contents, extractor, loading)
+    return _plain(images, extractor, loading)
+
+
+def _plain(images: Sequence[Content | Image.Image], extractor: Extractor, loading: LoaderConfig) -> Iterator[FeatureBatch]:
     plain = ImageDataset(images, PlainView(extractor.preprocessing), loading.threads)
     return features_of(plain, EpochBatchSampler(len(images), loading.batch_size), extractor, loading)
 
@@ -39,9 +43,21 @@ def _can_cache() -> bool:
     try:
         writable_cache()
     except UserError as error:
-        log.warning(f"{error} Until then features are computed anew each time.")
-        return False
+        return _go_on_without(error)
     return True
+
+
+def _has_space(source: CachedFeatures, samples: Sequence[Sample]) -> bool:
+    try:
+        source.missing([sample.sha256 for sample in samples])
+    except UserError as error:
+        return _go_on_without(error)
+    return True
+
+
+def _go_on_without(error: UserError) -> bool:
+    log.warning(f"{error} Until then features are computed anew each time.")
+    return False
 
 
 def _cached(images: Sequence[Content], extractor: Extractor, loading: LoaderConfig) -> Iterator[FeatureBatch]:
@@ -50,9 +66,9 @@ def _cached(images: Sequence[Content], extractor: Extractor, loading: LoaderConf
     hashed = samples if known else hash_each(samples, loading.workers, loading.progress)
     good = {n: one for n, one in enumerate(hashed) if isinstance(one, Sample)}
     yield FeatureBatch(torch.empty(0), [], {n: one for n, one in enumerate(hashed) if isinstance(one, BadImage)})
-    place = list(good)
+    place, found = list(good), list(good.values())
     source = CachedFeatures(extractor, Augmentation(), loading)
     with note_if_stopped(source.stop_note):
-        for batch in source.batches(list(good.values())):
+        for batch in source.batches(found) if _has_space(source, found) else _plain(found, extractor, loading):
             bad = {place[position]: one for position, one in batch.bad.items()}
             yield FeatureBatch(batch.features, [place[position] for position in batch.positions], bad)

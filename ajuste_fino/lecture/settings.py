@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from ajuste_fino.errors import UserError
+from ajuste_fino.errors import Range, UserError
 
 
 @dataclass(frozen=True)
@@ -65,5 +65,5 @@ def violation(value: Any, default: Any) -> str | None:
         return next((r for one in value if (r := violation(one, min(default)))), None)
     least = min(default, 1) if isinstance(default, int) else 0
     kind: Any = int if isinstance(default, int) else (int, float)
-    fits = isinstance(value, kind) and not isinstance(value, bool) and value >= least and (value > 0 or least < 1)
+    fits = value in Range(kind, least) and (value > 0 or least < 1)
     return None if fits else f"a {'whole ' if kind is int else ''}number of at least {least:g}; got {value}"

@@ -1,6 +1,6 @@
 """The first line of a command: what will be done, said before torch is imported."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -11,22 +11,25 @@ SENTENCES: dict[str, Callable[[DictConfig], str]] = {
     "sweep": lambda cfg: f"Searching, trials={cfg.trials}, on {_data(cfg)}, backbone {cfg.backbone.name}",
     "audit": lambda cfg: f"Looking for what is wrong with {_data(cfg)}",
     "evaluate": lambda cfg: f"Evaluating {_given(cfg, 'run')} on {_given(cfg, 'data.root', 'the split it set aside')}",
-    "predict": lambda cfg: f"Predicting {_images(cfg)} with {_given(cfg, 'run')}",
+    "predict": lambda cfg: f"Predicting images={_images(cfg)} with run={_given(cfg, 'run')}",
     "fetch": lambda cfg: f"Fetching the weights of {cfg.backbone.name}",
     "lecture": lambda cfg: f"Running {cfg.command.name} of the lecture",
 }
 
 
-def announce(config: str, cfg: DictConfig) -> None:
+def announce(config: str, cfg: DictConfig, warnings: Sequence[str] = ()) -> None:
     """Say what a verb is about to do; those that answer at once say nothing.
 
     Args:
         config: the verb, or `VERB/NAME`.
+        warnings: what is odd about the command line.
     """
     sentence = SENTENCES.get(config.partition("/")[0])
     if sentence and config != "lecture/list":
         start_log()
         log.info(f"{sentence(cfg)}. Loading libraries …")
+        for warning in warnings:
+            log.warning(warning)
 
 
 def _data(cfg: DictConfig) -> str:

@@ -17,7 +17,7 @@ from ajuste_fino.data.sample import SPLITS
 from ajuste_fino.data.traps.finding import Finding
 from ajuste_fino.errors import UserError, counted, preview
 from ajuste_fino.escape import printable
-from ajuste_fino.files import cache_folder, write_json
+from ajuste_fino.files import in_cache, write_json
 from ajuste_fino.runs.configuration import validate_ranges
 from ajuste_fino.runs.console import WORKERS, progress, start_log, workers
 from ajuste_fino.runs.data import data_config
@@ -58,7 +58,7 @@ def inspect(config: DataConfig, processes: int) -> tuple[Inspection | None, list
     except UserError as error:
         return None, [Finding("layout", "error", *error.parts)]
     found = traps.findings(inspection, traps.AUDIT)
-    if any((cache_folder() / "features").glob("*/*.npy")):
+    if in_cache("features/*/*.npy"):
         from ajuste_fino.features.near_duplicates import near_duplicates  # brings torch, which nothing else here needs
 
         found += near_duplicates(inspection)

@@ -9,7 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino.errors import UserError
 from ajuste_fino.files import existing
-from ajuste_fino.runs import conf, help
+from ajuste_fino.places import user_path
+from ajuste_fino.runs import conf, help, typed
 from ajuste_fino.runs.announce import announce
 from ajuste_fino.runs.configuration import compose, refuse_unknown, require_keys
 from ajuste_fino.runs.own_conf import refuse_foreign
@@ -48,8 +49,11 @@ def execute(config: str, arguments: Sequence[str], several: bool, load: Callable
     Raises:
         UserError: for a flag, a key or a name that does not exist.
     """
+    known = conf.keys(config)
+    typed.refuse_dashes(arguments, known)
     flags, overrides = _parse(protect(arguments, NAMES) if words else arguments)
-    overrides = gather(overrides, words, conf.keys(config)) if words else overrides
+    overrides = gather(overrides, words, known) if words else overrides
+    typed.refuse_typographic(overrides)
     if flags.config_dir:
         existing("--config-dir", flags.config_dir)
     _refuse_hydra_itself(overrides)
@@ -70,8 +74,9 @@ def execute(config: str, arguments: Sequence[str], several: bool, load: Callable
     else:
         cfg = _compose(config, overrides, flags.config_dir)
         require_keys(cfg)
-        announce(config, cfg)
-        load()(cfg, Path(cfg.out).expanduser())
+        out = user_path("out", cfg.out)
+        announce(config, cfg, typed.twice(overrides))
+        load()(cfg, out)
 
 
 def _compose(config: str, overrides: Sequence[str], directory: str | None) -> DictConfig:

@@ -78,6 +78,21 @@ def keys(config: str, choices: Mapping[str, str] | None = None, directory: str |
     return sorted(found)
 
 
+def defaults(config: str, directory: str | None = None) -> dict[str, str]:
+    """The default of every key of a verb and of all names of its groups, as its text in `conf/`; not of a search's space.
+
+    The text is empty for a key that has keys of its own.
+    """
+    found: dict[str, str] = {}
+    for topic in topics(config, {}, directory):
+        names = options(topic.name) if topic.names else []  # not the user's own files: one that is not chosen may be broken
+        here = [key._replace(name=f"{topic.name}.{key.name}") for name in names for key in members(topic.name, name)]
+        for key in here if topic.names else topic.keys:
+            if not key.inside and not f"{key.name}.".startswith("space."):
+                found.setdefault(key.name, key.default)
+    return found
+
+
 def groups(config: str) -> list[str]:
     """The groups of a verb, each of which takes a name: `data`, `backbone`, …"""
     return [topic.name for topic in topics(config, {}) if topic.names]

@@ -1,5 +1,6 @@
 """From `key=value` to a configuration, and from Hydra's errors to messages that help."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -10,10 +11,9 @@ from ajuste_fino.errors import Range, UserError
 from ajuste_fino.files import existing
 from ajuste_fino.runs.conf import ARGUMENTS, choices, folder, groups, keys, members, options, unknown_name
 from ajuste_fino.runs.grammar import literal, quoted
+from ajuste_fino.runs.kinds import EXAMPLES, meant, refuse_wrong_kinds, shown
 from ajuste_fino.runs.repeat import repeated
 from ajuste_fino.runs.suggest import suggestion
-
-EXAMPLES = {"run": "latest", "images": "new.jpg", "data.root": "photos", "limit_gb": "5"}
 
 
 def compose(config: str, overrides: Sequence[str], directory: str | None = None) -> DictConfig:
@@ -41,6 +41,7 @@ def compose(config: str, overrides: Sequence[str], directory: str | None = None)
         raise UserError(f"--config-dir {directory}", "must not change Hydra's own classes", got=", ".join(foreign), fix=fix)
     with open_dict(cfg):
         del cfg["hydra"]
+    refuse_wrong_kinds(config, cfg, directory)
     return cfg
 
 
@@ -90,10 +91,14 @@ def explain(error: Exception, verb: str, overrides: Sequence[str], directory: st
                 return UserError(key, f"is not a key of the {group} that is chosen", fix=fix)
         elif below := [one for one in known if one.startswith(f"{key}.")]:
             return UserError(key, "has keys of its own", got=value, fix=f"Pass one of them: {', '.join(below)}.")
+        elif re.fullmatch(r"[-+\d.,]+", value) and "," in value:
+            one = f"{key}={value.replace(',', '.', 1)}"
+            fix = f"A decimal is written with a point: {one}. For several runs pass -m {key}={value}."
+            return UserError(key, "must be one value", got=value, fix=fix)
     reason = str(error).splitlines()[0]
     fix = "Put values with commas, spaces or letters beyond a to z in quotes, KEY='…'."
     if "Ambiguous value" in reason:
-        fix = "Write numbers with a point, 0.05; for several runs pass -m; else put the value in quotes."
+        fix = "For several runs pass -m; else put the value in quotes."
     return UserError(f"ajuste-fino {verb.replace('/', ' ')}", f"cannot read its arguments ({reason})", fix=fix)
 
 
@@ -107,9 +112,9 @@ def refuse_unknown(verb: str, overrides: Sequence[str], directory: str | None = 
     for override in overrides:
         key, sign, _ = override.lstrip("+~").partition("=")
         if not sign and not override.startswith("~"):
-            path = next((one for one in ("images", "run", "data.root") if one in known), None)
+            path = next((one for one in ("images", "run", "data.root", "limit_gb") if one in known), None)
             fix = f"Pass {'data=folder ' if path == 'data.root' else ''}{path}={override}." if path else "Leave it out."
-            fix += f" A value with spaces needs quotes, as in {path or 'KEY'}='two words'."
+            fix += f" A value with spaces needs quotes, as in {path or 'KEY'}='two words'." if path != "limit_gb" else ""
             if override == "=" or any(one.endswith(",") for one in overrides):
                 fix = "Leave out the spaces, as in optimizer=sgd,adam."
             raise UserError(override, "must be given as key=value", fix=fix)
@@ -134,8 +139,16 @@ def validate_ranges(cfg: DictConfig, ranges: Mapping[str, Range]) -> None:
     """Refuse keys whose values are not numbers in their range, all of them at once."""
     values = {key: OmegaConf.select(cfg, key) for key in ranges}
     wrong = [(key, value) for key, value in values.items() if value not in ranges[key]]
+    wrong = [pair for pair in wrong if not _refers(cfg, pair[0])] or wrong  # what it refers to is wrong
     if wrong:
         (key, value), *others = wrong
-        rest = [f"{other} must be {ranges[other]}; got {one}." for other, one in others]
-        fix = " ".join([*rest, "Change them." if rest else "Change it."])
-        raise UserError(key, f"must be {ranges[key]}", got=str(value), fix=fix)
+        rest = [f"{other} must be {ranges[other]}; got {shown(one)}." for other, one in others]
+        fix = " ".join([*rest, "Change them." if rest else meant(key, value, ranges[key])])
+        raise UserError(key, f"must be {ranges[key]}", got=shown(value), fix=fix)
+
+
+def _refers(cfg: DictConfig, key: str) -> bool:
+    """Whether the value of a key is that of another, `${epochs}`."""
+    above, _, name = key.rpartition(".")
+    node = OmegaConf.select(cfg, above) if above else cfg
+    return OmegaConf.is_config(node) and name in node and OmegaConf.is_interpolation(node, name)

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -84,7 +84,7 @@ def start_log(path: Path | None = None) -> None:
 
 
 def _file(path: Path, said: Iterable[logging.LogRecord]) -> logging.Handler:
-    file = logging.FileHandler(path, encoding="utf-8")
+    file = _LogFile(path, encoding="utf-8", errors="backslashreplace")
     file.setFormatter(_Lines("%(asctime)s %(levelname)s %(message)s"))
     for record in said:
         file.handle(record)
@@ -96,6 +96,22 @@ class _Lines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return lines(super().format(record))
+
+
+class _LogFile(logging.FileHandler):
+    """A log that cannot be written stops the run, as any of its files does, in one message."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        error.filename = error.filename or self.baseFilename
+        raise error
+
+    def close(self) -> None:
+        with suppress(OSError):  # a full disk, which was told when it was written to
+            super().close()
 
 
 class _Waiting(logging.Handler):

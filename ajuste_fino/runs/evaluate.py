@@ -23,6 +23,7 @@ from ajuste_fino.runs.factories import trusted
 from ajuste_fino.runs.grammar import verbatim
 from ajuste_fino.runs.latest import find_run
 from ajuste_fino.runs.run_folder import open_run, require_empty
+from ajuste_fino.runs.saved import read
 
 RANGES = {"workers": WORKERS, "data.max_skipped": DataConfig.RANGES["data.max_skipped"]}
 
@@ -71,8 +72,11 @@ def _manifest(cfg: DictConfig, depth: int | None) -> tuple[str, Manifest]:
     if not (run / "split.csv").is_file():
         fix = "Pass data.root=FOLDER with images to evaluate on."
         raise UserError(f"run={run}", "is a bundle and has no images of its own", fix=fix)
-    data = OmegaConf.load(run / "config.yaml").data
-    root = digits_folder() if data.name == "digits" else _root(data.root)
+    data = OmegaConf.create(read("run", run / "config.yaml")).get("data")
+    if not isinstance(data, DictConfig) or not (data.get("name") == "digits" or data.get("root")):
+        fix = "Pass data.root=FOLDER with images to evaluate on."
+        raise UserError(f"run={run}", "has a config.yaml that does not say where its images are", fix=fix)
+    root = digits_folder() if data.get("name") == "digits" else _root(data["root"])
     name = History.of(run).name
     return name, load_split(run / "split.csv", name, root, workers(cfg.workers), progress, depth)
 

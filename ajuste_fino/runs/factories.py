@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from ajuste_fino.runs.targets import class_of
 from ajuste_fino.trust import own_class, packages
 
 Make = Callable[..., Any]
+TRIED_EPOCHS = 200  # of a schedule, before the run; a step takes about 10 µs
 MONITORS = ["val/loss", "val/accuracy", "val/macro_f1", "train/loss"]
 
 
@@ -114,19 +116,24 @@ def trusted(cfg: DictConfig) -> list[str]:
 
 def learning(cfg: DictConfig) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Return factories of optimizer and schedule, after trying both on one parameter to find wrong arguments early."""
-    rate = OmegaConf.select(cfg, "optimizer.lr")
-    if rate is not None and not (isinstance(rate, int | float) and rate > 0):
-        raise UserError("optimizer.lr", "must be a number above 0", got=rate, fix="Pass for example optimizer.lr=0.01.")
     optimizer, schedule = (class_of(cfg[key], key, trusted(cfg)) for key in ("optimizer", "schedule"))
     try:
         first = optimizer([nn.Parameter(torch.zeros(1))])
         rates = schedule(first)
-        first.step()
-        rates.step()
+        tried = [rate for _ in range(min(cfg.epochs, TRIED_EPOCHS)) for rate in _rates_after_step(first, rates)]
     except (TypeError, ValueError, ArithmeticError) as error:
         values = {**optimizer.keywords, **schedule.keywords}  # type: ignore[attr-defined]
         raise UserError("optimizer and schedule", f"are not accepted ({error})", got=values, fix="Change the value.") from error
+    if wrong := [rate for rate in tried if not 0 <= rate < inf]:
+        rule = "must give learning rates of at least 0, and finite ones"
+        raise UserError("schedule", rule, got=f"{schedule.keywords}, and so {wrong[0]:g}", fix="Change it.")  # type: ignore[attr-defined]
     return optimizer, schedule
+
+
+def _rates_after_step(optimizer: Any, schedule: Any) -> list[float]:
+    optimizer.step()
+    schedule.step()
+    return [float(group["lr"]) for group in optimizer.param_groups]
 
 
 def trainer(cfg: DictConfig) -> tuple[list[Make], list[Make], dict[str, Any]]:
@@ -149,7 +156,9 @@ def trainer(cfg: DictConfig) -> tuple[list[Make], list[Make], dict[str, Any]]:
             raise UserError(f"callbacks.{name}", "must not move a checkpoint or leave it out", fix=fix)
         if given.get("monitor") not in (None, *MONITORS):
             rule = f"must be one of {', '.join(MONITORS)}"
-            raise UserError(f"callbacks.{name}.monitor", rule, got=given["monitor"], fix=nearest(given["monitor"], MONITORS))
+            raise UserError(
+                f"callbacks.{name}.monitor", rule, got=given["monitor"], fix=nearest(str(given["monitor"]), MONITORS)
+            )
         _try(f"callbacks.{name}", make)
     makes: list[Make] = [partial(_logger, make) for make in loggers.values()]
     for name, make in zip(loggers, makes, strict=True):

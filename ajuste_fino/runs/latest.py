@@ -34,8 +34,11 @@ def find_run(value: str, key: str = "run") -> Path:
 
 def _stopped(run: Path) -> str:
     path = run / "metrics.json"
-    stopped = path.is_file() and json.loads(path.read_text(encoding="utf-8")).get("stopped")
-    return ", whose training was stopped" if stopped else ""
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # it is only for this sentence
+        return ""
+    return ", whose training was stopped" if isinstance(metrics, dict) and metrics.get("stopped") else ""
 
 
 def _bundles() -> Iterator[Path]:

@@ -16,6 +16,7 @@ from ajuste_fino.console import screen
 from ajuste_fino.errors import AjusteFinoError, Diverged, UserError
 from ajuste_fino.escape import printable
 from ajuste_fino.files import write_csv
+from ajuste_fino.places import require_writable, user_path
 from ajuste_fino.report.compare import curves, key_map
 from ajuste_fino.runs.configuration import explain, hydra_in_conf
 from ajuste_fino.runs.console import log, start_log
@@ -67,7 +68,9 @@ def execute(compose: Callable[[list[str]], DictConfig], jobs: Sequence[list[str]
     start_log()
     configs, done, diverged = [compose(overrides) for overrides in jobs], list[Job](), list[Diverged]()
     log.info(f"{len(jobs)} runs, one after the other …")
-    function, base = load(), claim(Path(configs[0].out).expanduser(), configs[0])
+    out = user_path("out", configs[0].out)
+    require_writable("out", out)
+    function, base = load(), claim(out, configs[0])
     for number, (cfg, overrides) in enumerate(zip(configs, jobs, strict=True), start=1):
         job = Job(overrides, base / str(number))
         cfg.out = verbatim(str(job.folder))

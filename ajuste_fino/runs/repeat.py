@@ -6,6 +6,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ajuste_fino.errors import UserError
 from ajuste_fino.runs import conf
 from ajuste_fino.runs.grammar import literal
 from ajuste_fino.runs.saved import leaves, load
@@ -31,6 +32,8 @@ def repeated(config: str, overrides: Sequence[str]) -> list[str]:
     path = OverridesParser.create().parse_override(named[-1]).value() if named else None
     if path is None:
         return list(overrides)
+    if not str(path).strip():
+        raise UserError("config", "must not be empty", fix="Pass the folder of a run, or leave it out.")
     named_groups = conf.choices(config, overrides)
     saved = load(config, str(path).replace(r"\${", "${"))  # as OmegaConf reads what `quoted` marked
     taken = {key: value for key, value in saved.items() if key not in (*NOT_TAKEN, *named_groups)}

@@ -1,7 +1,6 @@
 """The folder of one run: new, empty, and claimed by it alone."""
 
 import itertools
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -9,27 +8,18 @@ from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino.errors import UserError
 from ajuste_fino.files import write_text
+from ajuste_fino.places import require_writable
 from ajuste_fino.runs.console import start_log
 from ajuste_fino.runs.grammar import verbatim
 
 
 def require_empty(out: Path, cfg: DictConfig) -> None:
     """Refuse to write among the files of another run, or where nothing can be written."""
+    require_writable("out", out)
     if not named_by_time(cfg) and out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise UserError(
             "out", "must be a new or an empty folder", got=out, fix="Pass another, or leave it out for one named by the time."
         )
-    _require_writable(out)
-
-
-def _require_writable(out: Path) -> None:
-    there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
-    try:
-        with tempfile.TemporaryDirectory(dir=there):
-            return
-    except OSError as error:
-        fix = "Pass out=FOLDER for another place."
-        raise UserError("out", f"must be in a folder that can be written ({error.strerror})", got=out, fix=fix) from error
 
 
 def named_by_time(cfg: DictConfig) -> bool:

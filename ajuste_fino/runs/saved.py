@@ -29,7 +29,7 @@ def load(config: str, given: str) -> dict[str, Any]:
         UserError: where there is none, or it is that of another verb, or has keys that the verb lacks.
     """
     path = find_run(given, "config")
-    saved = _read(existing("config", path / "config.yaml") if path.is_dir() else path)
+    saved = read("config", existing("config", path / "config.yaml") if path.is_dir() else path)
     known, verb = conf.keys(config), _verb_of(saved)
     if verb is not None and verb not in _chain(config):
         raise UserError("config", f"must not be a configuration of {verb}", got=path, fix=FIX)
@@ -48,13 +48,18 @@ def leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield f"{prefix}{name}", value
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read(key: str, path: Path) -> dict[str, Any]:
+    """The keys of a configuration file that `key` names.
+
+    Raises:
+        UserError: where it is none, or empty, as a run that stopped as it began leaves it.
+    """
     try:
         saved = OmegaConf.to_container(OmegaConf.load(path))
     except (OSError, UnicodeDecodeError, YAMLError, OmegaConfBaseException) as error:
-        raise UserError("config", f"cannot be read ({' '.join(str(error).split())})", got=path, fix=FIX) from error
-    if not isinstance(saved, dict):
-        raise UserError("config", "must be a file of keys", got=path, fix=FIX)
+        raise UserError(key, f"cannot be read ({' '.join(str(error).split())})", got=path, fix=FIX) from error
+    if not isinstance(saved, dict) or not saved:
+        raise UserError(key, "must be a file of keys", got=f"{path}, which has none", fix=FIX)
     return {str(key): value for key, value in saved.items()}
 
 

@@ -10,6 +10,7 @@ from ajuste_fino import sweep as searching
 from ajuste_fino.console import note_if_stopped
 from ajuste_fino.errors import AjusteFinoError, Range, UserError
 from ajuste_fino.files import write_csv, write_json
+from ajuste_fino.places import require_writable, user_path
 from ajuste_fino.report import search as search_plot
 from ajuste_fino.runs.conf import keys
 from ajuste_fino.runs.configuration import compose, validate_ranges
@@ -17,7 +18,7 @@ from ajuste_fino.runs.console import log, start_log
 from ajuste_fino.runs.grammar import literal
 from ajuste_fino.runs.run_folder import claim, require_empty
 from ajuste_fino.runs.suggest import suggestion
-from ajuste_fino.runs.train import train
+from ajuste_fino.runs.train import train, validate_numbers
 
 JOURNAL, NAME = "journal.log", "sweep"
 OWN = ("trials", "storage", "space", "out", "command")  # keys of the search, which no trial has
@@ -35,12 +36,13 @@ def sweep(cfg: DictConfig, out: Path) -> dict[str, Any]:
     given = flat(OmegaConf.to_container(cfg.space, resolve=True))  # type: ignore[arg-type]
     space = {key: _like(choice, OmegaConf.select(cfg, key)) for key, choice in given}
     _validate(cfg, space)
+    require_writable("out", out)
     if not (out / "trials").is_dir():
         require_empty(out, cfg)
     out = claim(out, cfg)
     command = cfg.command
     shared = [one for one in command.overrides if one.lstrip("+~").split("=")[0].split(".")[0] not in OWN]
-    storage = Path(cfg.storage).expanduser() if cfg.storage else out / JOURNAL
+    storage = user_path("storage", cfg.storage) if cfg.storage else out / JOURNAL
 
     def run(values: Mapping[str, Any], folder: Path, run_test: bool) -> dict[str, Any]:
         chosen = [f"{key}={literal(value)}" for key, value in values.items()]
@@ -108,10 +110,10 @@ def _like(choice: Any, default: Any) -> Any:
 
 
 def _compose(space: Mapping[str, Any], shared: Sequence[str], directory: str | None) -> None:
-    """Refuse a listed choice that the configuration of `train` does not know."""
+    """Refuse a listed choice, or an end of a range, that `train` does not know or whose number it does not take."""
     for key, choice in space.items():
-        for one in choice if isinstance(choice, list) else ():
-            compose("train", [*shared, f"{key}={literal(one)}"], directory)
+        for one in choice if isinstance(choice, list) else (choice["low"], choice["high"]):
+            validate_numbers(compose("train", [*shared, f"{key}={literal(one)}"], directory))
 
 
 def _validate(cfg: DictConfig, space: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterable, Iterator
 from math import inf
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from ajuste_fino import bundle, imbalance
@@ -35,6 +35,7 @@ from ajuste_fino.runs.data import data_config
 from ajuste_fino.runs.evaluation import Metrics, evaluate_split, log_evaluation, log_limits
 from ajuste_fino.runs.fit import Kept
 from ajuste_fino.runs.introduction import introduce_backbone
+from ajuste_fino.runs.kinds import number_ranges
 from ajuste_fino.runs.learner import Learner
 from ajuste_fino.runs.run_folder import open_run, require_empty
 from ajuste_fino.scores import wilson
@@ -109,9 +110,15 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
     return _close(out, metrics | clock.metrics(), manifest, cfg)
 
 
+def validate_numbers(cfg: DictConfig) -> None:
+    """Refuse numbers outside their ranges, and what is no number where one is wanted."""
+    rate = {"optimizer.lr": Range(float, 0, above=True)} if OmegaConf.select(cfg, "optimizer.lr") is not None else {}
+    validate_ranges(cfg, {**number_ranges("train", cfg), **RANGES, **rate})
+
+
 def _validate(cfg: DictConfig, out: Path) -> tuple[DataConfig, Learner]:
     require_keys(cfg)
-    validate_ranges(cfg, RANGES)
+    validate_numbers(cfg)
     if cfg.features.mode not in ("cached", "live"):
         raise UserError("features.mode", "must be cached or live", got=cfg.features.mode, fix="Pass cached; it is faster.")
     if cfg.imbalance not in imbalance.WAYS:

@@ -68,7 +68,7 @@ def disk_full(work, size, rng):
         keys = (*KEYS, f"data.root={root}", f"out={out}", "head.hidden=256")
         done = run("train", *keys, before=partial(limit_file_size, limit), XDG_CACHE_HOME=str(cache))
         parts = [path for folder in (out, cache) if folder.exists() for path in folder.rglob(".*")]
-        told = re.search(r"\S+: File too large.* bytes needed, .* free", done.err)
+        told = re.search(r"\S+: File too large \(.* bytes needed\), .* free", done.err)
         again = run(*rewrite, before=partial(limit_file_size, int(rng.integers(len(old) // 2, len(old)))))
         kept = again.code == 1 and (work / "p.json").read_bytes() == old
         if not (done.code == 1 and told and not parts and kept):
