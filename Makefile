@@ -22,7 +22,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# What goes wrong in systems like this one, tried on it; half an hour. NAMES="bit-flips bombs" for some, QUICK=--quick for less
+# What goes wrong in systems like this one, tried on it; about ten minutes. NAMES="bit-flips bombs" for some, QUICK=--quick for less
 torture: $(READY)
 	$(BIN)/python scripts/torture.py $(QUICK) $(NAMES)
 

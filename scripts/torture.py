@@ -1,7 +1,7 @@
 """Everything that goes wrong in systems like this one, tried on it; a table of what was aimed at and what was seen.
 
-    python scripts/torture.py                      # all of it, about half an hour on two cores
-    python scripts/torture.py --quick              # a few tries each, under a minute
+    python scripts/torture.py                      # all of it, about ten minutes on two cores
+    python scripts/torture.py --quick              # a few tries each, about two minutes
     python scripts/torture.py bit-flips bombs      # some
     python scripts/torture.py --list
 

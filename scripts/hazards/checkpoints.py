@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hazards.material import KEYS, flip_bit, photos, trained
+from hazards.material import KEYS, photos, trained
 from hazards.registry import Outcome, hazard, steps
-from hazards.shell import Running, require_key, run, start
+from hazards.shell import Running, run, start
 
 ENDLESS = ("epochs=100000", "patience=100000", "head.hidden=512")  # a checkpoint of 13 MB at each epoch
 
@@ -80,72 +80,3 @@ def limit_file_size(limit: int) -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-
-KINDS = (("workers=0",), ("workers=2",), ("phases=full", "workers=0"), ("phases=full", "workers=2"))
-VARIED = ("data=folder", "epochs=6", "features.views=3", "head=lecture", "batch_size=8", "features.precision=fp32")
-
-
-def weights(out: Path) -> bytes:
-    return (out / "bundle" / "model.safetensors").read_bytes()
-
-
-@hazard("resume-kill", "the same weights to the bit, 50 of 50", size=50, quick=1, seconds=200)
-def resume_kill(work, size, rng):
-    """SIGKILL while training, then resume: dropout and augmentation, workers 0 and 2, frozen and all trained"""
-    require_key("train", "resume")
-    root, same = photos(work / "photos", rng), 0
-    wholes: dict[tuple, bytes] = {}
-    for n in steps(range(size)):
-        kind, out = KINDS[n % len(KINDS)], work / f"run{n}"
-        keys = (*VARIED, f"data.root={root}", *kind)
-        if kind not in wholes:
-            run("train", *keys, f"out={work / 'whole' / str(n)}")
-            wholes[kind] = weights(work / "whole" / str(n))
-        running = start("train", *keys, f"out={out}")
-        until(running, out / "config.yaml")
-        time.sleep(rng.uniform(0, 1))
-        running.kill()
-        running.wait()
-        done = run("train", f"resume={out}")
-        same += done.code == 0 and weights(out) == wholes[kind]
-    return Outcome(same == size, f"{same} of {size}")
-
-
-@hazard("damaged-checkpoint", "40 of 40 go on from the one before, and say so", size=40, quick=2, seconds=60)
-def damaged_checkpoint(work, size, rng):
-    """The newest checkpoint is cut off or has a flipped bit, then the run is resumed"""
-    require_key("train", "resume")
-    root, good = photos(work / "photos", rng), 0
-    for n in steps(range(size)):
-        out = work / f"run{n}"
-        running = start("train", *KEYS, f"data.root={root}", f"out={out}", "epochs=100000", "patience=100000")
-        until(running, out / "checkpoints" / "previous.ckpt")
-        running.kill()
-        running.wait()
-        path = out / "checkpoints" / "last.ckpt"
-        if n % 2:
-            flip_bit(path, rng)
-        else:
-            path.write_bytes(path.read_bytes()[: rng.integers(path.stat().st_size)])
-        done = run("train", f"resume={out}", "epochs=100")
-        good += done.code == 0 and "previous" in done.err
-    return Outcome(good == size, f"{good} of {size}")
-
-
-REFUSED = ("head.hidden=7", "backbone=cnn", "optimizer=sgd", "batch_size=5", "seed=1", "data.val=0.4", "phases=full")
-REFUSED += ("data.image_size=48", "features.views=3", "features.precision=bf16", "imbalance=weights", "schedule=step")
-HARMLESS = ("workers=1", "callbacks.progress=null", "patience=9")
-
-
-@hazard("resume-config", "what does not fit refused with old → new, the rest taken", size=15, quick=2, seconds=30)
-def resume_config(work, size, rng):
-    """A run is resumed with a key changed, one key at a time"""
-    require_key("train", "resume")
-    root = photos(work / "photos", rng)
-    out, wrong = trained(root, work / "run"), []
-    for change in steps([*REFUSED, *HARMLESS][-size:]):
-        done = run("train", f"resume={out}", change)
-        if done.code if change in HARMLESS else not (done.code == 2 and "→" in done.err):
-            wrong.append(f"{change}: exit code {done.code}, {done.last}")
-    return Outcome(not wrong, f"{size - len(wrong)} of {size}{'; ' + wrong[0] if wrong else ''}")

@@ -16,7 +16,7 @@ from processes import descendants
 from hazards.checkpoints import ENDLESS, orphans, readable
 from hazards.material import KEYS, draw, photos, predictions, trained
 from hazards.registry import Outcome, hazard, steps
-from hazards.shell import require_key, run, start
+from hazards.shell import run, start
 from hazards.subject import alive, begin
 
 SIGNALS = [(number, group) for group in (False, True) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)]
@@ -99,20 +99,6 @@ def as_beside_a_gpu() -> None:
     from ajuste_fino.data.loading import LoaderConfig
 
     LoaderConfig.processes = property(lambda self: self.workers)
-
-
-@hazard("several-ranks", "equal to the last digit", size=1, quick=1)
-def several_ranks(work, size, rng):
-    """103 images evaluated on two ranks and on one"""
-    require_key("evaluate", "trainer.devices")
-    root = photos(work / "photos", rng, each=35)
-    (root / "1" / "000.png").unlink()
-    (root / "2" / "000.png").unlink()
-    out = trained(root, work / "run")
-    for ranks in (1, 2):
-        run("evaluate", f"run={out}", f"data.root={root}", f"trainer.devices={ranks}", f"out={work / str(ranks)}")
-    one, two = ((work / str(ranks) / "metrics.json").read_text() for ranks in (1, 2))
-    return Outcome(one == two, "equal" if one == two else f"{one[:200]} and {two[:200]}")
 
 
 @hazard("hash-seeds", "equal metrics, predictions to the byte", size=6, quick=2, seconds=90)

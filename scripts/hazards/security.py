@@ -6,8 +6,8 @@ import zipfile
 from pathlib import Path
 
 from hazards.material import KEYS, photos, rows, trained
-from hazards.registry import NotYet, Outcome, hazard, steps
-from hazards.shell import require_verb, run
+from hazards.registry import Outcome, hazard, steps
+from hazards.shell import run
 
 TARGETS = (
     "os.system",
@@ -130,13 +130,6 @@ def outward_table(work: Path) -> list[str]:
                 wrong.append(f"{verb} {file}: exit code {done.code}, {done.last}")
             shutil.rmtree(work / "table", ignore_errors=True)
     return wrong
-
-
-@hazard("web-page", "loopback only, 403 or 404 for a file", size=1, quick=1)
-def web_page(work, size, rng):
-    """The web page: where it listens, and whether a file can be had from it"""
-    require_verb("serve")
-    raise NotYet("there is a verb serve, and no check of its page yet")
 
 
 @hazard("supply-chain", "the ranges leave them out, and take the releases beside them", size=8, quick=8, seconds=1)
