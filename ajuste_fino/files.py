@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ajuste_fino.errors import UserError
 from ajuste_fino.escape import from_cell, to_cell
-from ajuste_fino.places import FULL, SET_CACHE, user_path
+from ajuste_fino.places import FULL, SET_CACHE, require_path, user_path
 
 
 @contextmanager
@@ -256,6 +256,7 @@ def expanded(value: str | os.PathLike[str]) -> Path:
 
 def existing(key: str, value: str | os.PathLike[str]) -> Path:
     """The absolute path a key gives, which must exist; an empty text is none, as an unset variable of the shell leaves it."""
+    require_path(key, value)
     if not str(value):
         fix = "Pass a path; . is the folder this is run in."
         raise UserError(key, "must name a file or a folder", got="an empty text", fix=fix)

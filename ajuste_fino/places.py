@@ -25,12 +25,23 @@ def naming(path: str | os.PathLike[str]) -> Iterator[None]:
         raise
 
 
+def require_path(key: str, value: object) -> None:
+    """Refuse null where a path is wanted.
+
+    Raises:
+        UserError: for null.
+    """
+    if value is None:
+        raise UserError(key, "must be a path", got="null", fix=f"Pass one, such as {key}=photos, or leave it out.")
+
+
 def user_path(key: str, value: str | os.PathLike[str]) -> Path:
     """The path that a key gives, with its `~` replaced.
 
     Raises:
-        UserError: where nobody knows the home folder that it means.
+        UserError: for null, or where nobody knows the home folder that it means.
     """
+    require_path(key, value)
     try:
         return Path(value).expanduser()
     except RuntimeError as error:

@@ -10,6 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ajuste_fino.errors import Range, UserError
 from ajuste_fino.runs import conf
+from ajuste_fino.runs.grammar import literal
 
 EXAMPLES = {"run": "latest", "images": "new.jpg", "data.root": "photos", "limit_gb": "5"}
 LISTS = ("backbone.filters",)  # a number, or a list of them
@@ -27,7 +28,8 @@ def refuse_wrong_kinds(config: str, cfg: DictConfig, directory: str | None = Non
         values = OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:
         reason = str(error).splitlines()[0]
-        raise UserError("The configuration", f"cannot be read ({reason})", fix="Correct the value with ${…}.") from error
+        fix = r"Give the key that ${…} names, or write \${…} where it is meant as it stands."
+        raise UserError("The configuration", f"cannot be read ({reason})", fix=fix) from error
     defaults = conf.defaults(config, directory)
     for key, default in defaults.items():
         value = _at(values, key)
@@ -77,7 +79,9 @@ def _followed(text: str, defaults: Mapping[str, str]) -> str:
 def shown(value: Any) -> str:
     """A value as it is typed; a text that looks like a number in quotes."""
     looks = isinstance(value, str) and _number(value) is not None
-    return str(value).lower() if isinstance(value, bool) else repr(value) if looks else str(value)
+    if value is None or isinstance(value, bool):
+        return literal(value)
+    return repr(value) if looks else str(value)
 
 
 def meant(key: str, value: Any, allowed: Range) -> str:

@@ -16,6 +16,7 @@ from ajuste_fino.data.inputs import sources
 from ajuste_fino.errors import Range, UserError, counted, preview
 from ajuste_fino.escape import printable
 from ajuste_fino.files import growing_csv, writable, write_json
+from ajuste_fino.places import require_path
 from ajuste_fino.predict import Prediction, Predictor, load
 from ajuste_fino.runs.configuration import validate_ranges
 from ajuste_fino.runs.console import WORKERS, progress, start_log, workers
@@ -63,7 +64,8 @@ def predict(cfg: DictConfig, out: Path) -> dict[str, Any]:
 
 def _images(value: object) -> list[ImageFile]:
     """The images that `images=` names, in their order."""
-    given = _texts(OmegaConf.to_container(value) if OmegaConf.is_config(value) else value)
+    require_path("images", value)
+    given = _texts(OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value)
     found = sources(given)
     if found == []:
         raise UserError("images", "must name at least one image", got="[]", fix="Pass a file, a folder or a pattern.")

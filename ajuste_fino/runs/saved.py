@@ -36,6 +36,9 @@ def load(config: str, given: str) -> dict[str, Any]:
     if foreign := unknown(saved, known):
         fix = f"{suggestion(foreign[0], known)} Correct the file."
         raise UserError(f"config={path}", f"has keys that are unknown to {config}", got=", ".join(foreign), fix=fix)
+    if hollow := [group for group in conf.groups(config) if not isinstance(saved.get(group, {}), dict | str)]:
+        rule = f"must have the keys of {hollow[0]}, or the name of one"
+        raise UserError(f"config={path}", rule, got=repr(saved[hollow[0]]), fix="Correct the file.")
     return saved
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from ajuste_fino.errors import UserError
-from ajuste_fino.runs.grammar import is_path, literal, quoted
+from ajuste_fino.runs.grammar import is_path, literal, quoted, verbatim
 
 
 def protect(arguments: Sequence[str], flags: Collection[str]) -> list[str]:
@@ -21,7 +21,7 @@ def gather(overrides: Sequence[str], key: str, known: Collection[str]) -> list[s
     """
     bare = [_is_bare(one, known) for one in overrides]
     values = [
-        literal(one) if is_bare else quoted(one).partition("=")[2]
+        literal(verbatim(one) if is_path(one) else one) if is_bare else quoted(one).partition("=")[2]
         for one, is_bare in zip(overrides, bare, strict=True)
         if is_bare or one.startswith(f"{key}=")
     ]

@@ -10,7 +10,7 @@ from ajuste_fino.console import screen
 from ajuste_fino.files import read_csv
 from ajuste_fino.model_card import ModelCard
 from ajuste_fino.runs.console import start_log
-from tests.conftest import FAST, draw_folder
+from tests.conftest import FAST, draw, draw_folder
 
 LABELS = [
     "'-1",
@@ -145,3 +145,14 @@ def test_a_path_that_looks_like_an_interpolation(cli, tmp_path, monkeypatch):
     assert cli("train", f"config={runs / 'run'}", f"out={tmp_path / 'more'}")[0] == 0
     monkeypatch.setenv("WHERE", str(root))
     assert cli("audit", "data.root=${oc.env:WHERE}", f"out={tmp_path / 'audit'}")[0] == 0  # nothing has that name here
+
+
+def test_images_that_look_like_interpolations(run, cli, tmp_path, monkeypatch):
+    draw(0, 1).save(tmp_path / "${x}.png")
+    draw(1, 1).save(tmp_path / "b.png")
+    monkeypatch.chdir(tmp_path)
+    code, out, err = cli("predict", f"run={run[0]}", "${x}.png", "b.png", "csv=p.csv")
+    assert code == 0, err
+    assert "${x}.png" in out
+    code, _, err = cli("predict", f"run={run[0]}", r"images=['\\${x}.png',b.png]")
+    assert code == 0, err

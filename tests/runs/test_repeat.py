@@ -137,6 +137,10 @@ def test_a_file_trusts_nobody(cli, changed, tmp_path):
         ("hydra: {sweeper: {_target_: os.system}}\n", "has keys that are unknown to train; got hydra.sweeper._target_"),
         ("a: [", "config cannot be read"),
         ("[a]", "config must be a file of keys"),
+        ("", "config must be a file of keys"),
+        ("# nothing yet", "config must be a file of keys"),
+        ("data: null", "must have the keys of data, or the name of one; got None"),
+        ("optimizer: []", "must have the keys of optimizer, or the name of one"),
     ],
 )
 def test_what_is_no_configuration_of_train(cli, tmp_path, text, message):
