@@ -154,5 +154,5 @@ def test_images_that_look_like_interpolations(run, cli, tmp_path, monkeypatch):
     code, out, err = cli("predict", f"run={run[0]}", "${x}.png", "b.png", "csv=p.csv")
     assert code == 0, err
     assert "${x}.png" in out
-    code, _, err = cli("predict", f"run={run[0]}", r"images=['\\${x}.png',b.png]")
+    code, _, err = cli("predict", f"run={run[0]}", r"images=[\${x}.png,b.png]")
     assert code == 0, err
