@@ -25,9 +25,9 @@ RUN_TOGETHER = re.compile(r"(?<![^\W\d_])(train|training|val|valid|validation|te
 CLUTTER = {
     *("__macosx", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "picasa.ini", "icon\r"),
     *("@eadir", "@recycle", "#recycle", "@__thumb", "#snapshot", "@recently-snapshot", "@tmp"),
-    *("$recycle.bin", "recycler", "system volume information", "lost+found", "found.000"),
-    *("network trash folder", "temporary items", "__pycache__", "node_modules"),
+    *("$recycle.bin", "system volume information", "lost+found", "found.000", "__pycache__"),
 }
+CLUTTER_WITHOUT_IMAGES = {"recycler", "node_modules", "network trash folder", "temporary items"}  # with some, a class
 CLUTTER_SUFFIX = ".lrdata"  # previews of Lightroom
 
 

@@ -224,21 +224,48 @@ def test_folders_in_classes_are_said_to_count_for_the_top(tmp_path, folders, lev
     assert said in str(one) and "count for the class at the top" in str(one)
 
 
+# what this program writes into the files by which its folders are known
+OURS = {
+    "config.yaml": "trust: []\nout: runs/1\ndata:\n  name: folder\n  on_bad_image: error\nworkers: null\n",
+    "split.csv": "file,label,split,sha256\na/0.png,a,train,0f\n",
+    "audit.json": '{\n  "root": "photos",\n  "images": 9,\n  "classes": {},\n  "findings": []\n}\n',
+    "SHA256SUMS": f"{'0f' * 32}  model.safetensors\n{'0f' * 32}  bundle.json\n",
+    "multirun.csv": "run,overrides,val/accuracy\n",
+    "trials.csv": "trial,val/accuracy,optimizer.lr\n",
+    "claim.json": '{\n  "name": "relu",\n  "claim": "so",\n  "verdict": "pass",\n  "checks": []\n}\n',
+}
+THEIRS = {"config.yaml": "model: resnet\nout: 3\n", "audit.json": "{}", "multirun.csv": "a,b\n", "claim.json": '{"name": 1}'}
 RESULTS = [
     ("config.yaml", "metrics.json"),
     ("config.yaml", "log.txt"),
+    ("config.yaml", "log.txt", "split.csv"),
     ("config.yaml", "audit.json"),
     ("bundle.json", "SHA256SUMS"),
-    ("trials.csv", "trials/1/config.yaml"),
-    ("multirun.csv", "1/config.yaml"),
+    ("trials.csv", "search.png", "trials/1/config.yaml"),
+    ("multirun.csv", "multirun.png", "1/config.yaml"),
     ("claim.json", "figure.png"),
 ]
 
 
-def results(folder, *files):
+def results(folder, *files, contents=OURS):
     for file in (*files, "plots/confusion.png"):
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        (folder / file).write_text("")
+        (folder / file).write_text(contents.get(file, ""))
+
+
+@pytest.mark.parametrize("contents", [THEIRS, {}])
+@pytest.mark.parametrize("files", RESULTS)
+def test_folders_with_such_names_that_another_program_wrote_are_classes(tmp_path, files, contents):
+    results(fill(tmp_path, "a", "b", "c") / "c", *files, contents=contents)
+    assert {label for label, _ in classes(tmp_path)} == {"a", "b", "c"}
+    assert "folders of results" not in found(tmp_path)
+
+
+@pytest.mark.parametrize("unread", ["1.heic", "1.dng"])
+def test_a_class_of_images_that_are_not_read_is_not_passed_over_for_a_run_in_it(tmp_path, unread):
+    results(fill(tmp_path, "a", "b") / "c" / "run", "config.yaml", "log.txt")
+    (tmp_path / "c" / unread).write_text("")
+    assert "none of c" in str(found(tmp_path)["empty classes"])
 
 
 @pytest.mark.parametrize("files", RESULTS)
@@ -322,6 +349,15 @@ FILES = [
     ".picasa.ini",
     "Picasa.ini",
 ]
+
+
+@pytest.mark.parametrize("name", ["recycler", "RECYCLER", "node_modules", "Temporary Items"])
+@pytest.mark.parametrize("file", ["1.png", "1.heic"])
+def test_a_word_of_systems_that_may_be_a_class_is_one_where_it_holds_images(tmp_path, name, file):
+    fill(tmp_path, "a", "b", f"{name}/S-1-5-21")
+    assert scan(tmp_path).classes == {"a", "b"}
+    (tmp_path / name / file).write_text("")
+    assert scan(tmp_path).classes == {"a", "b", name}
 
 
 @pytest.mark.parametrize("place", ["", "a", "a/deep"])
