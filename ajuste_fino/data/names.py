@@ -99,7 +99,7 @@ def alike(name: str) -> str:
     return " ".join(re.sub(r"(?<=[^\W_])[\s_\-\u2010-\u2015]+(?=[^\W_])", " ", folded).split())
 
 
-def told_apart(names: Iterable[str]) -> list[str]:
+def written_apart(names: Iterable[str]) -> list[str]:
     """Names that look the same, written so that one sees what differs: as Python's texts, with numbers where need be."""
     there = list(names)
     looks = {unicodedata.normalize("NFC", name) for name in there}

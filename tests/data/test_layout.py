@@ -191,6 +191,16 @@ def test_the_advice_of_a_refusal_leads_on(tmp_path, folders, follow, there):
     assert there is None or after == there
 
 
+def test_files_that_are_not_read_count_for_the_class_they_lie_in(tmp_path):
+    fill(tmp_path, "cat/images", "dog")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "birds").mkdir()
+    for file in ("cat/images/1.heic", "dog/2.heic", "birds/3.heic"):
+        (tmp_path / file).write_text("")
+    fix = found(tmp_path)["empty classes"].fix
+    assert "birds holds 1 HEIC" in fix and "images holds" not in fix
+
+
 @pytest.mark.parametrize("level", ["images", "images/all", "root"])
 def test_one_folder_that_holds_the_classes_is_named(tmp_path, level):
     fill(tmp_path, f"{level}/cat", f"{level}/dog")
@@ -207,8 +217,14 @@ def test_a_folder_without_images_beside_the_one_that_holds_the_classes(tmp_path)
 
 NESTED = [
     (["animals/cat", "animals/dog", "vehicles/car"], "warning", "animals: cat, dog"),
-    (["setA/cat", "setA/dog", "setB/cat", "setB/dog"], "warning", "data.root="),
+    (["setA/cat", "setA/dog", "setB/cat", "setB/dog"], "note", "data.root="),
+    (["cat/front", "cat/back", "dog/front", "dog/back"], "note", "back, front"),
+    (["cat", "cat/front", "cat/back", "dog/front", "dog/back"], "note", "back, front"),
+    (["cat/front", "cat/back", "dog/front"], "warning", "back, front"),
     (["cat/images", "cat/masks", "dog/images", "dog/masks"], "warning", "images, masks"),
+    (["cat/rgb", "cat/Ground_Truth", "dog/rgb", "dog/Ground_Truth"], "warning", "Ground_Truth, rgb"),
+    (["cat", "cat/cat_mask", "dog", "dog/cat_mask"], "warning", "cat_mask"),
+    ([f"{label}/{n}" for label in ("cat", "dog") for n in range(12)], "note", "7, 8, 9 and 2 more"),
     (["cat", "cat/deep", "dog"], "note", "cat: deep"),
     (["2023/cat", "2024/dog"], "warning", "2024: dog"),
     (["cat/cat", "dog/dog"], "note", "dog: dog"),
