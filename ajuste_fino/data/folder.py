@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ajuste_fino.data.images import BadImage, ImageFile
-from ajuste_fino.data.layout import Split, classes_in_splits, refuse_above, splits_in_classes
+from ajuste_fino.data.layout import classes_in_splits, refuse_above, splits_in_classes
 from ajuste_fino.data.names import SPLIT_NAMES, natural
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.scan_result import NoImage, ScanResult
-from ajuste_fino.data.tree import Folder, read_tree
+from ajuste_fino.data.tree import Folder, Split, read_tree
 from ajuste_fino.errors import UserError
 
 

@@ -20,6 +20,7 @@ FILLERS = {
     *("set", "sets", "data", "dataset", "image", "images", "img", "imgs", "photo", "photos", "picture", "pictures", "pics"),
     *("sample", "samples", "split", "folder", "seg", "conjunto", "datos", "imagen", "imagenes", "foto", "fotos", "de"),
 }
+UNLABELLED = {"pred", "predict", "unlabeled", "unlabelled"}  # words for images without a class, beside splits
 RUN_TOGETHER = re.compile(r"(?<![^\W\d_])(train|training|val|valid|validation|test|testing)(set|data|images|imgs)(?![^\W\d_])")
 # left in a folder by systems, by disks on the network and by programs that show images; compared without case
 CLUTTER = {
@@ -69,6 +70,12 @@ def splits_of(names: Iterable[str]) -> dict[str, str]:
     splits, rests = {split for split, _ in parted}, {rest for _, rest in parted}
     alike = "" not in splits and "train" in splits and len(splits) == len(there) and len(rests) == 1
     return {name: split for name, (split, _) in zip(there, parted, strict=True)} if alike else {}
+
+
+def is_unlabelled(name: str) -> bool:
+    """Whether a name says that images have no class: `pred`, `seg_pred` and `unlabeled_images`."""
+    words = [word for word in _words(name) if word not in FILLERS]
+    return len(words) == 1 and words[0] in UNLABELLED
 
 
 def is_plain_split(name: str) -> bool:

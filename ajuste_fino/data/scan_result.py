@@ -19,11 +19,11 @@ class ScanResult:
     """What a scan found: samples, all classes (empty ones too), files whose names are no images', what was passed over.
 
     `hidden`, `results`, `stray`, `links` and `unlabelled` were passed over: hidden files and folders, folders that this
-    program wrote, files that lie in no class, links to folders, a folder of images without a class beside the splits.
-    `outside` are links that were followed out of the root. `split_folders` tells which folders were taken for splits where that is not plain, `split_names`
-    are classes named as a split. `nested` has, by class folder, its folders that hold images, and whether it holds images
-    beside them. Of a table, `ignored` are columns that are not read, `trimmed` labels with
-    blanks around them, `apostrophes` labels that a table of ours would have with one less.
+    program wrote, files that lie in no class, links to folders, folders of images without a class beside the splits.
+    `outside` are links that were followed out of the root. `split_folders` tells which folders were taken for splits where
+    that is not plain, `split_names` are classes named as a split. `nested` has, by class folder, its folders that hold
+    images, and whether it holds images beside them. Of a table, `ignored` are columns that are not read, `trimmed` labels
+    with blanks around them, `apostrophes` labels that a table of ours would have with one less.
     """
 
     samples: list[Sample] = field(default_factory=list)

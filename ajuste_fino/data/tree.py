@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from ajuste_fino.data.images import why_no_image
 from ajuste_fino.data.kinds import unread_files
@@ -43,6 +43,13 @@ class Folder:
 
     def inside(self, name: str) -> str:
         return f"{self.path}/{name}" if self.path else name
+
+
+class Split(NamedTuple):
+    """A folder of a split, train, val or test."""
+
+    folder: Folder
+    name: str
 
 
 def read_tree(root: Path, found: ScanResult, links: bool = True) -> Folder:

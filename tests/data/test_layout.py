@@ -83,6 +83,28 @@ def test_splits_in_other_words_or_a_level_deeper_are_understood_and_said(tmp_pat
         assert set(said.files) == {f"{train} → train", f"{test} → test"}
 
 
+UNLABELLED = [
+    ("seg_train/seg_train", "seg_test/seg_test", "seg_pred/seg_pred"),
+    ("seg_train", "seg_test", "seg_pred"),
+    ("train", "test", "predict"),
+    ("train", "test", "unlabeled"),
+    ("train", "test", "Unlabelled_Images"),
+]
+
+
+@pytest.mark.parametrize(("train", "test", "unlabelled"), UNLABELLED)
+def test_images_without_a_class_beside_splits_are_passed_over_and_named(tmp_path, train, test, unlabelled):
+    fill(tmp_path, *(f"{split}/{label}" for split in (train, test) for label in ("cat", "dog")), unlabelled)
+    assert classes(tmp_path) == pairs("train", "test")
+    named = found(tmp_path)["images without a class"]
+    assert named.level == "warning" and named.files == [unlabelled.split("/")[0]]
+    assert "holds images without a class" in str(named)
+
+
+def test_unlabelled_may_be_a_class(tmp_path):
+    assert classes(fill(tmp_path, "pred", "cat")) == {("pred", ""), ("cat", "")}
+
+
 @pytest.mark.parametrize("splits", [("train", "test"), ("Training", "Testing"), ("train", "val", "test"), ("train_set", "dev")])
 def test_splits_inside_the_classes_are_understood_and_said(tmp_path, splits):
     fill(tmp_path, *(f"{label}/{split}" for label in ("cat", "dog") for split in splits))
@@ -108,17 +130,28 @@ REFUSED = [
     (["ok", "nok", "Test_Set"], "named as a split"),
     (["ok", "nok", "validation"], "named as a split"),
     (["cat", "dog", "train"], "named as a split"),
-    (["cat", "dog", "Training", "Testing"], "named as a split"),
+    (["cat", "dog", "Training", "Testing"], r"named as splits.*move them out of data.root\. .*class_Testing, class_Training"),
+    (["bus", "car", "train"], "Where train is a split, move the images into the folders of their classes and remove it"),
+    (["bus", "car", "photo test"], "move it out of data.root; predict takes it.*to class_photo_test,"),
+    (
+        ["bus", "car", "val", "test"],
+        "move them out of data.root; predict takes them.*rename them, such as to class_test, class_",
+    ),
+    (["bus", "car", "train/a"], "Where it is a class, rename it, such as to class_train"),
+    (["bus", "car", "train/a", "test/a"], "Where they are classes, rename them, such as to class_test, class_train"),
+    (["cat_train", "cat_test"], "Where they are classes, rename them, such as to class_1, class_2"),
     (["cat", "dog", "test/cat", "test/dog"], "move the other folders into a folder train beside it"),
     (["cat", "test/cat"], "named as a split"),
     (["train", "test"], "splits without folders of classes"),
     (["Training", "Testing"], "splits without folders of classes"),
     (["Testing/a", "Validation/a"], "splits but none for training"),
     (["train/a", "val/a", "dev/a"], "rename one that is meant as another"),
-    (["seg_train/a", "seg_test/a", "seg_pred"], "splits and other folders side by side"),
+    (["seg_train/a", "seg_test/a", "seg_more"], "splits and other folders side by side"),
+    (["seg_train/a", "seg_test/a", "seg_pred/a"], "splits and other folders side by side"),
+    (["seg_train/a", "seg_test/a", "pred", "more"], "into the splits: more\\."),
     (["photos/Training/a", "photos/Testing/a"], r"lies above the splits.*data\.root=\S+photos\."),
     (["x/photos/train/a", "x/photos/test/a"], r"lies above the splits.*data\.root=\S+x/photos\."),
-    (["one/train/a", "one/test/a", "two/train/a", "two/test/a"], r"data\.root=\S+one, or data\.root=\S+two"),
+    (["one/train/a", "one/test/a", "two/train/a", "two/test/a"], r"one of data\.root=\S+one, data\.root=\S+two\."),
     (["train/train/a", "train/val/a", "test/a"], "splits in a split, train"),
     (["cat/train", "cat/val", "dog"], "splits in its classes"),
     (["cat/Training", "cat/Testing", "dog"], "splits in its classes"),
@@ -146,6 +179,9 @@ def test_classes_named_as_splits_stay_classes_where_they_hardly_are_splits_and_i
 
 def move(root, *moves):
     for source, target in moves:
+        if target is None:
+            (root / source).rmdir()
+            continue
         (root / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.move(root / source, root / target)
     return root
@@ -157,11 +193,45 @@ def table(root):
     return root / "t.csv"
 
 
+SPLIT = ("train", "test")
 ADVICE = [
     # folders, what the refusal advises, the classes and splits that come of it
     (["ok", "nok", "test"], lambda root: move(root, ("test", "../out")), {("ok", ""), ("nok", "")}),
     (["ok", "no", "test"], lambda root: move(root, ("test", "class_test")), {("ok", ""), ("no", ""), ("class_test", "")}),
     (["ok", "no", "test"], table, {("ok", ""), ("no", ""), ("test", "")}),
+    (
+        ["car", "bus", "train"],
+        lambda root: move(root, *((f"train/{n}.png", f"bus/t{n}.png") for n in range(4)), ("train", None)),
+        {("car", ""), ("bus", "")},
+    ),
+    (
+        ["car", "bus", "train/ice"],
+        lambda root: move(root, ("train", "class_train")),
+        {("car", ""), ("bus", ""), ("class_train", "")},
+    ),
+    (
+        ["car", "bus", "val", "photo test"],
+        lambda root: move(root, ("val", "class_val"), ("photo test", "class_photo_test")),
+        {("car", ""), ("bus", ""), ("class_val", ""), ("class_photo_test", "")},
+    ),
+    (
+        ["car", "bus", "train", "test"],
+        lambda root: move(root, ("train", "../train"), ("test", "../test")),
+        {("car", ""), ("bus", "")},
+    ),
+    (
+        ["cat_train", "cat_test"],
+        lambda root: move(root, ("cat_train", "class_1"), ("cat_test", "class_2")),
+        {("class_1", ""), ("class_2", "")},
+    ),
+    (
+        ["cat_train", "cat_test"],
+        lambda root: move(
+            root, *((f"cat_{split}/{n}.png", f"cat_{split}/{'ab'[n % 2]}/{n}.png") for split in SPLIT for n in range(4))
+        ),
+        {(label, split) for label in "ab" for split in SPLIT},
+    ),
+    (["cat_train", "cat_test"], table, {("cat_train", ""), ("cat_test", "")}),
     (["car", "bus", "train/ice"], table, {("car", ""), ("bus", ""), ("train", "")}),
     (
         ["cat", "dog", "test/cat", "test/dog"],
