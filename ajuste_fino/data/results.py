@@ -10,7 +10,7 @@ RUN = {"log.txt", "metrics.json", "metrics.csv", "audit.json", "split.csv", "bun
 
 
 class Sign(NamedTuple):
-    """A file that only this program writes: its name, those of which one lies beside it, and how it begins."""
+    """A file that only this program writes: its name, those of which one lies beside it, if need be, and how it begins."""
 
     file: str
     beside: set[str]
@@ -24,6 +24,7 @@ SIGNS = (
     Sign("SHA256SUMS", {"bundle.json"}, r"[0-9a-f]{64}  model\.safetensors\n[0-9a-f]{64}  bundle\.json$"),
     Sign("multirun.csv", {"1"}, r"run,overrides,"),  # several runs
     Sign("trials.csv", {"trials"}, r"trial,val/accuracy\b"),  # a search
+    Sign("journal.log", set(), r'\{[^\n]*"study_name": ?"sweep"'),  # one that has just begun
     Sign("claim.json", {"figure.png"}, r'\{\s*"name": .*^  "claim": .*^  "verdict": .*^  "checks": '),  # an experiment
 )
 
@@ -34,7 +35,7 @@ def is_results(folder: Path, names: Set[str]) -> bool:
     Raises:
         OSError: where that file cannot be read.
     """
-    there = (sign for sign in SIGNS if sign.file in names and sign.beside & names)
+    there = (sign for sign in SIGNS if sign.file in names and (not sign.beside or sign.beside & names))
     return any(_begins(folder / sign.file, sign.begins) for sign in there)
 
 
