@@ -5,7 +5,8 @@ from collections.abc import Set
 from pathlib import Path
 from typing import NamedTuple
 
-HEAD = 2**16  # bytes, of which a configuration of ours is a small part
+from ajuste_fino.files import beginning
+
 RUN = {"log.txt", "metrics.json", "metrics.csv", "audit.json", "split.csv", "bundle"}
 
 
@@ -36,12 +37,4 @@ def is_results(folder: Path, names: Set[str]) -> bool:
         OSError: where that file cannot be read.
     """
     there = (sign for sign in SIGNS if sign.file in names and (not sign.beside or sign.beside & names))
-    return any(_begins(folder / sign.file, sign.begins) for sign in there)
-
-
-def _begins(path: Path, pattern: str) -> bool:
-    if not path.is_file():  # a pipe would wait
-        return False
-    with path.open("rb") as file:
-        text = file.read(HEAD).decode("utf-8-sig", "replace").replace("\r\n", "\n")
-    return re.match(pattern, text, re.MULTILINE | re.DOTALL) is not None
+    return any(re.match(sign.begins, beginning(folder / sign.file), re.MULTILINE | re.DOTALL) for sign in there)

@@ -53,6 +53,12 @@ def test_folders_with_such_names_that_another_program_wrote_are_classes(tmp_path
     assert "folders of results" not in found(tmp_path)
 
 
+def test_a_pipe_called_as_a_file_of_a_run_is_not_waited_for(tmp_path):
+    os.mkfifo(fill(tmp_path, "a", "b") / "b" / "config.yaml")
+    (tmp_path / "b" / "log.txt").touch()
+    assert scan(tmp_path).classes == {"a", "b"}
+
+
 @pytest.mark.parametrize("unread", ["1.heic", "1.dng"])
 def test_a_class_of_images_that_are_not_read_is_not_passed_over_for_a_run_in_it(tmp_path, unread):
     results(fill(tmp_path, "a", "b") / "c" / "run", "config.yaml", "log.txt")
