@@ -1,5 +1,6 @@
 """What can go wrong, and with which exit code. The command line prints the message of these and no traceback."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import inf, isfinite
@@ -80,6 +81,11 @@ def nearest(word: str, known: list[str]) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 image`, `3,000 images`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(names: Sequence[str], most: int = 10) -> str:
+    """The first names in a sentence, and how many more there are: `a, b and 3 more`."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def preview(items: list[str], most: int = 10) -> str:

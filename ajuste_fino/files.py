@@ -168,6 +168,14 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     return [{from_cell(key): from_cell(cell) for key, cell in row.items() if isinstance(cell, str)} for row in rows]
 
 
+def beginning(path: Path, most: int = 2**16) -> str:
+    """The first bytes of a text, with plain line ends; "" where there is no such file, or only a pipe, which would wait."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return file.read(most).decode("utf-8-sig", "replace").replace("\r\n", "\n")
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ajuste_fino.data.images import BadImage, ImageFile
-from ajuste_fino.data.layout import Split, classes_in_splits, refuse_above, splits_in_classes
+from ajuste_fino.data.layout import classes_in_splits, refuse_above, splits_in_classes
 from ajuste_fino.data.names import SPLIT_NAMES, natural
 from ajuste_fino.data.sample import Sample
-from ajuste_fino.data.scan_result import ScanResult
-from ajuste_fino.data.tree import Folder, read_tree
+from ajuste_fino.data.scan_result import NoImage, ScanResult
+from ajuste_fino.data.tree import Folder, Split, read_tree
 from ajuste_fino.errors import UserError
 
 
@@ -27,17 +27,17 @@ def scan_folder(root: Path) -> ScanResult:
         return found
     refuse_above(root, tree)
     if inner := splits_in_classes(root, tree):
-        found.split_folders += [f"{one.folder.path} → {one.name}" for one in inner]
-    _add_classes(root, tree, {one.folder.path: one.name for one in inner}, found)
+        found.split_folders += [f"{split.folder.path} → {split.name}" for split in inner]
+    _add_classes(root, tree, {split.folder.path: split.name for split in inner}, found)
     return found
 
 
 def _add_splits(root: Path, splits: list[Split], found: ScanResult) -> None:
-    plain = all(one.folder.path.lower() in SPLIT_NAMES for one in splits)
-    found.split_folders += [] if plain else [f"{one.folder.path} → {one.name}" for one in splits]
-    for one in splits:
-        found.stray += [one.folder.inside(name) for name in _files(one.folder)]
-        _add_classes(root, one.folder, {one.folder.path: one.name}, found)
+    plain = all(split.folder.path.lower() in SPLIT_NAMES for split in splits)
+    found.split_folders += [] if plain else [f"{split.folder.path} → {split.name}" for split in splits]
+    for split in splits:
+        found.stray += [split.folder.inside(name) for name in _files(split.folder)]
+        _add_classes(root, split.folder, {split.folder.path: split.name}, found)
 
 
 def _add_classes(root: Path, base: Folder, splits: dict[str, str], found: ScanResult) -> None:
@@ -62,20 +62,14 @@ def _add_samples(root: Path, folder: Folder, label: str, split: str, splits: dic
         if _is_unicode(file):
             found.samples.append(Sample(ImageFile(here / name), file, label, split))
         else:
-            _leave_out(file, "a name that is not Unicode", found)
-    for name, reason in folder.others.items():
-        _leave_out(f"{folder.path}/{name}", reason, found)
+            found.non_images.append(NoImage(file, label, "a name that is not Unicode"))
+    found.non_images += [NoImage(f"{folder.path}/{name}", label, reason) for name, reason in folder.others.items()]
     for inner in folder.folders:
         _add_samples(root, inner, label, split, splits, found)
 
 
 def _files(folder: Folder) -> list[str]:
     return sorted([*folder.images, *folder.others], key=natural)
-
-
-def _leave_out(file: str, reason: str, found: ScanResult) -> None:
-    found.non_images.append(file)
-    found.reasons[file] = reason
 
 
 def _is_unicode(name: str) -> bool:
@@ -90,9 +84,9 @@ def images_below(folder: Path) -> tuple[list[Path], list[BadImage]]:
         UserError: where a folder cannot be read.
     """
     found, images, others = ScanResult(), list[Path](), list[BadImage]()
-    for one in _all(read_tree(folder, found, links=False)):
-        images += [folder / one.path / name for name in one.images]
-        others += [BadImage(one.inside(name), reason) for name, reason in one.others.items()]
+    for below in _all(read_tree(folder, found, links=False)):
+        images += [folder / below.path / name for name in below.images]
+        others += [BadImage(below.inside(name), reason) for name, reason in below.others.items()]
     others += [BadImage(name, "hidden, or left there by a system or a program") for name in found.hidden]
     others += [BadImage(name, "a folder that this program wrote") for name in found.results]
     others += [BadImage(name, "a link to a folder, which is not followed") for name in found.links]

@@ -80,7 +80,7 @@ def inspect_folder(config: DataConfig, workers: int, progress: Progress) -> Insp
     samples, unknown = apply_split_file(found.samples, config.split) if config.split else (found.samples, [])
     samples, unreadable = hash_files(assign_groups(samples, config.group, config.root), workers, progress)
     samples, contradictory = _one_label_each(samples)
-    non_images = [BadImage(file, found.reasons[file]) for file in found.non_images]
+    non_images = [BadImage(other.file, other.reason) for other in found.non_images]
     bad = {"unreadable files": unreadable, "two labels": contradictory, "files that are no images": non_images}
     return Inspection(config, found, samples, bad, unknown=unknown)
 

@@ -2,22 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, NoReturn
 
-from ajuste_fino.data.names import is_plain_split, natural, splits_of
+from ajuste_fino.data.layout_errors import TABLE, has_training, refuse_beside, refuse_splits, refuse_twice, split_names
+from ajuste_fino.data.names import is_plain_split, is_unlabelled, natural, splits_of
 from ajuste_fino.data.scan_result import ScanResult
-from ajuste_fino.data.tree import Folder
-from ajuste_fino.errors import UserError
-
-MOST = 10  # names in a sentence
-TABLE = "list the files in a CSV with the columns file,label"
-
-
-class Split(NamedTuple):
-    """A folder of a split."""
-
-    folder: Folder
-    name: str
+from ajuste_fino.data.tree import Folder, Split
+from ajuste_fino.errors import UserError, listed
 
 
 def classes_in_splits(root: Path, tree: Folder, found: ScanResult) -> list[Split]:
@@ -29,85 +19,72 @@ def classes_in_splits(root: Path, tree: Folder, found: ScanResult) -> list[Split
     splits = _splits(tree)
     if not splits:
         return []
-    taken = {one.folder.path for one in splits}
+    taken = {split.folder.path for split in splits}
     others = [folder for folder in tree.folders if folder.path not in taken]
+    if has_training(splits):
+        labelled = [folder for folder in others if len(split_names(splits)) == 1 or not _is_unlabelled(folder)]
+        if not labelled:
+            found.unlabelled += [folder.path for folder in others]
+            refuse_twice(splits)
+            return _without_levels(root, splits)
+        if _are_plain(splits):
+            refuse_beside(root, splits, labelled)
     filled = [folder for folder in others if folder.total]
-    if any(one.name == "train" and one.folder.folders for one in splits) and (not others or _are_plain(splits)):
-        if others:
-            _refuse_beside(root, splits, others)
-        _refuse_twice(splits)
-        return _without_levels(root, splits)
     if not _are_classes(splits, filled):
         if filled:
-            _refuse_beside(root, splits, filled)
-        _refuse_splits(root, splits)
-    found.split_names += [one.folder.name for one in splits]
+            refuse_beside(root, splits, filled)
+        refuse_splits(root, splits)
+    found.split_names += [split.folder.name for split in splits]
     return []
 
 
 def _splits(folder: Folder) -> list[Split]:
-    inner = sorted(folder.folders, key=lambda folder: natural(folder.name))
-    said = splits_of(one.name for one in inner)
-    return [Split(one, said[one.name]) for one in inner if one.name in said]
+    split_of = splits_of(inner.name for inner in folder.folders)
+    inner = sorted(folder.folders, key=lambda inner: natural(inner.name))
+    return [Split(folder, split_of[folder.name]) for folder in inner if folder.name in split_of]
+
+
+def _is_unlabelled(folder: Folder) -> bool:
+    """Whether a folder beside the splits holds images to predict: `pred/*`, also a level deeper, `seg_pred/seg_pred/*`."""
+    while is_unlabelled(folder.name) and not folder.images and len(folder.folders) == 1:
+        folder = folder.folders[0]
+    return is_unlabelled(folder.name) and bool(folder.images) and not folder.folders
 
 
 def _are_plain(splits: Sequence[Split]) -> bool:
     """Whether names that say splits can hardly be those of classes: by themselves, or because they are several."""
-    return len({one.name for one in splits}) > 1 or any(is_plain_split(one.folder.name) for one in splits)
+    return len(split_names(splits)) > 1 or any(is_plain_split(split.folder.name) for split in splits)
 
 
 def _are_classes(splits: Sequence[Split], others: Sequence[Folder]) -> bool:
     """Whether folders named as splits are classes: beside one other, which alone is none, or where the names leave it open."""
-    holds_classes = any(inner.name in [other.name for other in others] for one in splits for inner in one.folder.folders)
+    inside = {inner.name for split in splits for inner in split.folder.folders}
     if others:
-        return not holds_classes and (len(others) == 1 or not _are_plain(splits))
-    return len(splits) > 1 and not _are_plain(splits) and not any(one.folder.folders for one in splits)
-
-
-def _refuse_beside(root: Path, splits: Sequence[Split], others: Sequence[Folder]) -> NoReturn:
-    names, beside = _names(splits), _listed(others)
-    if any(one.name == "train" and one.folder.folders for one in splits):
-        fix = f"Move these folders away or into the splits: {beside}. Where {names} are classes, rename them or {TABLE}."
-        raise UserError("data.root", "holds splits and other folders side by side", got=root, fix=fix)
-    deep = any(one.folder.folders for one in splits)
-    way = "move the other folders into a folder train beside it" if deep else "move it out of data.root; predict takes it"
-    fix = f"Where it is a split, {way}. Where it is a class, rename it, such as to class_{splits[0].folder.name}, or {TABLE}."
-    raise UserError("data.root", f"holds {names}, named as a split, beside {beside}", got=root, fix=fix)
-
-
-def _refuse_splits(root: Path, splits: Sequence[Split]) -> NoReturn:
-    """Splits alone, and none for training that holds classes."""
-    deep = next((one.folder for one in splits if one.folder.folders), None)
-    if any(one.name == "train" for one in splits) or deep is None:
-        fix = f"Make a folder for each class in each of them, or {TABLE},split."
-        raise UserError("data.root", f"has splits without folders of classes ({_names(splits)})", got=root, fix=fix)
-    fix = f"Name one of its folders train, or pass data.root={root / deep.path}."
-    raise UserError("data.root", "has splits but none for training", got=root, fix=fix)
-
-
-def _refuse_twice(splits: Sequence[Split]) -> None:
-    if len({one.name for one in splits}) < len(splits):
-        fix = "Keep one folder for each of train, val and test; rename one that is meant as another."
-        taken = ", ".join(f"{one.folder.path} → {one.name}" for one in splits)
-        raise UserError("data.root", "has two folders for one split", got=taken, fix=fix)
+        return inside.isdisjoint(other.name for other in others) and (len(others) == 1 or not _are_plain(splits))
+    return len(splits) > 1 and not _are_plain(splits) and not inside
 
 
 def _without_levels(root: Path, splits: Sequence[Split]) -> list[Split]:
     """The splits, each without folders that hold nothing but the folder of the classes, as in `train/train/cat`."""
-    inner = [Split(_without_level(one, splits), one.name) for one in splits]
-    for one in inner:
-        below = _splits(one.folder)
-        if any(two.name == "train" and two.folder.filled for two in below) and len(below) == len(one.folder.folders) > 1:
-            fix = f"Pass data.root={root / one.folder.path}, or move its folders up."
-            raise UserError("data.root", f"holds splits in a split, {one.folder.path}", got=root, fix=fix)
+    inner = [Split(_without_level(split, splits), split.name) for split in splits]
+    for folder, _ in inner:
+        below = _splits(folder)
+        if _train(below) and len(below) == len(folder.folders) > 1:
+            fix = f"Pass data.root={root / folder.path}, or move its folders up."
+            raise UserError("data.root", f"holds splits in a split, {folder.path}", got=root, fix=fix)
     return inner
+
+
+def _train(splits: Sequence[Split]) -> list[Folder]:
+    """The folders for training that hold folders with images."""
+    return [split.folder for split in splits if split.name == "train" and split.folder.filled]
 
 
 def _without_level(split: Split, splits: Sequence[Split]) -> Folder:
     folder = split.folder
-    beside = [one.folder for one in splits if one.folder.path != folder.path]
-    elsewhere = {inner.name for one in beside for inner in one.folders}
-    single = all(len(one.filled) < 2 for one in beside)
+    beside = [other.folder for other in splits if other.folder.path != folder.path]
+    elsewhere = {inner.name for other in beside for inner in other.folders}
+    single = all(len(other.filled) < 2 for other in beside)
     while not folder.images and len(folder.filled) == len(folder.folders) == 1:
         only = folder.folders[0]
         again = only.name == folder.name or splits_of([only.name]).get(only.name) == split.name
@@ -124,8 +101,7 @@ def refuse_above(root: Path, tree: Folder) -> None:
         UserError: where it is one.
     """
     if below := list(_data_sets(tree)):
-        each = ", or ".join(f"data.root={root / folder.path}" for folder in below[:MOST])
-        fix = f"Pass {each}."
+        fix = f"Pass {'one of ' if len(below) > 1 else ''}{listed([f'data.root={root / folder.path}' for folder in below])}."
         if len(below) > 1:
             fix += f" Where they are classes, bring them into the splits: train/{below[0].name}, test/{below[0].name}."
         raise UserError("data.root", "lies above the splits", got=root, fix=fix)
@@ -135,8 +111,8 @@ def _data_sets(folder: Folder) -> Iterator[Folder]:
     """The folders below one that hold splits with classes in them."""
     for inner in folder.folders:
         splits = _splits(inner)
-        train = [one for one in splits if one.name == "train" and one.folder.filled]
-        if train and (len({one.name for one in splits}) > 1 or train[0].folder.name.lower() == "train"):
+        train = _train(splits)
+        if train and (len(split_names(splits)) > 1 or train[0].name.lower() == "train"):
             yield inner
         else:
             yield from _data_sets(inner)
@@ -148,36 +124,25 @@ def splits_in_classes(root: Path, tree: Folder) -> list[Split]:
     Raises:
         UserError: where only some classes have them, or hold other images as well.
     """
-    splits = {folder.path: [one for one in _splits(folder) if one.folder.total] for folder in tree.filled}
-    inner = [one for each in splits.values() for one in each]
-    names = {one.name for one in inner}
-    only_splits = all(len(splits[folder.path]) == len(folder.filled) and not folder.images for folder in tree.filled)
-    if only_splits and "train" in names:
-        for each in splits.values():
-            _refuse_twice(each)
-        return inner
-    plain = [folder for folder in tree.filled if splits[folder.path] and _are_plain(splits[folder.path])]
-    one_word = only_splits and len(names) == 1  # `cat/test`, `dog/test`: nothing is parted
-    if not one_word and (len(plain) > 1 or any(_looks_split(folder, splits[folder.path]) for folder in plain)):
-        inside = [one.folder for folder in plain for one in splits[folder.path]]
+    inside = {folder.path: [split for split in _splits(folder) if split.folder.total] for folder in tree.filled}
+    all_splits = [split for splits in inside.values() for split in splits]
+    only_splits = all(len(inside[folder.path]) == len(folder.filled) and not folder.images for folder in tree.filled)
+    if only_splits and "train" in split_names(all_splits):
+        for splits in inside.values():
+            refuse_twice(splits)
+        return all_splits
+    plain = [folder for folder in tree.filled if _are_plain(inside[folder.path])]
+    parted = not only_splits or len(split_names(all_splits)) > 1  # as `cat/test`, `dog/test` alone are not
+    if parted and (len(plain) > 1 or any(_can_only_be_splits(folder, inside[folder.path]) for folder in plain)):
+        paths = [split.folder.path for folder in plain for split in inside[folder.path]]
         fix = (
             "Bring all images of every class into class/train, class/val or class/test, or into train/class and so on; "
-            f"where these are no splits, rename them or {TABLE}: {_listed(inside)}."
+            f"where these are no splits, rename them or {TABLE}: {listed(paths)}."
         )
         raise UserError("data.root", "holds splits in its classes, beside other images or without train", got=root, fix=fix)
     return []
 
 
-def _looks_split(folder: Folder, splits: Sequence[Split]) -> bool:
+def _can_only_be_splits(folder: Folder, splits: Sequence[Split]) -> bool:
     """Whether the splits inside one class can hardly be meant otherwise: several, or one for testing beside images."""
-    names = {one.name for one in splits}
-    return len(names) > 1 or bool(folder.images and "train" not in names)
-
-
-def _names(splits: Sequence[Split]) -> str:
-    return _listed([one.folder for one in splits])
-
-
-def _listed(folders: Sequence[Folder]) -> str:
-    more = ["…"] if len(folders) > MOST else []
-    return ", ".join([folder.path for folder in folders[:MOST]] + more)
+    return len(split_names(splits)) > 1 or bool(folder.images and "train" not in split_names(splits))

@@ -20,14 +20,15 @@ FILLERS = {
     *("set", "sets", "data", "dataset", "image", "images", "img", "imgs", "photo", "photos", "picture", "pictures", "pics"),
     *("sample", "samples", "split", "folder", "seg", "conjunto", "datos", "imagen", "imagenes", "foto", "fotos", "de"),
 }
+UNLABELLED = {"pred", "predict", "unlabeled", "unlabelled"}  # words for images without a class, beside splits
 RUN_TOGETHER = re.compile(r"(?<![^\W\d_])(train|training|val|valid|validation|test|testing)(set|data|images|imgs)(?![^\W\d_])")
 # left in a folder by systems, by disks on the network and by programs that show images; compared without case
 CLUTTER = {
     *("__macosx", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "picasa.ini", "icon\r"),
     *("@eadir", "@recycle", "#recycle", "@__thumb", "#snapshot", "@recently-snapshot", "@tmp"),
-    *("$recycle.bin", "recycler", "system volume information", "lost+found", "found.000"),
-    *("network trash folder", "temporary items", "__pycache__", "node_modules"),
+    *("$recycle.bin", "system volume information", "lost+found", "found.000", "__pycache__"),
 }
+CLUTTER_WITHOUT_IMAGES = {"recycler", "node_modules", "network trash folder", "temporary items"}  # with some, a class
 CLUTTER_SUFFIX = ".lrdata"  # previews of Lightroom
 
 
@@ -71,6 +72,12 @@ def splits_of(names: Iterable[str]) -> dict[str, str]:
     return {name: split for name, (split, _) in zip(there, parted, strict=True)} if alike else {}
 
 
+def is_unlabelled(name: str) -> bool:
+    """Whether a name says that images have no class: `pred`, `seg_pred` and `unlabeled_images`."""
+    words = [word for word in _words(name) if word not in FILLERS]
+    return len(words) == 1 and words[0] in UNLABELLED
+
+
 def is_plain_split(name: str) -> bool:
     """Whether a name that says a split can hardly be a class's: `test` and `testing_set`, but not `valid` or `training`."""
     words = _words(name)
@@ -99,7 +106,7 @@ def alike(name: str) -> str:
     return " ".join(re.sub(r"(?<=[^\W_])[\s_\-\u2010-\u2015]+(?=[^\W_])", " ", folded).split())
 
 
-def told_apart(names: Iterable[str]) -> list[str]:
+def written_apart(names: Iterable[str]) -> list[str]:
     """Names that look the same, written so that one sees what differs: as Python's texts, with numbers where need be."""
     there = list(names)
     looks = {unicodedata.normalize("NFC", name) for name in there}

@@ -23,9 +23,9 @@ def scan(root: Path) -> ScanResult:
 
 def _what_is_there(root: Path, found: ScanResult) -> str:
     if found.classes:
-        unread = unread_files(found.non_images)
+        unread = unread_files(other.file for other in found.non_images)
         there = f"They hold {unread}." if unread else ""
         return f"Its {len(found.classes)} folders hold no file that ends in {', '.join(SUFFIXES)}. {there}".rstrip()
     if found.results:
         return f"It holds nothing but folders that this program wrote, such as {found.results[0]}."
-    return "It holds no folders; make one a class." if root.is_dir() else "The CSV has no rows."
+    return "It holds no folders; make one a class."

@@ -4,22 +4,15 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from ajuste_fino.data.images import why_no_image
-from ajuste_fino.data.names import is_clutter, natural, splits_of
+from ajuste_fino.data.kinds import unread_files
+from ajuste_fino.data.names import CLUTTER_WITHOUT_IMAGES, is_clutter, natural, splits_of
+from ajuste_fino.data.results import is_results
 from ajuste_fino.data.scan_result import ScanResult
 from ajuste_fino.errors import UserError
 
-# what only folders of results hold: of a run, an evaluation or audit, a bundle, a search, several runs, an experiment
-RESULTS = (
-    *({"config.yaml", other} for other in ("metrics.json", "metrics.csv", "audit.json", "log.txt", "split.csv", "bundle")),
-    {"bundle.json", "SHA256SUMS"},
-    {"journal.log", "trials"},
-    {"trials.csv", "trials"},
-    {"multirun.csv", "1"},
-    {"claim.json", "figure.png"},
-)
 DEEPEST = 100  # levels of folders
 RUNS = "runs"  # the folder of runs, unless out= says otherwise
 
@@ -52,6 +45,13 @@ class Folder:
         return f"{self.path}/{name}" if self.path else name
 
 
+class Split(NamedTuple):
+    """A folder of a split, train, val or test."""
+
+    folder: Folder
+    name: str
+
+
 def read_tree(root: Path, found: ScanResult, links: bool = True) -> Folder:
     """Read a folder; what is passed over goes to `found`.
 
@@ -76,13 +76,12 @@ class _Reader:
     found: ScanResult
 
     def fill(self, folder: Folder, follow: bool) -> bool:
-        """Read what a folder holds; whether it is to be passed over, because it is one of results."""
+        """Read what a folder holds; whether it is to be passed over, as one of results or left by a system or a program."""
         if folder.path.count("/") > DEEPEST:
             fix = "Move what is to be read further up."
             raise UserError("data.root", f"has folders more than {DEEPEST} levels deep", got=f"{folder.path[:80]}…", fix=fix)
         entries = self._entries(folder)
-        if folder.path and is_results({entry.name for entry in entries}):
-            self.found.results.append(folder.path)
+        if folder.path and self._passed_over(folder, entries):
             return True
         before, below = len(self.found.results), list[os.DirEntry[str]]()
         for entry in entries:
@@ -96,11 +95,24 @@ class _Reader:
         folder.others = {name: folder.others[name] for name in sorted(folder.others, key=natural)}
         self._below(folder, sorted(below, key=lambda entry: entry.name), follow)
         folder.total = len(folder.images) + sum(inner.total for inner in folder.folders)
-        only_results = not folder.total or (folder.name == RUNS and not folder.filled)
+        nothing_else = not folder.total and not unread_files(folder.others)
+        only_results = nothing_else or (folder.name == RUNS and not folder.filled)
         if folder.path and only_results and len(self.found.results) > before:
             self.found.results[before:] = [folder.path]  # `runs` is named, and not each run in it
             return True
         return False
+
+    def _passed_over(self, folder: Folder, entries: list[os.DirEntry[str]]) -> bool:
+        if folder.name.lower() in CLUTTER_WITHOUT_IMAGES and not any(_is_picture(entry) for entry in entries):
+            self.found.hidden.append(folder.path)
+            return True
+        try:
+            results = is_results(self.root / folder.path, {entry.name for entry in entries})
+        except OSError as error:
+            refuse_unreadable(error)
+        if results:
+            self.found.results.append(folder.path)
+        return results
 
     def _entries(self, folder: Folder) -> list[os.DirEntry[str]]:
         try:
@@ -137,11 +149,6 @@ class _Reader:
         return _within(base, target) or _within(target, base)
 
 
-def is_results(names: set[str]) -> bool:
-    """Whether a folder with these names in it was written by this program."""
-    return any(some <= names for some in RESULTS)
-
-
 def refuse_unreadable(error: OSError) -> NoReturn:
     fix = "Change its permissions, or move it away."
     raise UserError(str(error.filename), f"cannot be read ({error.strerror})", fix=fix) from error
@@ -152,6 +159,13 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link in a circle, or to where one may not look: reading the file says so
         return False
+
+
+def _is_picture(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is an image, also one of a format that is not read, which is then said."""
+    if _is_folder(entry) or is_clutter(entry.name):
+        return False
+    return bool(unread_files([entry.name])) or not why_no_image(entry.path, entry.name)
 
 
 def _within(path: str, base: str) -> bool:

@@ -1,43 +1,16 @@
 """Layouts of folders: those that are understood, those that are refused, and that the advice of a refusal leads on."""
 
-import os
 import shutil
-from contextlib import nullcontext
 
 import pytest
 
 from ajuste_fino.data import names, traps
 from ajuste_fino.data.config import DataConfig
-from ajuste_fino.data.folder import images_below
 from ajuste_fino.data.inspection import inspect_folder
 from ajuste_fino.data.scan import scan
 from ajuste_fino.errors import UserError
 from ajuste_fino.predict import no_progress
-
-
-def fill(root, *folders, each=4):
-    """Images, of which only names and contents are looked at here."""
-    for folder in folders:
-        (root / folder).mkdir(parents=True, exist_ok=True)
-        for n in range(each):
-            (root / folder / f"{n}.png").write_text(f"{folder} {n}")
-    return root
-
-
-def classes(root):
-    """Label and split of each folder of images."""
-    return {(sample.label, sample.split) for sample in scan(root).samples}
-
-
-def found(root):
-    """Findings by trap, before anything is decoded."""
-    inspection = inspect_folder(DataConfig(root), 0, no_progress).with_splits()
-    return {one.trap: one for one in traps.findings(inspection, traps.BEFORE_DECODING)}
-
-
-def pairs(*splits):
-    return {(label, split) for label in ("cat", "dog") for split in splits}
-
+from tests.data.folders import classes, fill, found, pairs
 
 WORDS = [
     (
@@ -83,6 +56,28 @@ def test_splits_in_other_words_or_a_level_deeper_are_understood_and_said(tmp_pat
         assert set(said.files) == {f"{train} → train", f"{test} → test"}
 
 
+UNLABELLED = [
+    ("seg_train/seg_train", "seg_test/seg_test", "seg_pred/seg_pred"),
+    ("seg_train", "seg_test", "seg_pred"),
+    ("train", "test", "predict"),
+    ("train", "test", "unlabeled"),
+    ("train", "test", "Unlabelled_Images"),
+]
+
+
+@pytest.mark.parametrize(("train", "test", "unlabelled"), UNLABELLED)
+def test_images_without_a_class_beside_splits_are_passed_over_and_named(tmp_path, train, test, unlabelled):
+    fill(tmp_path, *(f"{split}/{label}" for split in (train, test) for label in ("cat", "dog")), unlabelled)
+    assert classes(tmp_path) == pairs("train", "test")
+    named = found(tmp_path)["images without a class"]
+    assert named.level == "warning" and named.files == [unlabelled.split("/")[0]]
+    assert "holds images without a class" in str(named)
+
+
+def test_unlabelled_may_be_a_class(tmp_path):
+    assert classes(fill(tmp_path, "pred", "cat")) == {("pred", ""), ("cat", "")}
+
+
 @pytest.mark.parametrize("splits", [("train", "test"), ("Training", "Testing"), ("train", "val", "test"), ("train_set", "dev")])
 def test_splits_inside_the_classes_are_understood_and_said(tmp_path, splits):
     fill(tmp_path, *(f"{label}/{split}" for label in ("cat", "dog") for split in splits))
@@ -108,17 +103,28 @@ REFUSED = [
     (["ok", "nok", "Test_Set"], "named as a split"),
     (["ok", "nok", "validation"], "named as a split"),
     (["cat", "dog", "train"], "named as a split"),
-    (["cat", "dog", "Training", "Testing"], "named as a split"),
+    (["cat", "dog", "Training", "Testing"], r"named as splits.*move them out of data.root\. .*class_Testing, class_Training"),
+    (["bus", "car", "train"], "Where train is a split, move the images into the folders of their classes and remove it"),
+    (["bus", "car", "photo test"], "move it out of data.root; predict takes it.*to class_photo_test,"),
+    (
+        ["bus", "car", "val", "test"],
+        "move them out of data.root; predict takes them.*rename them, such as to class_test, class_",
+    ),
+    (["bus", "car", "train/a"], "Where it is a class, rename it, such as to class_train"),
+    (["bus", "car", "train/a", "test/a"], "Where they are classes, rename them, such as to class_test, class_train"),
+    (["cat_train", "cat_test"], "Where they are classes, rename them, such as to class_1, class_2"),
     (["cat", "dog", "test/cat", "test/dog"], "move the other folders into a folder train beside it"),
     (["cat", "test/cat"], "named as a split"),
     (["train", "test"], "splits without folders of classes"),
     (["Training", "Testing"], "splits without folders of classes"),
     (["Testing/a", "Validation/a"], "splits but none for training"),
     (["train/a", "val/a", "dev/a"], "rename one that is meant as another"),
-    (["seg_train/a", "seg_test/a", "seg_pred"], "splits and other folders side by side"),
+    (["seg_train/a", "seg_test/a", "seg_more"], "splits and other folders side by side"),
+    (["seg_train/a", "seg_test/a", "seg_pred/a"], "splits and other folders side by side"),
+    (["seg_train/a", "seg_test/a", "pred", "more"], "into the splits: more\\."),
     (["photos/Training/a", "photos/Testing/a"], r"lies above the splits.*data\.root=\S+photos\."),
     (["x/photos/train/a", "x/photos/test/a"], r"lies above the splits.*data\.root=\S+x/photos\."),
-    (["one/train/a", "one/test/a", "two/train/a", "two/test/a"], r"data\.root=\S+one, or data\.root=\S+two"),
+    (["one/train/a", "one/test/a", "two/train/a", "two/test/a"], r"one of data\.root=\S+one, data\.root=\S+two\."),
     (["train/train/a", "train/val/a", "test/a"], "splits in a split, train"),
     (["cat/train", "cat/val", "dog"], "splits in its classes"),
     (["cat/Training", "cat/Testing", "dog"], "splits in its classes"),
@@ -146,6 +152,9 @@ def test_classes_named_as_splits_stay_classes_where_they_hardly_are_splits_and_i
 
 def move(root, *moves):
     for source, target in moves:
+        if target is None:
+            (root / source).rmdir()
+            continue
         (root / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.move(root / source, root / target)
     return root
@@ -157,11 +166,45 @@ def table(root):
     return root / "t.csv"
 
 
+SPLIT = ("train", "test")
 ADVICE = [
     # folders, what the refusal advises, the classes and splits that come of it
     (["ok", "nok", "test"], lambda root: move(root, ("test", "../out")), {("ok", ""), ("nok", "")}),
     (["ok", "no", "test"], lambda root: move(root, ("test", "class_test")), {("ok", ""), ("no", ""), ("class_test", "")}),
     (["ok", "no", "test"], table, {("ok", ""), ("no", ""), ("test", "")}),
+    (
+        ["car", "bus", "train"],
+        lambda root: move(root, *((f"train/{n}.png", f"bus/t{n}.png") for n in range(4)), ("train", None)),
+        {("car", ""), ("bus", "")},
+    ),
+    (
+        ["car", "bus", "train/ice"],
+        lambda root: move(root, ("train", "class_train")),
+        {("car", ""), ("bus", ""), ("class_train", "")},
+    ),
+    (
+        ["car", "bus", "val", "photo test"],
+        lambda root: move(root, ("val", "class_val"), ("photo test", "class_photo_test")),
+        {("car", ""), ("bus", ""), ("class_val", ""), ("class_photo_test", "")},
+    ),
+    (
+        ["car", "bus", "train", "test"],
+        lambda root: move(root, ("train", "../train"), ("test", "../test")),
+        {("car", ""), ("bus", "")},
+    ),
+    (
+        ["cat_train", "cat_test"],
+        lambda root: move(root, ("cat_train", "class_1"), ("cat_test", "class_2")),
+        {("class_1", ""), ("class_2", "")},
+    ),
+    (
+        ["cat_train", "cat_test"],
+        lambda root: move(
+            root, *((f"cat_{split}/{n}.png", f"cat_{split}/{'ab'[n % 2]}/{n}.png") for split in SPLIT for n in range(4))
+        ),
+        {(label, split) for label in "ab" for split in SPLIT},
+    ),
+    (["cat_train", "cat_test"], table, {("cat_train", ""), ("cat_test", "")}),
     (["car", "bus", "train/ice"], table, {("car", ""), ("bus", ""), ("train", "")}),
     (
         ["cat", "dog", "test/cat", "test/dog"],
@@ -191,6 +234,16 @@ def test_the_advice_of_a_refusal_leads_on(tmp_path, folders, follow, there):
     assert there is None or after == there
 
 
+def test_files_that_are_not_read_count_for_the_class_they_lie_in(tmp_path):
+    fill(tmp_path, "cat/images", "dog")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "birds").mkdir()
+    for file in ("cat/images/1.heic", "dog/2.heic", "birds/3.heic"):
+        (tmp_path / file).write_text("")
+    fix = found(tmp_path)["empty classes"].fix
+    assert "birds holds 1 HEIC" in fix and "images holds" not in fix
+
+
 @pytest.mark.parametrize("level", ["images", "images/all", "root"])
 def test_one_folder_that_holds_the_classes_is_named(tmp_path, level):
     fill(tmp_path, f"{level}/cat", f"{level}/dog")
@@ -207,8 +260,14 @@ def test_a_folder_without_images_beside_the_one_that_holds_the_classes(tmp_path)
 
 NESTED = [
     (["animals/cat", "animals/dog", "vehicles/car"], "warning", "animals: cat, dog"),
-    (["setA/cat", "setA/dog", "setB/cat", "setB/dog"], "warning", "data.root="),
+    (["setA/cat", "setA/dog", "setB/cat", "setB/dog"], "note", "data.root="),
+    (["cat/front", "cat/back", "dog/front", "dog/back"], "note", "back, front"),
+    (["cat", "cat/front", "cat/back", "dog/front", "dog/back"], "note", "back, front"),
+    (["cat/front", "cat/back", "dog/front"], "warning", "back, front"),
     (["cat/images", "cat/masks", "dog/images", "dog/masks"], "warning", "images, masks"),
+    (["cat/rgb", "cat/Ground_Truth", "dog/rgb", "dog/Ground_Truth"], "warning", "Ground_Truth, rgb"),
+    (["cat", "cat/cat_mask", "dog", "dog/cat_mask"], "warning", "cat_mask"),
+    ([f"{label}/{n}" for label in ("cat", "dog") for n in range(12)], "note", "7, 8, 9 and 2 more"),
     (["cat", "cat/deep", "dog"], "note", "cat: deep"),
     (["2023/cat", "2024/dog"], "warning", "2024: dog"),
     (["cat/cat", "dog/dog"], "note", "dog: dog"),
@@ -222,128 +281,6 @@ def test_folders_in_classes_are_said_to_count_for_the_top(tmp_path, folders, lev
     one = found(fill(tmp_path, *folders))["folders in classes"]
     assert one.level == level
     assert said in str(one) and "count for the class at the top" in str(one)
-
-
-RESULTS = [
-    ("config.yaml", "metrics.json"),
-    ("config.yaml", "log.txt"),
-    ("config.yaml", "audit.json"),
-    ("bundle.json", "SHA256SUMS"),
-    ("trials.csv", "trials/1/config.yaml"),
-    ("multirun.csv", "1/config.yaml"),
-    ("claim.json", "figure.png"),
-]
-
-
-def results(folder, *files):
-    for file in (*files, "plots/confusion.png"):
-        (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        (folder / file).write_text("")
-
-
-@pytest.mark.parametrize("files", RESULTS)
-@pytest.mark.parametrize("place", ["runs/1", "eval", "a/out", "deep/er/r"])
-def test_folders_that_this_program_wrote_are_passed_over_and_named(tmp_path, place, files):
-    results(fill(tmp_path, "a", "b") / place, *files)
-    assert classes(tmp_path) == {("a", ""), ("b", "")}
-    (named,) = found(tmp_path)["folders of results"].files
-    assert place.startswith(named)
-
-
-def test_a_figure_beside_the_runs_makes_no_class_of_them(tmp_path):
-    results(fill(tmp_path, "a", "b", "runs") / "runs/1", "config.yaml", "metrics.json")
-    assert classes(tmp_path) == {("a", ""), ("b", "")}
-
-
-def test_a_class_may_be_called_runs(tmp_path):
-    assert classes(fill(tmp_path, "runs", "eval", "audit", "walks")) == {(n, "") for n in ("runs", "eval", "audit", "walks")}
-
-
-def test_a_folder_of_results_alone_is_said(tmp_path):
-    results(tmp_path / "runs/1", "config.yaml", "metrics.json")
-    with pytest.raises(UserError, match="nothing but folders that this program wrote"):
-        scan(tmp_path)
-
-
-@pytest.mark.parametrize("label", ["b", "deep"])
-@pytest.mark.parametrize("verb", ["scan", "images"])
-def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch, label, verb):
-    fill(tmp_path, "a/deep", "b")
-    scandir = os.scandir
-
-    def refuse(path):
-        if os.fspath(path).endswith(label):
-            raise PermissionError(13, "Permission denied", os.fspath(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(UserError, match=rf"{label} cannot be read \(Permission denied\)"):
-        (scan if verb == "scan" else images_below)(tmp_path)
-
-
-def test_a_folder_of_which_only_the_names_can_be_read_is_named(tmp_path, monkeypatch):
-    fill(tmp_path, "a", "b")
-    scandir = os.scandir
-
-    class Closed:
-        name, path = "0.png", str(tmp_path / "b" / "0.png")
-
-        def is_dir(self):
-            return False
-
-        def stat(self, follow_symlinks=True):
-            raise PermissionError(13, "Permission denied", self.path)
-
-    monkeypatch.setattr(os, "scandir", lambda path: nullcontext([Closed()]) if os.fspath(path).endswith("b") else scandir(path))
-    with pytest.raises(UserError, match=r"b cannot be read \(Permission denied\)"):
-        scan(tmp_path)
-
-
-def test_a_link_that_leads_in_a_circle_is_a_file_that_cannot_be_read(tmp_path):
-    fill(tmp_path, "a", "b")
-    (tmp_path / "a" / "round.png").symlink_to("round.png")
-    inspection = inspect_folder(DataConfig(tmp_path), 0, no_progress)
-    assert [bad.path for bad in inspection.bad["unreadable files"]] == ["a/round.png"]
-
-
-CLUTTER = [
-    *("@eaDir", "@EADIR", ".Trash", ".Trash-1000", "lost+found", "#recycle", "$RECYCLE.BIN", "$Recycle.Bin", "@Recycle"),
-    *("__pycache__", "__MACOSX", ".AppleDouble", ".@__thumb", "@__thumb", ".picasaoriginals", "node_modules"),
-    *("Previews.lrdata", "System Volume Information"),
-]
-FILES = [
-    "Thumbs.db",
-    "thumbs.db",
-    "desktop.ini",
-    "Desktop.ini",
-    "Icon\r",
-    "._0.png",
-    "ehthumbs.db",
-    ".picasa.ini",
-    "Picasa.ini",
-]
-
-
-@pytest.mark.parametrize("place", ["", "a", "a/deep"])
-def test_what_systems_leave_is_passed_over_and_named(tmp_path, place):
-    fill(tmp_path, "a/deep", "b")
-    fill(tmp_path / place, *(f"{name}/0.png" for name in CLUTTER))
-    for name in FILES:
-        (tmp_path / place / name).write_text("")
-    assert classes(tmp_path) == {("a", ""), ("b", "")}
-    assert len(scan(tmp_path).samples) == 8
-    assert not scan(tmp_path).non_images and not scan(tmp_path).stray
-    inside = [f"{place}/{name}".lstrip("/") for name in CLUTTER + FILES]
-    assert set(found(tmp_path)["hidden entries"].files) == {names.shown(name) for name in inside}
-    images, others = images_below(tmp_path)
-    assert len(images) == 8
-    assert {one.path for one in others} == set(inside)
-
-
-def test_prediction_passes_over_folders_of_results_below_but_not_the_one_that_is_given(tmp_path):
-    results(fill(tmp_path, "a") / "runs/1", "config.yaml", "metrics.json")
-    assert [path.parent.name for path in images_below(tmp_path)[0]] == ["a"] * 4
-    assert [path.name for path in images_below(tmp_path / "runs" / "1")[0]] == ["confusion.png"]
 
 
 ALIKE = [
@@ -378,9 +315,3 @@ def test_a_class_that_a_split_lacks_for_an_unseen_sign_is_told_so_that_one_sees_
     inspection = inspect_folder(DataConfig(fill(tmp_path, "train/a", "train/b", "test/a ", "test/b")), 0, no_progress)
     with pytest.raises(UserError, match="none of 'a '"):
         traps.refuse(traps.findings(inspection.with_splits(), traps.STRUCTURE))
-
-
-def test_folders_without_end_are_refused(tmp_path):
-    fill(tmp_path, "a", "b/" + "/".join("x" * 120))
-    with pytest.raises(UserError, match="more than 100 levels deep"):
-        scan(tmp_path)

@@ -46,7 +46,7 @@ def test_hidden_files_links_to_folders_and_strangers_are_not_images(tmp_path):
     found = scan(tmp_path)
     assert [s.file for s in found.samples] == ["a/1.png"]
     assert found.classes == {"a"}
-    assert found.non_images == ["a/notes.txt"]
+    assert [other.file for other in found.non_images] == ["a/notes.txt"]
     assert found.links == ["a/loop"]
     assert {"a/._1.png", "a/.ipynb_checkpoints", ".ipynb_checkpoints", "__MACOSX"} <= set(found.hidden)
 

@@ -1,13 +1,14 @@
 """Traps of classes: empty or tiny ones, those a split lacks, imbalance."""
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
 from ajuste_fino.data.inspection import Inspection
 from ajuste_fino.data.kinds import unread_files
 from ajuste_fino.data.names import natural, shown
 from ajuste_fino.data.traps.finding import Finding
+from ajuste_fino.errors import listed
 
 IMBALANCE = 10
 
@@ -16,7 +17,8 @@ def empty(inspection: Inspection) -> Iterator[Finding]:
     """Classes without an image; fewer classes than two."""
     lacking = sorted(inspection.found.classes - set(inspection.labels), key=natural)
     if lacking:
-        unread = [f"{shown(name)} holds {files}." for name in lacking if (files := unread_files(_files_of(name, inspection)))]
+        others = _other_files(inspection)
+        unread = [f"{shown(name)} holds {files}." for name in lacking if (files := unread_files(others[name]))]
         fix = f"{' '.join(unread) or 'Fill or remove them.'}{_deeper(inspection)}"
         yield Finding("empty classes", "error", "data.root", "must hold an image of every class", fix, _none_of(lacking))
     if len(inspection.found.classes) < 2:
@@ -35,17 +37,19 @@ def _deeper(inspection: Inspection) -> str:
     names = list(dict.fromkeys(os.path.relpath(folder, base).split("/")[0] for folder in folders))
     if "." in names:
         return ""
-    most = ", ".join(sorted(names, key=natural)[:10]) + (", …" if len(names) > 10 else "")
-    return f" If these are the folders in {base} ({most}), pass data.root={root / base}."
+    return f" If these are the folders in {base} ({listed(sorted(names, key=natural))}), pass data.root={root / base}."
 
 
 def _none_of(labels: Iterable[str]) -> str:
     return f"none of {', '.join(shown(label) for label in labels)}"
 
 
-def _files_of(name: str, inspection: Inspection) -> list[str]:
-    """The files in the folder of a class that are no images."""
-    return [file for file in inspection.found.non_images if f"/{name}/" in f"/{file}"]
+def _other_files(inspection: Inspection) -> dict[str, list[str]]:
+    """The files that are no images, by the class in whose folder they lie."""
+    files: dict[str, list[str]] = defaultdict(list)
+    for other in inspection.found.non_images:
+        files[other.label].append(other.file)
+    return files
 
 
 def absent(inspection: Inspection) -> Iterator[Finding]:

@@ -1,14 +1,20 @@
 """Traps of names: classes whose names look the same, are a split's elsewhere, or sort two ways; folders in classes."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
 from ajuste_fino.data.inspection import Inspection
-from ajuste_fino.data.names import alike, natural, splits_of, told_apart
+from ajuste_fino.data.names import alike, natural, splits_of, written_apart
 from ajuste_fino.data.traps.finding import Finding
+from ajuste_fino.errors import listed
 
-MOST = 10  # names in a sentence
+# words of folders whose images belong to those of a folder beside them: masks, labels as images
+MASKS = {
+    *("mask", "masks", "gt", "truth", "groundtruth", "annotation", "annotations", "label", "labels", "trimap", "trimaps"),
+    *("segmentation", "segmentations", "segmentada", "seg", "overlay", "overlays", "mascara", "mascaras"),
+}
 
 
 def same(inspection: Inspection) -> Iterator[Finding]:
@@ -18,7 +24,7 @@ def same(inspection: Inspection) -> Iterator[Finding]:
         groups[alike(name)].append(name)
     several = [group for group in groups.values() if len(group) > 1]
     by_case = [", ".join(group) for group in several if len({name.casefold() for name in group}) == 1]
-    others = [", ".join(told_apart(group)) for group in several if len({name.casefold() for name in group}) > 1]
+    others = [", ".join(written_apart(group)) for group in several if len({name.casefold() for name in group}) > 1]
     if by_case:
         fix = "They are classes of their own here, and one folder on Windows and macOS; join or rename them:"
         yield Finding("names by case", "warning", "data.root", "has class names that differ by case alone", fix, files=by_case)
@@ -37,12 +43,16 @@ def by_number(inspection: Inspection) -> Iterator[Finding]:
 
 
 def splits(inspection: Inspection) -> Iterator[Finding]:
-    """Folders taken for splits where that is not plain, and classes whose names are splits' elsewhere."""
+    """Folders taken for splits where that is not plain, beside them one without classes; classes named as a split."""
     found = inspection.found
     if found.split_folders:
         rule = "has splits under other names, or not at its top"
         fix = "Its folders are taken so; rename them where that is wrong:"
         yield Finding("splits by other names", "warning", "data.root", rule, fix, files=found.split_folders)
+    if found.unlabelled:
+        rule = "holds images without a class beside its splits"
+        fix = "They are passed over; predict takes them:"
+        yield Finding("images without a class", "warning", "data.root", rule, fix, files=found.unlabelled)
     if found.split_names:
         rule = f"has classes named as a split is: {', '.join(found.split_names)}"
         fix = "Each is a class here and trained on; move it out of data.root if it is a split."
@@ -59,16 +69,18 @@ def nested(inspection: Inspection) -> Iterator[Finding]:
     # `2023/cat` beside `2024/dog`; but `cat/images` beside `dog/images`, or `cat/cat`, leave no doubt
     others = len(every) > 1 and any(folder.rpartition("/")[2] not in names for folder, names in alone.items())
     several = any(len(names) > 1 for names in alone.values())
-    doubtful = several or others or any(splits_of(names) for names, _ in found.values())
-    files = [f"{folder}: {_some(names)}" for folder, (names, _) in found.items()]
+    the_same = len(every) == 1 and len(found) == len(inspection.found.classes) > 1  # `cat/front`, `dog/front`: parts of classes
+    marked = any(splits_of(names) or _has_masks(names) for names, _ in found.values())
+    doubtful = marked or (not the_same and (several or others))
+    files = [f"{folder}: {listed(names)}" for folder, (names, _) in found.items()]
     rule = "has folders inside its class folders"
     fix = "Their images count for the class at the top; if they are the classes, move them up:"
-    if len(every) == 1 and len(found) == len(inspection.found.classes) > 1:
-        rule = f"has the same folders in every class folder, {_some(sorted(next(iter(every)), key=natural))}"
+    if the_same:
+        rule = f"has the same folders in every class folder, {listed(sorted(next(iter(every)), key=natural))}"
         fix = f"If they are the classes, pass one set of them, data.root={inspection.config.root / next(iter(found))}."
         fix += " Move away what is not to be learnt from. As it is, all their images count for the class at the top:"
     yield Finding("folders in classes", "warning" if doubtful else "note", "data.root", rule, fix, files=files)
 
 
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:MOST]) + (f" and {len(names) - MOST} more" if len(names) > MOST else "")
+def _has_masks(names: list[str]) -> bool:
+    return any(word in MASKS for name in names for word in re.findall(r"[^\W\d_]+", name.lower()))
