@@ -13,11 +13,10 @@ from PIL import Image
 
 from ajuste_fino.data.depth import DEEP, colour_of_16_bits, from_colour, from_float, from_integers, range_of
 from ajuste_fino.data.kinds import FORMATS, HEAD, by_name, image_format, seems, why_left_out
-from ajuste_fino.data.metadata import lighter
+from ajuste_fino.data.metadata import ORIENTATION, without_metadata
 from ajuste_fino.errors import UserError
 
 MAX_PIXELS = 100_000_000
-ORIENTATION = 0x0112  # the tag of EXIF
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -180,9 +179,9 @@ def _decode(content: bytes, min_size: int | None, depth: int | None) -> tuple[He
     except BadImage:
         raise
     except Exception as error:
-        for light in lighter(content):
+        for stripped in without_metadata(content):
             try:
-                return _decode_as_it_is(light, min_size, depth)
+                return _decode_as_it_is(stripped, min_size, depth)
             except Exception:  # the pixels themselves are damaged, as the first error says
                 continue
         if isinstance(error, Image.UnidentifiedImageError):

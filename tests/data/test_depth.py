@@ -124,7 +124,7 @@ def test_values_up_to_the_depth_are_black_to_white(tmp_path, kind, depth):
         assert np.array_equal(seen, np.asarray(read_image(ImageBytes(content, "x"))[1]))
 
 
-@pytest.mark.parametrize("values", [None, (0.0, 4095.0), (-1024.0, 3.5e-07), (0.0, 1e38)])
+@pytest.mark.parametrize("values", [None, (0.0, 4095.0), (-1024.0, 3.5e-07), (0.0, 1e38), (float("-inf"), float("inf"))])
 def test_an_info_is_read_as_it_was_written(own_cache, values):
     info = ImageInfo("TIFF", "I;16", 3, 4, values, "-")
     for depth in (None, 12):
@@ -133,6 +133,17 @@ def test_an_info_is_read_as_it_was_written(own_cache, values):
         assert f"{depth or 0:064x}" in ImageInfoCache(depth)
         assert ImageInfoCache(depth)[f"{depth or 0:064x}"] == info
     assert f"{12:064x}" not in ImageInfoCache()
+
+
+@pytest.mark.parametrize("values", ["1..2:3.0", "e:1.0", "1.0:-", "--1.0:2.0", "1e:2e+", "+:.", "1.0:2.0.", "1-2:3", "-nan:0", "٣..:1"])
+def test_an_info_of_a_damaged_line_is_forgotten(own_cache, values):
+    with ImageInfoCache() as cache:
+        cache.update({f"{n:064x}": ImageInfo("TIFF", "F", 3, 4, (0.0, 1.0), "-") for n in range(3)})
+    record = next(own_cache.rglob("image-infos-*.txt"))
+    lines = record.read_text().splitlines()
+    lines[1] = lines[1].replace("0.0:1.0", values)
+    record.write_text("\n".join(lines), encoding="utf-8")
+    assert [f"{n:064x}" in ImageInfoCache() for n in range(3)] == [True, False, True]
 
 
 def test_keys_and_bundles_without_a_depth_are_as_they_were(run):
