@@ -11,7 +11,7 @@ from typing import NamedTuple, NoReturn, Protocol
 
 from PIL import Image
 
-from ajuste_fino.data.depth import DEEP, colour_of_16_bits, from_colour, from_float, from_integers, range_of
+from ajuste_fino.data.depth import DEEP, colour_of_16_bits, from_colour, from_float, from_integers, range_of, refuse_planes
 from ajuste_fino.data.kinds import FORMATS, HEAD, by_name, image_format, seems, why_left_out
 from ajuste_fino.data.metadata import ORIENTATION, without_metadata
 from ajuste_fino.errors import UserError
@@ -218,6 +218,7 @@ def to_rgb(image: Image.Image, depth: int | None = None, content: bytes = b"") -
         content: of the file, which is decoded again where a `depth` asks for bits of colour that Pillow leaves out.
     """
     _refuse_huge(image)
+    refuse_planes(image)
     format = "JPEG" if image.format == "MPO" else image.format or ""  # a JPEG with other images behind the first
     stored, deep_colour = Header(format, image.mode, image.width, image.height), colour_of_16_bits(image)
     image.load()
