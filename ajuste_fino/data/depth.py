@@ -57,6 +57,16 @@ def bits_of(top: float) -> int:
     return max(int(top).bit_length(), 1)
 
 
+def white_of(depth: int | None) -> int:
+    """The least value of integers that is white."""
+    return FULL if depth is None else 2**depth - 1
+
+
+def beyond_white(mode: str, values: tuple[float, float] | None, depth: int | None) -> float | None:
+    """The largest of the values of an image, as `range_of` has them, where integers are above white."""
+    return values[1] if values and mode != "F" and values[1] > white_of(depth) else None
+
+
 def from_integers(image: Image.Image, depth: int | None) -> Image.Image:
     return _from_array(np.asarray(image).astype(np.float32) / _divisor(depth))
 

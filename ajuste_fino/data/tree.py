@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from ajuste_fino.data.images import why_no_image
+from ajuste_fino.data.content import why_no_image
 from ajuste_fino.data.names import is_clutter, natural, splits_of
 from ajuste_fino.data.scan_result import ScanResult
 from ajuste_fino.errors import UserError

@@ -1,5 +1,6 @@
 """Images of more than 8 bits: how many are in use, and that a depth is read alike wherever an image is read."""
 
+import io
 import struct
 import zlib
 
@@ -9,7 +10,8 @@ import torch
 from PIL import Image
 
 from ajuste_fino import bundle, fine_tune, load
-from ajuste_fino.data.images import BadImage, ImageBytes, ImageFile, read_image
+from ajuste_fino.data.content import BadImage, ImageBytes, ImageFile
+from ajuste_fino.data.images import read_image
 from ajuste_fino.data.info import ImageInfo, ImageInfoCache
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.features.extractor import identity
@@ -266,3 +268,25 @@ def test_a_depth_is_read_alike_in_training_evaluation_and_prediction(tmp_path, o
 def test_a_depth_that_is_none_is_refused(cli, photos, depth):
     code, _, err = cli("audit", f"data.root={photos}", f"data.depth={depth}")
     assert (code, "data.depth must be a whole number from 1 to 32, or null" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("depth", "tops", "told"), [(12, (4095, 4095), None), (12, (4095, 60000), 16), (8, (256, 300), 9), (16, (9, 65535), None)]
+)
+def test_prediction_warns_of_values_above_the_depth(photos, tmp_path, own_cache, capsys, depth, tops, told):
+    model = fine_tune(photos, out=str(tmp_path / "run"), **SMALL, **{"data.depth": depth})
+    root = folder(tmp_path / "new", tops, each=3)
+    capsys.readouterr()
+    model.predict(root)
+    above = sum(top >= 2**depth for top in tops) * 3
+    text = " ".join(capsys.readouterr().err.split())
+    assert (f"{above} images with values above {2**depth - 1}" in text) == bool(told)
+    assert (f"Pass data.depth={told} in training" in text) == bool(told)
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_an_open_image_of_16_bits_of_colour_has_too_few_for_a_depth(channels):
+    image = Image.open(io.BytesIO(colour_png(np.full((8, 8, channels), 4095))))
+    with pytest.raises(BadImage, match="pass the file itself"):
+        read_image(image, None, 12)
+    assert read_image(image)[0].values == (3840, 4095)

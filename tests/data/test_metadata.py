@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from ajuste_fino.data.images import BadImage, ImageBytes, load_image, read_image
+from ajuste_fino.data.content import BadImage, ImageBytes
+from ajuste_fino.data.images import load_image, read_image
 from tests.conftest import draw
 
 PIXELS = np.asarray(draw(1, 0))
