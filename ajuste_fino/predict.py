@@ -15,8 +15,8 @@ from torch import Tensor
 from ajuste_fino import bundle
 from ajuste_fino.backbone.blocks import PREFIX
 from ajuste_fino.classifier import probabilities
+from ajuste_fino.data.content import BadImage, ImageFile
 from ajuste_fino.data.hashing import Progress
-from ajuste_fino.data.images import BadImage, ImageFile
 from ajuste_fino.data.inputs import Source, sources
 from ajuste_fino.data.loading import ImageDataset, LoaderConfig, PlainView
 from ajuste_fino.ensemble import Ensemble, disagreement
@@ -91,9 +91,11 @@ class Predictor:
     def predict(self, images: Any, top_k: int = 5) -> Any:
         """An image → a Prediction; a list, a folder or a pattern → a list of them.
 
+        Of images that a cache does not know, a warning tells those with values above what the model's `data.depth` reads.
+
         Args:
             images: a path, bytes, a file object, a PIL image, an array, a tensor, or a list of these; `data.inputs` has the
-                rule.
+                rule. Of 16 bits of colour a PIL image has the upper 8 only: where the model has a `data.depth`, pass the file.
             top_k: how many labels each prediction names.
 
         Raises:

@@ -5,7 +5,7 @@
 
 Printed: bare decoding (read, decode, resize, by as many threads as there are cores) and bare forward (the network on
 batches that are already there, at the batch size, memory layout and allocator setting that serve it best), our extraction
-(hashing, decoding, looks, network, features on disk), a whole first run and a whole cached rerun, each a process from
+(hashing, decoding, infos, network, features on disk), a whole first run and a whole cached rerun, each a process from
 start to exit with its peak memory. Each line is the median of `--repeat` interleaved rounds, because machines are shared.
 """
 

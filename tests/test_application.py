@@ -89,7 +89,7 @@ def test_the_runs_before_a_mistake_have_their_table(cli, photos, tmp_path):
 def test_lost_infos_are_no_lost_features(cli, photos, tmp_path, own_cache):
     keys = ["data=folder", f"data.root={photos}", *FAST]
     assert cli("train", *keys, f"out={tmp_path / 'a'}")[0] == 0
-    next(own_cache.rglob("looks-*.txt")).unlink()
+    next(own_cache.rglob("image-infos-*.txt")).unlink()
     assert cli("train", *keys, f"out={tmp_path / 'b'}")[0] == 0
     assert json.loads((tmp_path / "b" / "metrics.json").read_text())["cache/misses"] == 0
-    assert next(own_cache.rglob("looks-*.txt")).stat().st_size > 0
+    assert next(own_cache.rglob("image-infos-*.txt")).stat().st_size > 0

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from ajuste_fino import load
-from ajuste_fino.data.images import BadImage
+from ajuste_fino.data.content import BadImage
 from ajuste_fino.data.inputs import sources
 from ajuste_fino.errors import UserError
 from ajuste_fino.features.cached import CachedFeatures

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from ajuste_fino.data.content import BadImage
 from ajuste_fino.data.hashing import CHUNK, Progress
-from ajuste_fino.data.images import BadImage, quiet, read_image
+from ajuste_fino.data.images import quiet, read_image
 from ajuste_fino.data.info import ImageInfo, ImageInfoCache
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.errors import AjusteFinoError, preview

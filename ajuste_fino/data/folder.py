@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from ajuste_fino.data.images import BadImage, ImageFile
+from ajuste_fino.data.content import BadImage, ImageFile
 from ajuste_fino.data.layout import classes_in_splits, refuse_above, splits_in_classes
 from ajuste_fino.data.names import SPLIT_NAMES, natural
 from ajuste_fino.data.sample import Sample

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from ajuste_fino.data.images import BadImage
+from ajuste_fino.data.content import BadImage
 from ajuste_fino.data.sample import Sample
 
 Progress = Callable[[Iterable, int, str], Iterator]

@@ -1,23 +1,20 @@
 """The one way a file becomes an image: `load_image`, used by training, prediction and export alike."""
 
 import io
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, NoReturn, Protocol
+from typing import NamedTuple
 
 from PIL import Image
 
-from ajuste_fino.data.depth import DEEP, colour_of_16_bits, from_colour, from_float, from_integers, range_of
-from ajuste_fino.data.kinds import FORMATS, HEAD, by_name, image_format, seems, why_left_out
-from ajuste_fino.data.metadata import lighter
-from ajuste_fino.errors import UserError
+from ajuste_fino.data.content import BadImage, Content, ImageFile
+from ajuste_fino.data.depth import DEEP, colour_of_16_bits, from_colour, from_float, from_integers, range_of, refuse_planes
+from ajuste_fino.data.kinds import FORMATS, HEAD, image_format, seems
+from ajuste_fino.data.metadata import ORIENTATION, without_metadata
 
 MAX_PIXELS = 100_000_000
-ORIENTATION = 0x0112  # the tag of EXIF
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -29,78 +26,6 @@ TURNS = {
 }
 
 
-class BadImage(Exception):
-    """A file that is no usable image; the message says why."""
-
-    def __init__(self, path: object, reason: str) -> None:
-        super().__init__(str(path), reason)
-        self.path, self.reason = str(path), reason
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
-
-
-class Content(Protocol):
-    """Where the bytes of an image are: a file, a row of a table or a member of an archive."""
-
-    def read(self) -> bytes:
-        """Return all bytes.
-
-        Raises:
-            BadImage: where they cannot be read.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFile:
-    """An image that is a file of its own."""
-
-    path: Path
-
-    def read(self) -> bytes:
-        return self._read(-1)
-
-    def start(self) -> bytes:
-        """The first bytes, by which one knows what it is."""
-        return self._read(HEAD)
-
-    def _read(self, most: int) -> bytes:
-        try:
-            if not self.path.is_file():  # a pipe would never end
-                raise BadImage(self, "not a regular file" if os.path.lexists(self.path) else "there is no such file")
-            with self.path.open("rb", buffering=0) as file:
-                return file.read(most) or _refuse_empty(self)
-        except OSError as error:
-            raise BadImage(self, error.strerror or str(error)) from error
-
-    def __str__(self) -> str:
-        return str(self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class ImageBytes:
-    """An image whose file is in memory; `name` is what messages call it."""
-
-    content: bytes
-    name: str
-
-    def read(self) -> bytes:
-        return self.content or _refuse_empty(self)
-
-    def __str__(self) -> str:
-        return self.name
-
-
-def _refuse_empty(content: Content) -> NoReturn:
-    raise BadImage(content, "an empty file")
-
-
-def changed(bad: BadImage) -> UserError:
-    """What a run says of an image that was good when it was checked."""
-    return UserError(str(bad), "changed since it was checked", fix="Start again when nothing writes to the folder.")
-
-
 class Header(NamedTuple):
     """How an image is stored: its format, its mode, its sides in px; of more than 8 bits, the least and the largest value."""
 
@@ -109,22 +34,6 @@ class Header(NamedTuple):
     width: int
     height: int
     values: tuple[float, float] | None = None
-
-
-def why_no_image(path: str, name: str) -> str | None:
-    """Why a file is not taken for an image, None where it is; it is opened only where its name says nothing.
-
-    Args:
-        name: what the file is called; it may be no Unicode.
-    """
-    known = by_name(name)
-    if known is None:
-        try:
-            start = ImageFile(Path(path)).start()
-        except BadImage as bad:
-            return f"not an image by its name, and {bad.reason}"
-        known = image_format(start) is not None
-    return None if known else why_left_out(name)
 
 
 def load_image(source: str | Path | Image.Image, min_size: int | None = None, depth: int | None = None) -> Image.Image:
@@ -141,6 +50,7 @@ def load_image(source: str | Path | Image.Image, min_size: int | None = None, de
       2^depth − 1, and what is larger becomes white;
     - floating point is read as 0 … 1 where no value is larger, else as 0 … 255, else as 0 … 65535; it must be finite;
     - CMYK, YCbCr, Lab and HSV become RGB by Pillow's conversion; colour profiles are not applied;
+    - of a PIL image already loaded from 16 bits of colour, Pillow has kept the upper 8, whatever the `depth`;
     - a JPEG file whose shorter side is at least twice `min_size` px is decoded at 1/2, 1/4 or 1/8 of its size, so that the
       shorter side keeps `min_size` px: all its data is read, fewer pixels are computed.
 
@@ -179,10 +89,12 @@ def _decode(content: bytes, min_size: int | None, depth: int | None) -> tuple[He
         return _decode_as_it_is(content, min_size, depth)
     except BadImage:
         raise
+    except Image.DecompressionBombError as error:
+        raise _huge("its pixels") from error  # Pillow's own limit is twice as high, and it does not tell the sides
     except Exception as error:
-        for light in lighter(content):
+        for stripped in without_metadata(content):
             try:
-                return _decode_as_it_is(light, min_size, depth)
+                return _decode_as_it_is(stripped, min_size, depth)
             except Exception:  # the pixels themselves are damaged, as the first error says
                 continue
         if isinstance(error, Image.UnidentifiedImageError):
@@ -209,7 +121,11 @@ def _decode_as_it_is(content: bytes, min_size: int | None, depth: int | None) ->
 
 def _refuse_huge(image: Image.Image) -> None:
     if image.width * image.height > MAX_PIXELS:
-        raise BadImage("image", f"{image.width} × {image.height} pixels are more than {MAX_PIXELS:,}")
+        raise _huge(f"{image.width} × {image.height} pixels")
+
+
+def _huge(pixels: str) -> BadImage:
+    return BadImage("image", f"{pixels} are more than {MAX_PIXELS:,}")
 
 
 def to_rgb(image: Image.Image, depth: int | None = None, content: bytes = b"") -> tuple[Header, Image.Image]:
@@ -217,10 +133,17 @@ def to_rgb(image: Image.Image, depth: int | None = None, content: bytes = b"") -
 
     Args:
         content: of the file, which is decoded again where a `depth` asks for bits of colour that Pillow leaves out.
+
+    Raises:
+        BadImage: for more pixels than are read.
+        ValueError: for values that cannot be read; without a content, for colours whose lower bits are needed.
     """
     _refuse_huge(image)
+    refuse_planes(image)
     format = "JPEG" if image.format == "MPO" else image.format or ""  # a JPEG with other images behind the first
     stored, deep_colour = Header(format, image.mode, image.width, image.height), colour_of_16_bits(image)
+    if depth and deep_colour and not content:
+        raise ValueError(f"Pillow keeps 8 of its 16 bits of colour, and data.depth={depth} needs all; pass the file itself")
     image.load()
     if image.mode in DEEP or image.mode == "F" or deep_colour:
         stored = stored._replace(values=range_of(image))

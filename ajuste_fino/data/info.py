@@ -18,8 +18,8 @@ SIDE = 16  # of the hash: 16 × 16 bits
 FLAT = 2.0  # grey levels; an image that varies less has no hash worth comparing
 SMALL = 32  # px; nor has a smaller one
 NONE = "-"
-NUMBER = r"-?[0-9.e+-]+|-?inf|nan"
-LINE = re.compile(rf"([0-9a-f]{{64}}) (\w+) (\S+) (\d+) (\d+) (?:-|({NUMBER}):({NUMBER})) (-|[0-9a-f]{{64}})")
+NUMBER = r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-][0-9]+)?|-?inf|nan"  # as `repr` writes a float
+LINE = re.compile(rf"([0-9a-f]{{64}}) (\w+) (\S+) ([0-9]{{1,9}}) ([0-9]{{1,9}}) (?:-|({NUMBER}):({NUMBER})) (-|[0-9a-f]{{64}})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class ImageInfoCache:
     """
 
     def __init__(self, depth: int | None = None) -> None:
-        self._name = f"looks-{RULES}.txt" if depth is None else f"looks-{RULES}-depth{depth}.txt"
+        self._name = f"image-infos-{RULES}.txt" if depth is None else f"image-infos-{RULES}-depth{depth}.txt"
         self._infos: dict[str, ImageInfo] = dict(_lines(self._name))
         self._before = len(self._infos)
 

@@ -29,8 +29,8 @@ from PIL import Image
 from torch import Tensor
 
 from ajuste_fino.console import log
+from ajuste_fino.data.content import Content, ImageBytes, ImageFile
 from ajuste_fino.data.folder import images_below
-from ajuste_fino.data.images import Content, ImageBytes, ImageFile
 from ajuste_fino.data.kinds import SUFFIXES, unread_files
 from ajuste_fino.data.names import natural
 from ajuste_fino.errors import UserError, counted, preview

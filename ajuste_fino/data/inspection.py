@@ -6,10 +6,10 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from ajuste_fino.data.config import DataConfig
+from ajuste_fino.data.content import BadImage
 from ajuste_fino.data.decoding import Decoded
 from ajuste_fino.data.group import assign_groups
 from ajuste_fino.data.hashing import Progress, hash_files
-from ajuste_fino.data.images import BadImage
 from ajuste_fino.data.info import ImageInfo
 from ajuste_fino.data.names import natural
 from ajuste_fino.data.sample import Sample, in_split

@@ -129,6 +129,4 @@ def why_left_out(name: str) -> str:
         return "an unfinished download by its name"
     if suffix in BACKUPS or name.endswith("~"):
         return "a backup by its name"
-    if suffix in FORMAT_OF:
-        return "a name that is not Unicode"
     return "not an image by its name" if suffix in OTHERS else "an image neither by its name nor by its first bytes"

@@ -5,23 +5,33 @@ from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain, groupby, islice
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from ajuste_fino.data.content import BadImage, Content
 from ajuste_fino.data.decoding import Decoded, died
+from ajuste_fino.data.depth import beyond_white
 from ajuste_fino.data.hashing import Progress
-from ajuste_fino.data.images import BadImage, Content, quiet, read_image
+from ajuste_fino.data.images import quiet, read_image
 from ajuste_fino.data.info import ImageInfo
 from ajuste_fino.data.order import EpochBatchSampler
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.transforms import Preprocessing
 
 AHEAD = 2  # batches that each process of a DataLoader has at work, as torch has it
-View = tuple[int, ImageInfo | None, Tensor | BadImage]
+
+
+class View(NamedTuple):
+    """A view of an image: its position, its info where asked for, its pixels or what is wrong, a value above white."""
+
+    position: int
+    info: ImageInfo | None
+    pixels: Tensor | BadImage
+    beyond: float | None = None
 
 
 class Transform(Protocol):
@@ -60,13 +70,15 @@ class PlainView:
 class Batch:
     """(N, 3, H, W) uint8 pixels, the positions they have in the list of sources, and what is no image.
 
-    `infos` has those of plain views, by position, where they were asked for.
+    `infos` has those of plain views, by position, where they were asked for; `beyond` the largest value of each image that has
+    integers above white, of plain views as well.
     """
 
     pixels: Tensor
     positions: list[int]
     infos: dict[int, ImageInfo]
     bad: list[tuple[int, BadImage]]
+    beyond: list[float]
 
     def pin_memory(self) -> "Batch":
         return replace(self, pixels=self.pixels.pin_memory())
@@ -88,12 +100,14 @@ class ImageDataset(Dataset[Batch]):
         count = len(self.sources)
         groups = [list(group) for _, group in groupby(positions, lambda position: position % count)]
         views = [view for group in self._each(groups) for view in group]
-        good = [(position, info, pixels) for position, info, pixels in views if isinstance(pixels, Tensor)]
+        good = [view for view in views if not isinstance(view.pixels, BadImage)]
+        pixels = [view.pixels for view in views if isinstance(view.pixels, Tensor)]
         return Batch(
-            torch.stack([pixels for *_, pixels in good]) if good else torch.empty(0, 3, 1, 1, dtype=torch.uint8),
-            [position for position, *_ in good],
-            {position: info for position, info, _ in good if info},
-            [(position, error) for position, _, error in views if isinstance(error, BadImage)],
+            torch.stack(pixels) if pixels else torch.empty(0, 3, 1, 1, dtype=torch.uint8),
+            [view.position for view in good],
+            {view.position: view.info for view in good if view.info},
+            [(view.position, view.pixels) for view in views if isinstance(view.pixels, BadImage)],
+            [view.beyond for view in good if view.beyond],
         )
 
     def _each(self, groups: list[list[int]]) -> list[list[View]]:
@@ -114,9 +128,10 @@ class ImageDataset(Dataset[Batch]):
                     min_size = self.transform.min_size(view)
                     stored, image = read_image(self.sources[index], min_size, self.transform.depth)
                 info = ImageInfo.of(stored, image) if self.infos and not view else None
-                views.append((position, info, self.transform(image, index, view)))
+                beyond = None if view else beyond_white(stored.mode, stored.values, self.transform.depth)
+                views.append(View(position, info, self.transform(image, index, view), beyond))
             except BadImage as error:
-                views.append((position, None, error))
+                views.append(View(position, None, error))
         return views
 
 

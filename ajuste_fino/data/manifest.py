@@ -6,10 +6,10 @@ from pathlib import Path
 
 from ajuste_fino.data import traps
 from ajuste_fino.data.config import DataConfig
+from ajuste_fino.data.content import BadImage, ImageFile
 from ajuste_fino.data.decoding import decode_all
 from ajuste_fino.data.hashing import Progress, hash_files
 from ajuste_fino.data.history import History
-from ajuste_fino.data.images import BadImage, ImageFile
 from ajuste_fino.data.inspection import Inspection, inspect_folder
 from ajuste_fino.data.names import natural
 from ajuste_fino.data.sample import Sample, in_split

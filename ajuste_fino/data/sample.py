@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ajuste_fino.data.images import BadImage, Content
+from ajuste_fino.data.content import BadImage, Content
 
 SPLITS = ("train", "val", "test")
 

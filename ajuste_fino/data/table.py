@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ajuste_fino.data.images import ImageFile
+from ajuste_fino.data.content import ImageFile
 from ajuste_fino.data.kinds import SUFFIXES
 from ajuste_fino.data.names import split_named
 from ajuste_fino.data.sample import Sample

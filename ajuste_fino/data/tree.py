@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from ajuste_fino.data.images import why_no_image
+from ajuste_fino.data.content import why_no_image
 from ajuste_fino.data.kinds import unread_files
 from ajuste_fino.data.names import CLUTTER_WITHOUT_IMAGES, is_clutter, natural, splits_of
 from ajuste_fino.data.results import is_results

@@ -6,10 +6,13 @@ from collections.abc import Iterator, Sequence
 from PIL import Image
 from torch import Tensor
 
+from ajuste_fino.console import log
+from ajuste_fino.data.depth import bits_of, white_of
 from ajuste_fino.data.loading import ImageDataset, LoaderConfig, PlainView
 from ajuste_fino.data.order import EpochBatchSampler
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.transforms import Augment, Preprocessing
+from ajuste_fino.errors import counted
 from ajuste_fino.features.extractor import Extraction, Extractor
 from ajuste_fino.features.source import FeatureBatch
 
@@ -50,7 +53,20 @@ class ImagePass:
 def features_of(
     images: ImageDataset, order: EpochBatchSampler, extractor: Extractor, loading: LoaderConfig
 ) -> Iterator[FeatureBatch]:
-    """Features of images that need not be samples, of the positions that `order` gives, with progress."""
-    extraction = Extraction(extractor, loading.device)
-    for batch in loading.progress(loading.batches(images, order), len(order), "Extracting features"):
-        yield FeatureBatch(extraction(batch.pixels), batch.positions, dict(batch.bad))
+    """Features of images that need not be samples, of the positions that `order` gives, with progress.
+
+    At the end it warns of images with values beyond the depth that the preprocessing reads.
+    """
+    extraction, beyond = Extraction(extractor, loading.device), list[float]()
+    try:
+        for batch in loading.progress(loading.batches(images, order), len(order), "Extracting features"):
+            beyond += batch.beyond
+            yield FeatureBatch(extraction(batch.pixels), batch.positions, dict(batch.bad))
+    finally:
+        if beyond:
+            log.warning(_beyond(beyond, extractor.preprocessing.depth))
+
+
+def _beyond(tops: list[float], depth: int | None) -> str:
+    said = f"{counted(len(tops), 'image')} with values above {white_of(depth)}, which are read as white"
+    return f"{said}. Pass data.depth={bits_of(max(tops))} in training to read them whole."

@@ -6,7 +6,7 @@ from itertools import chain
 import torch
 from torch import Tensor
 
-from ajuste_fino.data.images import BadImage
+from ajuste_fino.data.content import BadImage
 from ajuste_fino.features.source import FeatureBatch
 
 REST = FeatureBatch(torch.empty(0), [], {})

@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 
 from ajuste_fino.console import log, note_if_stopped
+from ajuste_fino.data.content import BadImage, Content
 from ajuste_fino.data.hashing import hash_each
-from ajuste_fino.data.images import BadImage, Content
 from ajuste_fino.data.loading import ImageDataset, LoaderConfig, PlainView
 from ajuste_fino.data.order import EpochBatchSampler
 from ajuste_fino.data.sample import Sample

@@ -6,8 +6,8 @@ from typing import NamedTuple, Protocol
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from ajuste_fino.data.content import BadImage, changed
 from ajuste_fino.data.decoding import Decoded
-from ajuste_fino.data.images import BadImage, changed
 from ajuste_fino.data.loading import LoaderConfig
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.transforms import Preprocessing

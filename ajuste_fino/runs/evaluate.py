@@ -8,9 +8,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino.data.config import DataConfig
+from ajuste_fino.data.content import changed
 from ajuste_fino.data.digits import digits_folder
 from ajuste_fino.data.history import History
-from ajuste_fino.data.images import changed
 from ajuste_fino.data.manifest import Manifest, load_eval, load_split
 from ajuste_fino.data.names import shown
 from ajuste_fino.errors import UserError

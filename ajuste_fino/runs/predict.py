@@ -11,7 +11,7 @@ from rich.table import Table
 from torch import Tensor
 
 from ajuste_fino.console import log, screen
-from ajuste_fino.data.images import BadImage, ImageFile
+from ajuste_fino.data.content import BadImage, ImageFile
 from ajuste_fino.data.inputs import sources
 from ajuste_fino.errors import Range, UserError, counted, preview
 from ajuste_fino.escape import printable

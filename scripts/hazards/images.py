@@ -75,7 +75,8 @@ def disguises() -> dict[str, bytes]:
 
 def weigh(path: Path) -> None:
     """Print milliseconds and MiB that it takes to refuse an image; "taken" where it is not refused."""
-    from ajuste_fino.data.images import BadImage, load_image
+    from ajuste_fino.data.content import BadImage
+    from ajuste_fino.data.images import load_image
 
     Image.init()
     before, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()

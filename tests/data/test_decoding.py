@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from ajuste_fino.data import decoding
+from ajuste_fino.data.content import ImageFile
 from ajuste_fino.data.decoding import decode_all, decode_infos
 from ajuste_fino.data.hashing import hash_files
-from ajuste_fino.data.images import ImageFile
 from ajuste_fino.data.info import ImageInfo, ImageInfoCache, difference_hash
 from ajuste_fino.data.loading import LoaderConfig
 from ajuste_fino.data.near import close_pairs, hash_rows, hash_similarity

@@ -1,5 +1,6 @@
 """Images of more than 8 bits: how many are in use, and that a depth is read alike wherever an image is read."""
 
+import io
 import struct
 import zlib
 
@@ -9,7 +10,8 @@ import torch
 from PIL import Image
 
 from ajuste_fino import bundle, fine_tune, load
-from ajuste_fino.data.images import ImageBytes, read_image
+from ajuste_fino.data.content import BadImage, ImageBytes, ImageFile
+from ajuste_fino.data.images import read_image
 from ajuste_fino.data.info import ImageInfo, ImageInfoCache
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.features.extractor import identity
@@ -37,13 +39,13 @@ def folder(root, tops, suffix="png", dtype=np.uint16, each=8):
 
 
 def colour_png(pixels):
-    """(H, W, 3 or 4) → a PNG of 16 bits a channel, which Pillow does not write."""
+    """(H, W, 2, 3 or 4) → a PNG of 16 bits a channel, which Pillow does not write."""
 
     def chunk(name, data):
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
     height, width, channels = pixels.shape
-    header = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
@@ -106,12 +108,15 @@ def test_floating_point_on_one_scale_is_no_trap(tmp_path, top):
 
 
 @pytest.mark.parametrize("depth", [1, 8, 10, 12, 14, 16])
-@pytest.mark.parametrize("kind", ["grey", "colour", "alpha", "grey.tif", "int32.tif"])
+@pytest.mark.parametrize("kind", ["grey", "colour", "alpha", "grey and alpha", "grey.tif", "int32.tif"])
 def test_values_up_to_the_depth_are_black_to_white(tmp_path, kind, depth):
     top = 2**depth - 1
     stored = np.stack([values(n % 2, n, top).astype(int) for n in range(4)], 2)
-    stored[..., 3] = top
-    if kind in ("colour", "alpha"):
+    stored[..., 3] = 65535
+    if kind == "grey and alpha":
+        stored[..., 1] = stored[..., 2] = stored[..., 0]
+        content = colour_png(stored[..., [0, 3]])
+    elif kind in ("colour", "alpha"):
         content = colour_png(stored if kind == "alpha" else stored[..., :3])
     else:
         stored[..., 1] = stored[..., 2] = stored[..., 0]
@@ -120,11 +125,95 @@ def test_values_up_to_the_depth_are_black_to_white(tmp_path, kind, depth):
         content = path.read_bytes()
     seen = np.asarray(read_image(ImageBytes(content, "x"), None, depth)[1]).astype(float)
     assert np.abs(seen - stored[..., :3] * 255 / top).max() <= 0.501
-    if depth == 16 and "colour" not in kind and kind != "alpha":
+    if depth == 16 and "colour" not in kind and "alpha" not in kind:
         assert np.array_equal(seen, np.asarray(read_image(ImageBytes(content, "x"))[1]))
 
 
-@pytest.mark.parametrize("values", [None, (0.0, 4095.0), (-1024.0, 3.5e-07), (0.0, 1e38)])
+@pytest.mark.parametrize("channels", [2, 4])
+@pytest.mark.parametrize(("alpha", "grey"), [(0, 255), (0x8000, 127), (0xFFFF, 0), (4095, 240)])
+def test_a_depth_is_none_of_alpha(channels, alpha, grey):
+    pixels = np.zeros((8, 8, channels), int)
+    pixels[..., -1] = alpha
+    for depth in (None, 8, 12, 16):
+        seen = np.asarray(read_image(ImageBytes(colour_png(pixels), "x"), None, depth)[1])
+        assert np.unique(seen) == [grey]
+
+
+def test_unused_bits_of_grey_with_alpha_are_read_as_advised(tmp_path):
+    for label in ("a", "b"):
+        (tmp_path / label).mkdir()
+        for n in range(8):
+            grey = values(label == "b", n, 255)
+            (tmp_path / label / f"{n}.png").write_bytes(colour_png(np.stack([grey, np.full_like(grey, 65535)], 2)))
+    assert "Pass data.depth=8 in training" in found(tmp_path)["unused bits"].sentence
+    assert not found(tmp_path, depth=8)
+    seen = read_image(ImageFile(tmp_path / "a" / "0.png"), None, 8)[1]
+    assert np.array_equal(np.asarray(seen)[..., 0], values(False, 0, 255))
+
+
+def tiff(pixels, order="<", photometric=2, extra=None, deflate=False, planes=False):
+    """(H, W, channels) of 16 bits → a TIFF, which Pillow does not write."""
+    height, width, channels = pixels.shape
+    parts = [part.astype(f"{order}u2").tobytes() for part in (pixels.transpose(2, 0, 1) if planes else [pixels])]
+    parts = [zlib.compress(part) for part in parts] if deflate else parts
+    content = (b"II*\0" if order == "<" else b"MM\0*") + bytes(4) + b"".join(parts)
+    content += bytes(len(content) % 2)
+    starts = [8 + sum(map(len, parts[:n])) for n in range(len(parts))]
+
+    def entry(tag, kind, *values):
+        nonlocal content
+        packed = struct.pack(f"{order}{len(values)}{kind}", *values)
+        if len(packed) > 4:
+            packed, content = struct.pack(f"{order}I", len(content)), content + packed
+        return struct.pack(f"{order}HHI", tag, 3 if kind == "H" else 4, len(values)) + packed.ljust(4, b"\0")
+
+    entries = [
+        *(entry(256, "I", width), entry(257, "I", height), entry(258, "H", *[16] * channels)),
+        *(entry(259, "H", 8 if deflate else 1), entry(262, "H", photometric), entry(273, "I", *starts)),
+        *(entry(277, "H", channels), entry(278, "I", height), entry(279, "I", *map(len, parts))),
+        *([entry(284, "H", 2)] if planes else []),
+        *([] if extra is None else [entry(338, "H", extra)]),
+    ]
+    directory = struct.pack(f"{order}H", len(entries)) + b"".join(entries) + bytes(4)
+    return content[:4] + struct.pack(f"{order}I", len(content)) + content[8:] + directory
+
+
+KINDS = {"rgb": (3, 2, None), "rgba": (4, 2, 2), "rgbx": (4, 2, 0), "cmyk": (4, 5, None)}
+
+
+@pytest.mark.parametrize("deflate", [False, True])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_colour_of_16_bits_in_a_tiff(kind, order, deflate):
+    channels, photometric, extra = KINDS[kind]
+    stored = np.stack([values(n % 2, n, 4095).astype(int) for n in range(channels)], 2)
+    stored[..., 3:] = 0 if kind == "cmyk" else 65535
+    content = tiff(stored, order, photometric, extra, deflate)
+    wanted = stored[..., :3] * 255 / 4095
+    header, seen = read_image(ImageBytes(content, "x"), None, 12)
+    assert header.values[1] == 4095
+    assert np.abs(np.asarray(seen) - (255 - wanted if kind == "cmyk" else wanted)).max() <= 0.501
+
+
+def test_the_black_ink_of_16_bits_has_a_range():
+    ink = np.zeros((40, 40, 4), int)
+    ink[..., 3] = 4000
+    assert read_image(ImageBytes(tiff(ink, photometric=5), "x"))[0].values == (0, 4095)
+
+
+@pytest.mark.parametrize(
+    ("options", "depths"), [({"planes": True}, (None, 12)), ({"planes": True, "deflate": True}, (12,)), ({"extra": 1}, (12,))]
+)
+def test_what_pillow_reads_wrongly_is_refused(options, depths):
+    content = tiff(np.full((40, 40, 4), 1000), **options)
+    for depth in depths:
+        with pytest.raises(BadImage, match="cannot be read"):
+            read_image(ImageBytes(content, "x"), None, depth)
+    if None not in depths:
+        assert read_image(ImageBytes(content, "x"))[0].mode == "RGBA"
+
+
+@pytest.mark.parametrize("values", [None, (0.0, 4095.0), (-1024.0, 3.5e-07), (0.0, 1e38), (float("-inf"), float("inf"))])
 def test_an_info_is_read_as_it_was_written(own_cache, values):
     info = ImageInfo("TIFF", "I;16", 3, 4, values, "-")
     for depth in (None, 12):
@@ -133,6 +222,19 @@ def test_an_info_is_read_as_it_was_written(own_cache, values):
         assert f"{depth or 0:064x}" in ImageInfoCache(depth)
         assert ImageInfoCache(depth)[f"{depth or 0:064x}"] == info
     assert f"{12:064x}" not in ImageInfoCache()
+
+
+@pytest.mark.parametrize(
+    "values", ["1..2:3.0", "e:1.0", "1.0:-", "--1.0:2.0", "1e:2e+", "+:.", "1.0:2.0.", "1-2:3", "-nan:0", "٣..:1"]
+)
+def test_an_info_of_a_damaged_line_is_forgotten(own_cache, values):
+    with ImageInfoCache() as cache:
+        cache.update({f"{n:064x}": ImageInfo("TIFF", "F", 3, 4, (0.0, 1.0), "-") for n in range(3)})
+    record = next(own_cache.rglob("image-infos-*.txt"))
+    lines = record.read_text().splitlines()
+    lines[1] = lines[1].replace("0.0:1.0", values)
+    record.write_text("\n".join(lines), encoding="utf-8")
+    assert [f"{n:064x}" in ImageInfoCache() for n in range(3)] == [True, False, True]
 
 
 def test_keys_and_bundles_without_a_depth_are_as_they_were(run):
@@ -166,3 +268,25 @@ def test_a_depth_is_read_alike_in_training_evaluation_and_prediction(tmp_path, o
 def test_a_depth_that_is_none_is_refused(cli, photos, depth):
     code, _, err = cli("audit", f"data.root={photos}", f"data.depth={depth}")
     assert (code, "data.depth must be a whole number from 1 to 32, or null" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("depth", "tops", "told"), [(12, (4095, 4095), None), (12, (4095, 60000), 16), (8, (256, 300), 9), (16, (9, 65535), None)]
+)
+def test_prediction_warns_of_values_above_the_depth(photos, tmp_path, own_cache, capsys, depth, tops, told):
+    model = fine_tune(photos, out=str(tmp_path / "run"), **SMALL, **{"data.depth": depth})
+    root = folder(tmp_path / "new", tops, each=3)
+    capsys.readouterr()
+    model.predict(root)
+    above = sum(top >= 2**depth for top in tops) * 3
+    text = " ".join(capsys.readouterr().err.split())
+    assert (f"{above} images with values above {2**depth - 1}" in text) == bool(told)
+    assert (f"Pass data.depth={told} in training" in text) == bool(told)
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_an_open_image_of_16_bits_of_colour_has_too_few_for_a_depth(channels):
+    image = Image.open(io.BytesIO(colour_png(np.full((8, 8, channels), 4095))))
+    with pytest.raises(BadImage, match="pass the file itself"):
+        read_image(image, None, 12)
+    assert read_image(image)[0].values == (3840, 4095)

@@ -5,9 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
+from ajuste_fino.data.content import ImageFile
 from ajuste_fino.data.decoding import decode_all
 from ajuste_fino.data.hashing import hash_files
-from ajuste_fino.data.images import ImageFile, load_image
+from ajuste_fino.data.images import load_image
 from ajuste_fino.data.loading import ImageDataset, LoaderConfig, PlainView
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.transforms import Augmentation

@@ -1,7 +1,7 @@
 import pytest
 
+from ajuste_fino.data.content import ImageBytes
 from ajuste_fino.data.history import History
-from ajuste_fino.data.images import ImageBytes
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.split import write_split
 

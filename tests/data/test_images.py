@@ -1,9 +1,12 @@
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from ajuste_fino.data import images
-from ajuste_fino.data.images import BadImage, load_image
+from ajuste_fino.data.content import BadImage, ImageBytes
+from ajuste_fino.data.images import load_image
 
 
 def pixel(image, x=0, y=0):
@@ -104,3 +107,20 @@ def test_a_bomb_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
     monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("it was decoded"))
     with pytest.raises(BadImage, match="more than 1,000,000"):
         load_image(tmp_path / "x.png")
+
+
+@pytest.mark.parametrize("side", [10_001, 20_000, 60_000])
+@pytest.mark.parametrize("suffix", ["ppm", "gif", "bmp"])
+def test_bombs_of_any_size_are_refused_in_the_same_words(side, suffix):
+    """Pillow has a limit of its own, twice as high."""
+    content = {
+        "ppm": b"P5 %d %d 255\n" % (side, side) + bytes(99),
+        "gif": b"GIF89a"
+        + struct.pack("<HHBBB", side, side, 0, 0, 0)
+        + b","
+        + struct.pack("<HHHHB", 0, 0, side, side, 0)
+        + b"\2\0;",
+        "bmp": b"BM" + struct.pack("<IIIIiiHHIIiiII", 99, 0, 54, 40, side, side, 1, 24, 0, 0, 0, 0, 0, 0) + bytes(45),
+    }[suffix]
+    with pytest.raises(BadImage, match=r"pixels are more than 100,000,000$"):
+        images.read_image(ImageBytes(content, "x"))

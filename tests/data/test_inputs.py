@@ -5,7 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ajuste_fino.data.images import ImageFile, load_image, read_image
+from ajuste_fino.data.content import ImageFile
+from ajuste_fino.data.images import load_image, read_image
 from ajuste_fino.data.inputs import sources
 from ajuste_fino.errors import UserError
 from tests.conftest import draw

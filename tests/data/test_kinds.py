@@ -5,7 +5,8 @@ import os
 import pytest
 
 from ajuste_fino.data.config import DataConfig
-from ajuste_fino.data.images import BadImage, load_image
+from ajuste_fino.data.content import BadImage
+from ajuste_fino.data.images import load_image
 from ajuste_fino.data.inputs import sources
 from ajuste_fino.data.inspection import inspect_folder
 from ajuste_fino.data.kinds import SUFFIXES
@@ -46,7 +47,7 @@ def test_names_that_say_nothing(tmp_path, name):
 def test_names_of_another_type_are_left_out_unopened_and_said(tmp_path, name, caplog, monkeypatch):
     put(tmp_path, "1.png")
     path = put(tmp_path, name)
-    monkeypatch.setattr("ajuste_fino.data.images.ImageFile.start", lambda self: pytest.fail(f"{self} was opened"))
+    monkeypatch.setattr("ajuste_fino.data.content.ImageFile.start", lambda self: pytest.fail(f"{self} was opened"))
     assert [one.path.name for one in sources(tmp_path)] == ["1.png"]
     assert f"1 file in {tmp_path} left out:\n  {path.name}: " in caplog.text
     assert ("convert it to JPEG" in caplog.text) == (name in FOREIGN or name == "x.NEF")

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from ajuste_fino.data import loading
-from ajuste_fino.data.images import ImageFile
+from ajuste_fino.data.content import ImageFile
 from ajuste_fino.data.loading import ImageDataset, LabelledImageDataset, LoaderConfig, loader
 from ajuste_fino.data.order import BalancedBatchSampler, EpochBatchSampler, SubsetBatchSampler
 from ajuste_fino.data.sample import Sample

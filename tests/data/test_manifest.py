@@ -231,8 +231,8 @@ def test_what_names_and_contents_show_is_said_before_anything_is_decoded(photos,
         load_manifest(DataConfig(photos), 0, no_progress)
 
 
-def test_a_damaged_record_of_looks_is_no_obstacle(photos, own_cache):
+def test_a_damaged_record_of_infos_is_no_obstacle(photos, own_cache):
     first = prepared(photos)
-    record = next(own_cache.rglob("looks-*.txt"))
+    record = next(own_cache.rglob("image-infos-*.txt"))
     record.write_bytes(record.read_bytes()[:500] + b"\xff\n" + record.read_bytes()[700:])
     assert prepared(photos).samples == first.samples

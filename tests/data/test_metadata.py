@@ -2,13 +2,15 @@
 
 import io
 import struct
+import time
 import zlib
 
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from ajuste_fino.data.images import BadImage, ImageBytes, load_image, read_image
+from ajuste_fino.data.content import BadImage, ImageBytes
+from ajuste_fino.data.images import load_image, read_image
 from tests.conftest import draw
 
 PIXELS = np.asarray(draw(1, 0))
@@ -156,3 +158,31 @@ def test_a_directory_that_lies_nowhere_is_refused_for_what_it_is(offset):
     with pytest.raises(BadImage) as bad:
         read_image(ImageBytes(b"II+\0\x08\0\0\0" + struct.pack("<Q", offset) + bytes(40), "x.tif"))
     assert "Python int" not in bad.value.reason
+
+
+LONG = 2_000_000  # bytes
+HOSTILE = {
+    "jpeg lengths of 0, then noise": b"\xff\xd8\xff\xe0\0\0" + b"\xff\xe0\0\0" * (LONG // 44) + b"\1" * (LONG * 40 // 44),
+    "jpeg lengths of 0": b"\xff\xd8\xff" + b"\xff\xe0\0\0" * (LONG // 4),
+    "jpeg lengths of 1 in noise": b"\xff\xd8\xff" + (b"\xff\xfe\0\1" + b"\1" * 40) * (LONG // 44),
+    "jpeg lengths of 0 of what decides pixels": b"\xff\xd8\xff" + b"\xff\xc0\0\0" * (LONG // 4),
+    "jpeg padding": b"\xff\xd8" + b"\xff" * LONG,
+    "jpeg padding between segments": b"\xff\xd8" + b"\xff\xff\xe0\0\2" * (LONG // 5),
+    "png empty chunks": b"\x89PNG\r\n\x1a\n" + chunk(b"tEXt", b"") * (LONG // 12),
+    "png empty exif": b"\x89PNG\r\n\x1a\n" + chunk(b"eXIf", b"") * (LONG // 12),
+    "png zeros": b"\x89PNG\r\n\x1a\n" + bytes(LONG),
+    "tiff tags": b"II*\0\x08\0\0\0\xff\xff" + struct.pack("<HHII", 254, 3, 1, 1) * 65535,
+    "tiff overlapping tags": b"II*\0\x08\0\0\0\xff\xff" + struct.pack("<HHII", 700, 1, 700_000, 8) * 65535,
+    "tiff directory that follows itself": b"II*\0\x08\0\0\0\0\0\x08\0\0\0" + bytes(LONG),
+    "bigtiff tags": b"II+\0\x08\0\0\0" + struct.pack("<QQ", 16, LONG // 20) + struct.pack("<HHQQ", 254, 3, 1, 1) * (LONG // 20),
+    "bigtiff tags without number": b"II+\0\x08\0\0\0" + struct.pack("<QQ", 16, 2**63) + bytes(LONG),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_metadata_cost_no_time(kind):
+    """A second for 2 MB, of the processor alone: what is quadratic takes minutes."""
+    start = time.process_time()
+    with pytest.raises(BadImage):
+        read_image(ImageBytes(HOSTILE[kind], kind))
+    assert time.process_time() - start < 2

@@ -153,7 +153,7 @@ def test_a_table_of_ours_comes_back_and_one_of_a_users_stays(folder):
 
 
 def scan_all(folder):
-    from ajuste_fino.data.images import ImageFile
+    from ajuste_fino.data.content import ImageFile
     from ajuste_fino.data.sample import Sample
 
     places = ((path, path.relative_to(folder).as_posix()) for path in sorted(folder.glob("*/*.png")))

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import chain
 
-from ajuste_fino.data.depth import FULL, bits_of, scale_of
+from ajuste_fino.data.depth import FULL, bits_of, scale_of, white_of
 from ajuste_fino.data.inspection import Inspection
 from ajuste_fino.data.traps.finding import Finding
 from ajuste_fino.errors import counted
@@ -33,22 +33,23 @@ def depth(inspection: Inspection) -> Iterator[Finding]:
 def _unused(tops: list[Top]) -> Iterator[Finding]:
     """All images, or many, leave the upper bits empty."""
     highest = max((top for top, _ in tops), default=0)
-    few = tops if bits_of(highest) < 16 else [one for one in tops if bits_of(one[0]) <= BLACK]
-    top = max((top for top, _ in few), default=0)
-    if not top or len(few) * SHARE < len(tops):
+    all_alike = bits_of(highest) < 16
+    dark = tops if all_alike else [one for one in tops if bits_of(one[0]) <= BLACK]
+    top = max((top for top, _ in dark), default=0)
+    if not top or len(dark) * SHARE < len(tops):
         return
     bits = bits_of(top)
-    rule = f"has {counted(len(few), '16-bit image')} whose values go up to {top:.0f}, {bits} bits of 16"
+    rule = f"has {counted(len(dark), '16-bit image')} whose values go up to {top:.0f}, {bits} bits of 16"
     rule += f"; they come out {'nearly black' if bits <= BLACK else 'darker than they are'}"
     fix = f"Pass data.depth={bits} in training, and 0 to {2**bits - 1} is read as black to white:"
-    if few is not tops:
-        rule += f", beside {len(tops) - len(few)} with values up to {highest:.0f}"
+    if not all_alike:
+        rule += f", beside {len(tops) - len(dark)} with values up to {highest:.0f}"
         fix = f"Store all on one scale; or pass data.depth={bits} in training, which makes all above {2**bits - 1} white:"
-    yield Finding("unused bits", "warning", "data.root", rule, fix, files=[file for _, file in few])
+    yield Finding("unused bits", "warning", "data.root", rule, fix, files=[file for _, file in dark])
 
 
 def _beyond(tops: list[Top], depth: int | None) -> Iterator[Finding]:
-    white = FULL if depth is None else 2**depth - 1
+    white = white_of(depth)
     beyond = [f"{file}: up to {top:.0f}" for top, file in tops if top > white]
     if beyond:
         bits = bits_of(max(top for top, _ in tops))
