@@ -18,7 +18,7 @@ from ajuste_fino.files import existing
 
 WITHIN = "::"
 SHOWN = 16  # digits of a hash
-DEPTH = 8  # mappings within mappings; a file may even hold itself
+DEPTH = 8  # mappings within mappings
 
 
 class NotWeights(Exception):
@@ -94,11 +94,21 @@ def _content(file: BinaryIO, path: Path) -> object:
         raise NotWeights(file_kinds.of_content(file, path.suffix)) from error
 
 
-def _named(content: object, above: str = "", depth: int = 0) -> Iterator[tuple[str, Tensor]]:
-    if not isinstance(content, Mapping) or depth > DEPTH:
+def _named(content: object) -> Iterator[tuple[str, Tensor]]:
+    """The tensors of a mapping and of those within it, the outer before the inner; one that is there twice is read once.
+
+    A file may hold itself, or mappings that share others, through which there are exponentially many ways.
+    """
+    if not isinstance(content, Mapping):
         return
-    for key, value in content.items():
-        if isinstance(key, str) and isinstance(value, Tensor):
-            yield f"{above}{key}", value
-        elif isinstance(key, str):
-            yield from _named(value, f"{above}{key}{WITHIN}", depth + 1)
+    seen, level = {id(content)}, [("", content)]
+    for _ in range(DEPTH + 1):
+        inner = []
+        for above, mapping in level:
+            for key, value in mapping.items():
+                if isinstance(key, str) and isinstance(value, Tensor):
+                    yield f"{above}{key}", value
+                elif isinstance(key, str) and isinstance(value, Mapping) and id(value) not in seen:
+                    seen.add(id(value))
+                    inner.append((f"{above}{key}{WITHIN}", value))
+        level = inner

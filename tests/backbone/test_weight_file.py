@@ -143,3 +143,24 @@ def test_a_file_that_holds_itself_is_read(tmp_path):
     content["again"] = content
     torch.save(content, tmp_path / "w.pth")
     assert "a.weight" in read(tmp_path / "w.pth")
+
+
+def shared(keys, levels):
+    inner = dict(STATE)
+    for _ in range(levels):
+        inner = {f"k{n}": inner for n in range(keys)}
+    return inner
+
+
+def holding_itself(keys):
+    content = dict(STATE)
+    content.update({f"k{n}": content for n in range(keys)})
+    return content
+
+
+@pytest.mark.parametrize("content", [shared(8, 8), holding_itself(8), {"a": shared(40, 7), "b": shared(40, 7)}])
+def test_mappings_that_are_shared_are_read_once(tmp_path, content):
+    torch.save(content, tmp_path / "w.pth")
+    names = [name.rpartition("::")[2] for name in read(tmp_path / "w.pth")]
+    assert sorted(set(names)) == ["a.bias", "a.weight"]
+    assert len(names) <= 4
