@@ -15,6 +15,7 @@ from ajuste_fino.backbone import file_kinds
 from ajuste_fino.backbone.file_kinds import SAVE, WHOLE, Kind
 from ajuste_fino.errors import UserError
 from ajuste_fino.files import existing
+from ajuste_fino.memory import is_full
 
 WITHIN = "::"
 SHOWN = 16  # digits of a hash
@@ -89,9 +90,15 @@ def _content(file: BinaryIO, path: Path) -> object:
                 return torch.load(source, map_location="cpu", weights_only=True)
             return load(file.getvalue()) if isinstance(file, BytesIO) else load_file(path)
     except Exception as error:  # a damaged or hostile file makes the readers stumble in any way
-        if isinstance(error, MemoryError) or "allocate" in str(error):
+        if _is_of_memory(error):
             raise
         raise NotWeights(file_kinds.of_content(file, path.suffix)) from error
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """Whether the memory is full; the words alone do not tell, since an error may quote names out of a hostile file."""
+    by_torch = isinstance(error, RuntimeError) and str(error).startswith(("[enforce fail", "DefaultCPUAllocator"))
+    return (isinstance(error, MemoryError) or by_torch) and is_full(error)
 
 
 def _named(content: object) -> Iterator[tuple[str, Tensor]]:

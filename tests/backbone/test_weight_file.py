@@ -57,6 +57,16 @@ def scripted():
     return buffer.getvalue()
 
 
+def naming(storage):
+    """A file whose tensor lies in a part that is not there, which torch's error names."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(saved({"a": torch.ones(3)}))) as old, zipfile.ZipFile(buffer, "w") as new:
+        for name in old.namelist():
+            key = b"X\x01\0\0\x000", b"X" + len(storage).to_bytes(4, "little") + storage
+            new.writestr(name, old.read(name).replace(*key) if name.endswith("data.pkl") else old.read(name))
+    return buffer.getvalue()
+
+
 OLD = {"_use_new_zipfile_serialization": False}
 NETWORK = r"a whole network as Python objects \(torch.nn.modules.linear.Linear\)"
 KINDS = {
@@ -85,6 +95,9 @@ KINDS = {
     "tar": (tarred(), "tar archive"),
     "gzip": (gzip.compress(saved(STATE)), "gzip"),
     "noise": (b"\xc3" + bytes(range(256)) * 9, "not known here"),
+    "word of torch's, by pickle": (b"\x80\x02callocate\nmodule\n.", r"Python objects \(allocate.module\)"),
+    "words of torch's, by pickle": (b"\x80\x02ccan't allocate memory\nm\n.", r"Python objects \(can't.allocate.memory.m\)"),
+    "words of torch's": (naming(b"out of memory"), "damaged or not complete"),
     "list": (saved([STATE]), "a list without any"),
     "tensor": (saved(torch.zeros(1)), "a single tensor"),
     "numbers": (saved({"a": 1}), "a dict without any"),
@@ -164,3 +177,14 @@ def test_mappings_that_are_shared_are_read_once(tmp_path, content):
     names = [name.rpartition("::")[2] for name in read(tmp_path / "w.pth")]
     assert sorted(set(names)) == ["a.bias", "a.weight"]
     assert len(names) <= 4
+
+
+FULL = [MemoryError(), RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: 9 bytes")]
+
+
+@pytest.mark.parametrize("error", FULL)
+def test_a_full_memory_is_not_taken_for_a_damaged_file(tmp_path, monkeypatch, error):
+    (tmp_path / "w.pth").write_bytes(saved(STATE))
+    monkeypatch.setattr(torch, "load", lambda *_, **__: (_ for _ in ()).throw(error))
+    with pytest.raises(type(error)):
+        read(tmp_path / "w.pth")
