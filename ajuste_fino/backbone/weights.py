@@ -64,14 +64,17 @@ def load_into(net: nn.Module, state: Mapping[str, Tensor], classifier: str, sour
 
 
 def _placed(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Names]:
-    """By what stands before them, the names of the file that end in a name of the network."""
+    """By what stands before them, the names of the file that end in a name of the network.
+
+    Wrappers stay in what stands before, so that `module.x` and `x` are two networks; within a name they are left out.
+    """
     wrappers = WRAPPERS - {part for name in expected for part in name.split(".")}
     found: dict[str, Names] = {}
     for name in state:
-        parts = [part for part in name.replace(WITHIN, ".").split(".") if part not in wrappers]
+        parts = name.replace(WITHIN, ".").split(".")
         for n in range(len(parts)):
-            short = ".".join(parts[n:])
-            if short in expected:
+            short = ".".join(part for part in parts[n:] if part not in wrappers)
+            if parts[n] not in wrappers and short in expected:
                 found.setdefault(".".join(parts[:n]), {}).setdefault(short, name)
     return found
 
@@ -94,17 +97,20 @@ def _chosen(complete: list[str], found: dict[str, Names], state: Mapping[str, Te
     others = [prefix for prefix in rest if not _same(found[first], found[prefix], state)]
     if not others:
         return first, []
-    listed = ", ".join(printable(prefix) for prefix in (first, *others) if prefix)
+    taken, *left = (printable(prefix) or "the one without a prefix" for prefix in (first, *others))
+    listed = ", ".join([taken, *left])
     if _rank(others[0]) == _rank(first):
         rule = f"holds several networks that fit ({listed})"
         raise UserError(source, rule, fix="Save the one you want in a file of its own.")
-    return first, [f"The weights hold several networks that fit ({listed}); {printable(first) or 'the first'} is taken."]
+    return first, [f"The weights hold several networks that fit ({listed}); {taken} is taken."]
 
 
-def _rank(prefix: str) -> tuple[bool, int]:
-    parts = prefix.split(".")
-    average = any(word in part.lower() for part in parts for word in AVERAGES)
-    return average, min((ENVELOPES.index(part) for part in parts if part in ENVELOPES), default=len(ENVELOPES))
+def _rank(prefix: str) -> tuple[bool, int, int]:
+    parts = prefix.split(".") if prefix else []
+    own = [part for part in parts if part not in WRAPPERS] or [""]
+    average = any(word in part.lower() for part in own for word in AVERAGES)
+    place = min((ENVELOPES.index(part) for part in own if part in ENVELOPES), default=len(ENVELOPES))
+    return average, place, sum(part in WRAPPERS for part in parts)
 
 
 def _same(one: Names, other: Names, state: Mapping[str, Tensor]) -> bool:
