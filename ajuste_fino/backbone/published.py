@@ -45,9 +45,9 @@ class PublishedFile:
         return not self.mebibytes or abs(self.path.stat().st_size / 2**20 - self.mebibytes) < 0.01
 
     def is_whole(self) -> bool:
-        """Whether the file there is the one published: the whole of it is read."""
+        """Whether the file there is the one published: where its size is right, the whole of it is read."""
         try:
-            return self.path.is_file() and sha256(self.path).startswith(self.digits)
+            return self.is_there() and sha256(self.path).startswith(self.digits)
         except OSError:  # whatever cannot be read is no file to train with
             return False
 
