@@ -7,7 +7,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from ajuste_fino.escape import printable
+
 HEAD = 8 * 2**20  # bytes that are looked at; the classes that a pickle names come first
+MOST = 100  # characters that are shown of a name out of a file
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 WHOLE = "Copy or download it again."
 ITSELF = "Download the file itself: the address may ask for a login, or lead to a page about the file."
@@ -54,9 +57,10 @@ def of_place(path: Path) -> Kind:
         return Kind("is no regular file", "Pass a .pth or .safetensors file.")
     if (path / "saved_model.pb").exists():
         return Kind("is a folder with a model of TensorFlow", SAVE)
-    inside = sorted(file.name for file in path.iterdir() if file.suffix in SUFFIXES)
-    where = f"Pass a file of it, such as {path / printable(inside[0])}." if inside else "Pass a .pth or .safetensors file."
-    return Kind("is a folder", where)
+    inside = sorted(str(file) for file in path.iterdir() if file.suffix in SUFFIXES)
+    as_shown = next((file for file in inside if file == printable(file)), None)  # codes would name another file
+    such = f", such as {as_shown}" if as_shown else f": its name ends in {Path(inside[0]).suffix}" if inside else ""
+    return Kind("is a folder", f"Pass a file of it{such}." if inside else "Pass a .pth or .safetensors file.")
 
 
 def of_content(file: BinaryIO, suffix: str) -> Kind:
@@ -123,7 +127,7 @@ def _of_pickle(content: BytesIO) -> Kind:
     if not named:
         return Kind("is damaged or not complete", WHOLE)
     network = any(name.startswith(OF_NETWORKS) for name in named)  # its own class is named first
-    shown = ", ".join(printable(name.replace(" ", ".")) for name in named[: 1 if network else 3])
+    shown = ", ".join(printable(name.replace(" ", "."), most=MOST) for name in named[: 1 if network else 3])
     what = "a whole network as Python objects" if network else "Python objects"
     return Kind(f"holds {what} ({shown}), and reading those would run code", SAVE)
 
@@ -157,9 +161,3 @@ def _classes(content: BytesIO) -> Iterator[str]:
 def begins_like_safetensors(head: bytes) -> bool:
     """Whether a file begins with the length of a header in JSON, as .safetensors files do."""
     return head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100 * 2**20
-
-
-def printable(text: str, most: int = 100) -> str:
-    """A name out of a file, short and without characters that a terminal would obey."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:most])
-    return shown + ("…" if len(text) > most else "")

@@ -7,6 +7,7 @@ import os
 import pickle
 import tarfile
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -137,6 +138,18 @@ def test_what_is_no_file_is_told(tmp_path):
     (tmp_path / "a.pth").touch()
     with pytest.raises(UserError, match=r"is a folder. Pass a file of it, such as .*a.pth"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("folder", ["plain", "a\u200bb", "x\ny", "x\xa0y"])
+@pytest.mark.parametrize("name", ["a.pth", "a\u200b.pth", "\x1b.pth"])
+def test_a_path_that_is_advised_is_one_that_is_there(tmp_path, folder, name):
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / name).touch()
+    with pytest.raises(UserError, match="is a folder. Pass a file of it") as caught:
+        read(tmp_path / folder)
+    _, such, path = str(caught.value).rstrip(".").partition("such as ")
+    assert bool(such) == f"{folder}{name}".isprintable()
+    assert not such or Path(path).exists()
 
 
 @pytest.mark.parametrize("content", [saved(STATE), saved(STATE, **OLD), save(STATE), saved({"model": STATE, "epoch": 1})])
