@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from ajuste_fino.escape import printable
+from ajuste_fino.signatures import by_first_bytes
 
 HEAD = 8 * 2**20  # bytes that are looked at; the classes that a pickle names come first
 MOST = 100  # characters that are shown of a name out of a file
@@ -20,21 +21,12 @@ UNPACK = "Unpack it and pass the .pth or .safetensors file inside."
 OF_TENSORS = ("torch._utils ", "torch._tensor ", "torch.storage ", "torch.nn.parameter ", "collections ", "_codecs encode")
 SETS = ("builtins set", "__builtin__ set")
 OF_NETWORKS = ("torch.nn.", "torchvision.models.", "timm.", "torch.fx.", "torch.ao.", "torch.optim.swa_utils")
-STARTS = (  # what a file begins with, what it is, what to do
-    (b"version https://git-lfs", "is a Git LFS pointer, not the file itself", "Run git lfs pull in its repository."),
-    (b"\x89HDF\r\n\x1a\n", "is an HDF5 file, as Keras and TensorFlow write it", SAVE),
-    (b"\x93NUMPY", "is an array of NumPy", SAVE),
-    (b"GGUF", "is a GGUF file of a language model", SAVE),
-    (b"\x1f\x8b", "is compressed (gzip)", UNPACK),
-    (b"BZh", "is compressed (bzip2)", UNPACK),
-    (b"\xfd7zXZ", "is compressed (xz)", UNPACK),
-    (b"\x28\xb5\x2f\xfd", "is compressed (Zstandard)", UNPACK),
-    (b"7z\xbc\xaf\x27\x1c", "is a 7-Zip archive", UNPACK),
-    (b"Rar!", "is a RAR archive", UNPACK),
-    (b"%PDF", "is a PDF", ITSELF),
-    (b"\x89PNG", "is an image", "Pass a .pth or .safetensors file."),
-    (b"\xff\xd8\xff", "is an image", "Pass a .pth or .safetensors file."),
-)
+IMAGES = (b"\x89PNG", b"\xff\xd8\xff")
+FIXES = {  # of what a file is by its first bytes; an archive is unpacked, and all else was fetched in the place of weights
+    "a Git LFS pointer": "Run git lfs pull in its repository.",
+    "a git-annex pointer": "Run git annex get in its repository.",
+    **dict.fromkeys(("an HDF5 file", "a NumPy array", "a GGUF file of a language model"), SAVE),
+}
 MEMBERS = (  # what a ZIP holds, what it is, what to do
     ("constants.pkl", "is a TorchScript archive, which holds code", SAVE),
     ("serialized_exported_program.json", "is a program of torch.export, which holds code", SAVE),
@@ -71,10 +63,16 @@ def of_content(file: BinaryIO, suffix: str) -> Kind:
         return Kind("holds nothing but zeros" if head else "is empty", WHOLE)
     if head.startswith(b"PK"):
         return _of_zip(file)
-    for start, what, fix in STARTS:
-        if head.startswith(start):
-            return Kind(what, fix)
-    return _of_text(head) or _of_binary(head, suffix)
+    if head.startswith(IMAGES):
+        return Kind("is an image", "Pass a .pth or .safetensors file.")
+    return _of_signature(head) or _of_text(head) or _of_binary(head, suffix)
+
+
+def _of_signature(head: bytes) -> Kind | None:
+    if begins_like_safetensors(head) or not (kind := by_first_bytes(head)):
+        return None
+    what = f"is {kind}, as Keras and TensorFlow write it" if kind == "an HDF5 file" else f"is {kind}"
+    return Kind(what, FIXES.get(kind, UNPACK if kind.startswith("an archive") else ITSELF))
 
 
 def _of_text(head: bytes) -> Kind | None:
