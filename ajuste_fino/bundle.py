@@ -13,12 +13,13 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ajuste_fino.backbone import Backbone, BackboneSpec, rebuild
-from ajuste_fino.backbone.file_kinds import printable
+from ajuste_fino.backbone.file_kinds import MOST
 from ajuste_fino.backbone.weights import is_finite
 from ajuste_fino.bundle_files import SUMS, find
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.ensemble import Ensemble
 from ajuste_fino.errors import UserError
+from ajuste_fino.escape import printable
 from ajuste_fino.files import existing, no_pipe, sha256, write_bytes, write_json, write_text
 from ajuste_fino.head import Head, HeadShape
 
@@ -89,7 +90,7 @@ def read(value: str | Path, trusted: Sequence[str] = ()) -> Bundle:
 def _refuse_non_finite(where: Path, tensors: Mapping[str, Tensor]) -> None:
     bad = next((name for name, tensor in tensors.items() if not is_finite(tensor)), None)
     if bad:
-        rule = f"must hold finite numbers, and {printable(bad)} has some that are NaN or infinite"
+        rule = f"must hold finite numbers, and {printable(bad, most=MOST)} has some that are NaN or infinite"
         raise UserError(f"{where / TENSORS}", rule, fix="Its training diverged: train again.")
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from math import inf, isfinite
 
-from ajuste_fino.escape import lines, printable
+from ajuste_fino.escape import lines, printable, quoted
 
 MOST_NAMES = 30  # that a message lists
 
@@ -91,4 +91,4 @@ def listed(names: Sequence[str], most: int = 10) -> str:
 def preview(items: list[str], most: int = 10) -> str:
     """The first items, a line each whatever they hold, and how many more there are."""
     rest = [f"  … and {len(items) - most} more"] if len(items) > most else []
-    return "\n".join([f"  {printable(item)}" for item in items[:most]] + rest)
+    return "\n".join([f"  {quoted(item)}" for item in items[:most]] + rest)

@@ -1,13 +1,26 @@
 """Names from outside made safe: to be shown on one line, and to be written to a table and read back unchanged.
 
 A name of a file or a class can hold anything: line breaks, codes that move a terminal's cursor, marks that turn the
-direction of writing, bytes that are no Unicode (in Python: lone surrogates). Nothing of that is shown as it is.
+direction of writing, signs without a look, blanks that are no space, bytes that are no Unicode (in Python: lone surrogates).
+Nothing of that is shown as it is.
 """
 
 import re
 
-# control characters, separators of lines, marks of direction, and what stands for bytes that are no Unicode
-UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# Unicode's categories Cc, Cf, Cs, Zl and Zp, and Zs but for the plain space
+FORMATS = (
+    r"\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"
+    r"\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+BLANKS = r"\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+# letters, marks and symbols that are not seen either: fillers of Hangul, an empty pattern of Braille, selectors of variants
+UNSEEN = r"\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0d\uffa0"
+# what emoji are joined and selected by stays between them, and what joins or parts letters in Arabic and Indic scripts
+EMOJI = r"\xa9\xae\u203c\u2049\u2100-\u27bf\u2900-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
+LETTERS = r"\u0620-\u06d3\u0900-\u0dff"
+SELECTOR = rf"(?<![{EMOJI}])[\ufe0e\ufe0f](?!\u20e3)"
+JOINED = rf"(?:(?<=[{EMOJI}])|(?<=[{EMOJI}]\ufe0f))\u200d(?=[{EMOJI}])|(?<=[{LETTERS}])[\u200c\u200d](?=[{LETTERS}])"
+UNSHOWN = re.compile(rf"[\x00-\x1f\x7f-\x9f\ud800-\udfff{FORMATS}{BLANKS}{UNSEEN}]|{SELECTOR}|(?!{JOINED})[\u200c\u200d]")
 SIGNS = frozenset("'=+-@\t\r\n")
 FORMULA = re.compile(r"'*[=+\-@\t\r\n]")  # what a spreadsheet runs, and what is that behind apostrophes
 ESCAPED = re.compile(r"'+[=+\-@\t\r\n]")
@@ -16,15 +29,26 @@ RAW = re.compile(rf"(\\*)([\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff])|(\
 CODED = re.compile(rf"(\\+)({CODE})")
 
 
-def printable(text: str, keep: str = "") -> str:
-    """A text as it can be shown on one line, with codes for what cannot: `\\n`, `\\x1b`, `\\udcf1`.
+def printable(text: str, keep: str = "", most: int | None = None) -> str:
+    """A text as it can be shown on one line, with codes for what cannot: `\\n`, `\\x1b`, `\\u200b`, `\\udcf1`.
+
+    Backslashes are not doubled, so that a text that went through it once stays as it is.
 
     Args:
         keep: what stays as it is.
+        most: characters of the text that are shown, before an ellipsis; None: all.
     """
-    if text.isprintable():
+    if most is not None and len(text) > most:
+        return f"{printable(text[:most], keep)}…"
+    if text.isascii() and text.isprintable():
         return text
     return UNSHOWN.sub(lambda match: match[0] if match[0] in keep else match[0].encode("unicode_escape").decode(), text)
+
+
+def quoted(text: str, always: bool = False) -> str:
+    """A text as `printable` gives it, in quotes where it begins or ends with a space, or always."""
+    shown = printable(text)
+    return f"'{shown}'" if always or shown != shown.strip(" ") else shown
 
 
 def lines(text: str) -> str:

@@ -49,8 +49,9 @@ def _umask() -> int:
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Write a file that is whole or absent, as `atomic` does.
 
-    Where the system can (Linux, on most file systems), the file has no name until it is whole, so that a kill at any time
-    leaves nothing behind.
+    Where the system can (Linux, on most file systems), the file has no name until it is whole, so that a kill while it is
+    written leaves nothing behind. Where it takes the place of an older file, it has for a moment another name, of which a
+    kill just then leaves a whole copy, `.NAME.….tmp`.
     """
     try:
         if not _write_nameless(path, content):
@@ -79,13 +80,17 @@ def _write_nameless(path: Path, content: bytes | memoryview) -> bool:
 
 
 def _link(handle: int, path: Path) -> bool:
-    """Give an open file the name of `path`, in the place of what has it; False where the system cannot."""
+    """Give an open file the name of `path`, in the place of what has it; False where the system cannot.
+
+    A link replaces nothing, so where the name is taken the file gets another, and is then renamed; a kill between the two
+    leaves that other name.
+    """
     name = path if not path.exists() else path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     folder = os.open(path.parent, os.O_RDONLY)
     try:
-        os.link(
-            f"/proc/self/fd/{handle}", name.name, src_dir_fd=folder, dst_dir_fd=folder
-        )  # with folders given, it is followed
+        # what /proc has is a link to the file; given folders, Python calls linkat with AT_SYMLINK_FOLLOW, which links the file
+        # itself; without them it calls link, which would link that link
+        os.link(f"/proc/self/fd/{handle}", name.name, src_dir_fd=folder, dst_dir_fd=folder)
     except OSError:  # no /proc, or another process has just taken the name
         return False
     finally:

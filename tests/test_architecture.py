@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "ajuste_fino"
 TIERS = [
-    {"escape"},
+    {"escape", "signatures"},
     {"errors", "verbs", "console", "streams", "threads"},
     {"places"},
     {"files", "implementation", "imbalance", "memory", "phases", "tables"},

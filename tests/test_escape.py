@@ -1,11 +1,13 @@
 import csv
 import io
 import random
+import sys
+import unicodedata
 
 import pytest
 
 from ajuste_fino.errors import UserError, preview
-from ajuste_fino.escape import from_cell, lines, printable, to_cell
+from ajuste_fino.escape import from_cell, lines, printable, quoted, to_cell
 
 PIECES = [*"'=+-@\\\n\t\r,\"aé\x1b\x9b", "\udcf1", "\\udcf1", "\\u001b", "udcf1"]
 SHOWN = [
@@ -16,6 +18,24 @@ SHOWN = [
     ("abc\u202egnp.exe", r"abc\u202egnp.exe"),
     ("x\u2028y\x85z", r"x\u2028y\x85z"),
     ("[red]$x$ {y} %s", "[red]$x$ {y} %s"),
+    ("a\u200bb\xa0c\xadd\ufeff", r"a\u200bb\xa0c\xadd\ufeff"),
+    ("a\U000e0041\U000e007f", r"a\U000e0041\U000e007f"),
+    ("3.00\u202fPM\u3000x\u3164", r"3.00\u202fPM\u3000x\u3164"),
+    ("a\u200db\u200cc\ufe0f", r"a\u200db\u200cc\ufe0f"),
+    ("\u200d👩\u200d \ufe0f\u200d👩", r"\u200d👩\u200d \ufe0f\u200d👩"),
+    *[
+        (same, same)
+        for same in (
+            "👩🏽\u200d🚀",
+            "❤\ufe0f\u200d🔥",
+            "🏳\ufe0f\u200d🌈",
+            "1\ufe0f\u20e3",
+            "☎\ufe0e",
+            "می\u200cروم",
+            "क्\u200dष",
+        )
+    ],
+    *[(same, same) for same in (r"a\n\\b", "cafe\u0301", "ｃａｔ", "กำ")],
 ]
 CELLS = [
     ("cat", "cat"),
@@ -35,6 +55,36 @@ CELLS = [
 @pytest.mark.parametrize(("name", "shown"), SHOWN)
 def test_a_name_is_shown_on_one_line(name, shown):
     assert printable(name) == shown
+
+
+def test_every_sign_without_a_look_and_every_blank_but_the_space_has_a_code():
+    signs = [
+        sign for n in range(sys.maxunicode + 1) if unicodedata.category(sign := chr(n)) in ("Cc", "Cf", "Cs", "Zl", "Zp", "Zs")
+    ]
+    assert [sign for sign in signs if printable(sign) == sign] == [" "]
+    assert all(printable(f"a{sign}b").isascii() for sign in signs)
+
+
+def test_what_was_shown_once_stays_as_it_is():
+    draw = random.Random(0)
+    pieces = [*PIECES, "👩", "\u200d", "\ufe0f", "\u20e3", "1", "❤", "\u200c", "ی", "م", "\xa0", " ", "\u200b", "\u0301"]
+    for _ in range(20_000):
+        once = printable("".join(draw.choices(pieces, k=draw.randint(1, 7))))
+        assert printable(once) == once
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("a b", "a b"), (" a", "' a'"), ("a ", "'a '"), ("a\\ ", r"'a\ '"), ("a\xa0", r"a\xa0"), ("\n a ", r"'\n a '"), ("", "")],
+)
+def test_spaces_around_a_name_are_shown_in_quotes(name, shown):
+    assert quoted(name) == printable(quoted(name)) == shown
+    assert preview([name]) == f"  {shown}"
+
+
+def test_a_long_name_is_cut():
+    assert printable("a" * 5, most=5) == "aaaaa"
+    assert printable("\n" * 6, most=5) == r"\n" * 5 + "…"
 
 
 def test_our_own_line_breaks_stay_and_those_of_names_do_not():

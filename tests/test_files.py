@@ -2,6 +2,7 @@ import errno
 import os
 import resource
 import stat
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,34 @@ def test_a_file_is_written_whole_with_the_rights_of_a_new_one(tmp_path, system, 
     write_bytes(path, memoryview(b"new"))
     assert (path.read_bytes(), os.listdir(path.parent)) == (b"new", ["a"])
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(other.stat().st_mode)
+
+
+class Killed(BaseException):
+    """What stands for a kill: nothing of the module catches it, and nothing cleans up after it."""
+
+
+@pytest.mark.parametrize("old", [None, b"old"])
+def test_what_a_kill_leaves(tmp_path, monkeypatch, old):
+    """Nothing while the file is written; between two names, where an older file is replaced, a whole copy."""
+
+    def killed(*_, **__):
+        raise Killed
+
+    path = tmp_path / "a"
+    if old:
+        path.write_bytes(old)
+    with monkeypatch.context() as during, pytest.raises(Killed):
+        during.setattr(module.os, "fsync", killed)
+        write_bytes(path, b"new")
+    assert os.listdir(tmp_path) == (["a"] if old else [])
+    with monkeypatch.context() as between:
+        between.setattr(Path, "replace", killed)
+        between.setattr(Path, "unlink", lambda *_, **__: None)
+        with pytest.raises(Killed) if old else nullcontext():
+            write_bytes(path, b"new")
+    left = {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)}
+    assert sorted(left.values()) == ([b"new", b"old"] if old else [b"new"])
+    assert left["a"] == (old or b"new")
 
 
 def test_a_full_disk_is_told_with_the_bytes_needed_and_leaves_the_old_file(tmp_path, system):

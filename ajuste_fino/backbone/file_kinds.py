@@ -7,7 +7,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from ajuste_fino.escape import printable
+from ajuste_fino.signatures import by_first_bytes
+
 HEAD = 8 * 2**20  # bytes that are looked at; the classes that a pickle names come first
+MOST = 100  # characters that are shown of a name out of a file
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 WHOLE = "Copy or download it again."
 ITSELF = "Download the file itself: the address may ask for a login, or lead to a page about the file."
@@ -17,21 +21,12 @@ UNPACK = "Unpack it and pass the .pth or .safetensors file inside."
 OF_TENSORS = ("torch._utils ", "torch._tensor ", "torch.storage ", "torch.nn.parameter ", "collections ", "_codecs encode")
 SETS = ("builtins set", "__builtin__ set")
 OF_NETWORKS = ("torch.nn.", "torchvision.models.", "timm.", "torch.fx.", "torch.ao.", "torch.optim.swa_utils")
-STARTS = (  # what a file begins with, what it is, what to do
-    (b"version https://git-lfs", "is a Git LFS pointer, not the file itself", "Run git lfs pull in its repository."),
-    (b"\x89HDF\r\n\x1a\n", "is an HDF5 file, as Keras and TensorFlow write it", SAVE),
-    (b"\x93NUMPY", "is an array of NumPy", SAVE),
-    (b"GGUF", "is a GGUF file of a language model", SAVE),
-    (b"\x1f\x8b", "is compressed (gzip)", UNPACK),
-    (b"BZh", "is compressed (bzip2)", UNPACK),
-    (b"\xfd7zXZ", "is compressed (xz)", UNPACK),
-    (b"\x28\xb5\x2f\xfd", "is compressed (Zstandard)", UNPACK),
-    (b"7z\xbc\xaf\x27\x1c", "is a 7-Zip archive", UNPACK),
-    (b"Rar!", "is a RAR archive", UNPACK),
-    (b"%PDF", "is a PDF", ITSELF),
-    (b"\x89PNG", "is an image", "Pass a .pth or .safetensors file."),
-    (b"\xff\xd8\xff", "is an image", "Pass a .pth or .safetensors file."),
-)
+IMAGES = (b"\x89PNG", b"\xff\xd8\xff")
+FIXES = {  # of what a file is by its first bytes; an archive is unpacked, and all else was fetched in the place of weights
+    "a Git LFS pointer": "Run git lfs pull in its repository.",
+    "a git-annex pointer": "Run git annex get in its repository.",
+    **dict.fromkeys(("an HDF5 file", "a NumPy array", "a GGUF file of a language model"), SAVE),
+}
 MEMBERS = (  # what a ZIP holds, what it is, what to do
     ("constants.pkl", "is a TorchScript archive, which holds code", SAVE),
     ("serialized_exported_program.json", "is a program of torch.export, which holds code", SAVE),
@@ -54,9 +49,10 @@ def of_place(path: Path) -> Kind:
         return Kind("is no regular file", "Pass a .pth or .safetensors file.")
     if (path / "saved_model.pb").exists():
         return Kind("is a folder with a model of TensorFlow", SAVE)
-    inside = sorted(file.name for file in path.iterdir() if file.suffix in SUFFIXES)
-    where = f"Pass a file of it, such as {path / printable(inside[0])}." if inside else "Pass a .pth or .safetensors file."
-    return Kind("is a folder", where)
+    inside = sorted(str(file) for file in path.iterdir() if file.suffix in SUFFIXES)
+    as_shown = next((file for file in inside if file == printable(file)), None)  # codes would name another file
+    such = f", such as {as_shown}" if as_shown else f": its name ends in {Path(inside[0]).suffix}" if inside else ""
+    return Kind("is a folder", f"Pass a file of it{such}." if inside else "Pass a .pth or .safetensors file.")
 
 
 def of_content(file: BinaryIO, suffix: str) -> Kind:
@@ -67,10 +63,16 @@ def of_content(file: BinaryIO, suffix: str) -> Kind:
         return Kind("holds nothing but zeros" if head else "is empty", WHOLE)
     if head.startswith(b"PK"):
         return _of_zip(file)
-    for start, what, fix in STARTS:
-        if head.startswith(start):
-            return Kind(what, fix)
-    return _of_text(head) or _of_binary(head, suffix)
+    if head.startswith(IMAGES):
+        return Kind("is an image", "Pass a .pth or .safetensors file.")
+    return _of_signature(head) or _of_text(head) or _of_binary(head, suffix)
+
+
+def _of_signature(head: bytes) -> Kind | None:
+    if begins_like_safetensors(head) or not (kind := by_first_bytes(head)):
+        return None
+    what = f"is {kind}, as Keras and TensorFlow write it" if kind == "an HDF5 file" else f"is {kind}"
+    return Kind(what, FIXES.get(kind, UNPACK if kind.startswith("an archive") else ITSELF))
 
 
 def _of_text(head: bytes) -> Kind | None:
@@ -123,7 +125,7 @@ def _of_pickle(content: BytesIO) -> Kind:
     if not named:
         return Kind("is damaged or not complete", WHOLE)
     network = any(name.startswith(OF_NETWORKS) for name in named)  # its own class is named first
-    shown = ", ".join(printable(name.replace(" ", ".")) for name in named[: 1 if network else 3])
+    shown = ", ".join(printable(name.replace(" ", "."), most=MOST) for name in named[: 1 if network else 3])
     what = "a whole network as Python objects" if network else "Python objects"
     return Kind(f"holds {what} ({shown}), and reading those would run code", SAVE)
 
@@ -157,9 +159,3 @@ def _classes(content: BytesIO) -> Iterator[str]:
 def begins_like_safetensors(head: bytes) -> bool:
     """Whether a file begins with the length of a header in JSON, as .safetensors files do."""
     return head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100 * 2**20
-
-
-def printable(text: str, most: int = 100) -> str:
-    """A name out of a file, short and without characters that a terminal would obey."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:most])
-    return shown + ("…" if len(text) > most else "")

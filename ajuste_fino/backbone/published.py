@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ajuste_fino.backbone.file_kinds import printable
 from ajuste_fino.backbone.weight_file import NotWeights, tensors_of
 from ajuste_fino.console import log
 from ajuste_fino.errors import UserError
+from ajuste_fino.escape import printable
 from ajuste_fino.files import sha256
 
 HASHED = re.compile(r"-([0-9a-f]{8,64})\.[^.]+$")  # how torch.hub, and whoever publishes for it, names files
@@ -45,9 +45,9 @@ class PublishedFile:
         return not self.mebibytes or abs(self.path.stat().st_size / 2**20 - self.mebibytes) < 0.01
 
     def is_whole(self) -> bool:
-        """Whether the file there is the one published: the whole of it is read."""
+        """Whether the file there is the one published: where its size is right, the whole of it is read."""
         try:
-            return self.path.is_file() and sha256(self.path).startswith(self.digits)
+            return self.is_there() and sha256(self.path).startswith(self.digits)
         except OSError:  # whatever cannot be read is no file to train with
             return False
 
@@ -145,7 +145,7 @@ def _online(load: Callable[[], Path], name: str) -> Path:
     try:
         return load()
     except (OSError, RuntimeError) as error:  # URLError is an OSError; torch.hub tells of a wrong hash by RuntimeError
-        reason = printable(next(iter(str(error).splitlines()), type(error).__name__), 200)
+        reason = printable(next(iter(str(error).splitlines()), type(error).__name__), most=200)
         rule = f"needs weights that are not on this machine and cannot be fetched ({reason})"
         raise UserError(f"backbone={name}", rule, fix=WAY_OUT) from error
 

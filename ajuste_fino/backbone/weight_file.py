@@ -15,10 +15,11 @@ from ajuste_fino.backbone import file_kinds
 from ajuste_fino.backbone.file_kinds import SAVE, WHOLE, Kind
 from ajuste_fino.errors import UserError
 from ajuste_fino.files import existing
+from ajuste_fino.memory import is_full
 
 WITHIN = "::"
 SHOWN = 16  # digits of a hash
-DEPTH = 8  # mappings within mappings; a file may even hold itself
+DEPTH = 8  # mappings within mappings
 
 
 class NotWeights(Exception):
@@ -89,16 +90,32 @@ def _content(file: BinaryIO, path: Path) -> object:
                 return torch.load(source, map_location="cpu", weights_only=True)
             return load(file.getvalue()) if isinstance(file, BytesIO) else load_file(path)
     except Exception as error:  # a damaged or hostile file makes the readers stumble in any way
-        if isinstance(error, MemoryError) or "allocate" in str(error):
+        if _is_of_memory(error):
             raise
         raise NotWeights(file_kinds.of_content(file, path.suffix)) from error
 
 
-def _named(content: object, above: str = "", depth: int = 0) -> Iterator[tuple[str, Tensor]]:
-    if not isinstance(content, Mapping) or depth > DEPTH:
+def _is_of_memory(error: Exception) -> bool:
+    """Whether the memory is full; the words alone do not tell, since an error may quote names out of a hostile file."""
+    by_torch = isinstance(error, RuntimeError) and str(error).startswith(("[enforce fail", "DefaultCPUAllocator"))
+    return (isinstance(error, MemoryError) or by_torch) and is_full(error)
+
+
+def _named(content: object) -> Iterator[tuple[str, Tensor]]:
+    """The tensors of a mapping and of those within it, the outer before the inner; one that is there twice is read once.
+
+    A file may hold itself, or mappings that share others, through which there are exponentially many ways.
+    """
+    if not isinstance(content, Mapping):
         return
-    for key, value in content.items():
-        if isinstance(key, str) and isinstance(value, Tensor):
-            yield f"{above}{key}", value
-        elif isinstance(key, str):
-            yield from _named(value, f"{above}{key}{WITHIN}", depth + 1)
+    seen, level = {id(content)}, [("", content)]
+    for _ in range(DEPTH + 1):
+        inner = []
+        for above, mapping in level:
+            for key, value in mapping.items():
+                if isinstance(key, str) and isinstance(value, Tensor):
+                    yield f"{above}{key}", value
+                elif isinstance(key, str) and isinstance(value, Mapping) and id(value) not in seen:
+                    seen.add(id(value))
+                    inner.append((f"{above}{key}{WITHIN}", value))
+        level = inner

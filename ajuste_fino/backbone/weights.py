@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from ajuste_fino.backbone.file_kinds import printable
+from ajuste_fino.backbone.file_kinds import MOST
 from ajuste_fino.backbone.weight_file import WITHIN
 from ajuste_fino.errors import UserError, counted, preview
+from ajuste_fino.escape import printable
 
 # parts of names that wrappers of a network add, wherever they wrap it: DataParallel, torch.compile, FSDP, checkpointing
 WRAPPERS = frozenset(("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"))
@@ -64,14 +65,17 @@ def load_into(net: nn.Module, state: Mapping[str, Tensor], classifier: str, sour
 
 
 def _placed(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Names]:
-    """By what stands before them, the names of the file that end in a name of the network."""
+    """By what stands before them, the names of the file that end in a name of the network.
+
+    Wrappers stay in what stands before, so that `module.x` and `x` are two networks; within a name they are left out.
+    """
     wrappers = WRAPPERS - {part for name in expected for part in name.split(".")}
     found: dict[str, Names] = {}
     for name in state:
-        parts = [part for part in name.replace(WITHIN, ".").split(".") if part not in wrappers]
+        parts = name.replace(WITHIN, ".").split(".")
         for n in range(len(parts)):
-            short = ".".join(parts[n:])
-            if short in expected:
+            short = ".".join(part for part in parts[n:] if part not in wrappers)
+            if parts[n] not in wrappers and short in expected:
                 found.setdefault(".".join(parts[:n]), {}).setdefault(short, name)
     return found
 
@@ -94,17 +98,20 @@ def _chosen(complete: list[str], found: dict[str, Names], state: Mapping[str, Te
     others = [prefix for prefix in rest if not _same(found[first], found[prefix], state)]
     if not others:
         return first, []
-    listed = ", ".join(printable(prefix) for prefix in (first, *others) if prefix)
+    taken, *left = (printable(prefix, most=MOST) or "the one without a prefix" for prefix in (first, *others))
+    listed = ", ".join([taken, *left])
     if _rank(others[0]) == _rank(first):
         rule = f"holds several networks that fit ({listed})"
         raise UserError(source, rule, fix="Save the one you want in a file of its own.")
-    return first, [f"The weights hold several networks that fit ({listed}); {printable(first) or 'the first'} is taken."]
+    return first, [f"The weights hold several networks that fit ({listed}); {taken} is taken."]
 
 
-def _rank(prefix: str) -> tuple[bool, int]:
-    parts = prefix.split(".")
-    average = any(word in part.lower() for part in parts for word in AVERAGES)
-    return average, min((ENVELOPES.index(part) for part in parts if part in ENVELOPES), default=len(ENVELOPES))
+def _rank(prefix: str) -> tuple[bool, int, int]:
+    parts = prefix.split(".") if prefix else []
+    own = [part for part in parts if part not in WRAPPERS] or [""]
+    average = any(word in part.lower() for part in own for word in AVERAGES)
+    place = min((ENVELOPES.index(part) for part in own if part in ENVELOPES), default=len(ENVELOPES))
+    return average, place, sum(part in WRAPPERS for part in parts)
 
 
 def _same(one: Names, other: Names, state: Mapping[str, Tensor]) -> bool:
@@ -115,7 +122,7 @@ def _left_over(state: Mapping[str, Tensor], fitting: list[Names], names: Names) 
     """A sentence on tensors that lie beside those of the network; what else a checkpoint has is not of interest."""
     mappings = {name.rpartition(WITHIN)[0] for name in names.values()}
     used = {name for found in fitting for name in found.values()}
-    left = [printable(name) for name in state if name not in used and name.rpartition(WITHIN)[0] in mappings]
+    left = [printable(name, most=MOST) for name in state if name not in used and name.rpartition(WITHIN)[0] in mappings]
     return [f"The weights hold {counted(len(left), 'tensor')} that the network lacks:\n{preview(left)}"] if left else []
 
 
@@ -127,7 +134,7 @@ def _refuse_odd(names: Names, state: Mapping[str, Tensor], source: str) -> None:
         kind = kind or ("sparse" if tensor.layout != torch.strided else "nested" if tensor.is_nested else None)
         if kind:
             fix = "Save weights of the network as it was trained, in float32, float16 or bfloat16."
-            raise UserError(source, f"must hold plain tensors, and {printable(name)} is {kind}", fix=fix)
+            raise UserError(source, f"must hold plain tensors, and {printable(name, most=MOST)} is {kind}", fix=fix)
 
 
 def _refuse_unusable(fits: Mapping[str, Tensor], names: Names, expected: Mapping[str, Tensor], source: str) -> None:
@@ -137,10 +144,10 @@ def _refuse_unusable(fits: Mapping[str, Tensor], names: Names, expected: Mapping
             continue
         if not tensor.is_floating_point():
             kind = str(tensor.dtype).removeprefix("torch.")
-            rule = f"must hold fractions, and {printable(names[name])} is of {kind}: quantized, perhaps"
+            rule = f"must hold fractions, and {printable(names[name], most=MOST)} is of {kind}: quantized, perhaps"
             raise UserError(source, rule, fix="Save weights in float32, float16 or bfloat16.")
         if not is_finite(tensor.to(expected[name].dtype)) and is_finite(expected[name]):
-            rule = f"must hold finite numbers, and {printable(names[name])} has some that are NaN or infinite"
+            rule = f"must hold finite numbers, and {printable(names[name], most=MOST)} has some that are NaN or infinite"
             raise UserError(source, rule, fix="Its training diverged: take weights of an earlier epoch, or others.")
 
 
@@ -150,7 +157,7 @@ def is_finite(tensor: Tensor) -> bool:
 
 
 def _unfit(lacking: list[str], state: Mapping[str, Tensor], expected: Mapping[str, Tensor], source: str) -> UserError:
-    theirs, ours = (", ".join(printable(name) for name in list(names)[:3]) for names in (state, expected))
+    theirs, ours = (", ".join(printable(name, most=MOST) for name in list(names)[:3]) for names in (state, expected))
     rule = f"lacks {len(lacking)} of the network's {len(expected)} tensors"
     beside = f"The file's first names: {theirs}\nThe network's first names: {ours}"
     return UserError(source, rule, fix=f"Is it a file for another architecture? It lacks:\n{preview(lacking)}\n{beside}")

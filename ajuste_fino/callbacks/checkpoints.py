@@ -11,7 +11,7 @@ from ajuste_fino.files import write_bytes
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes beside the target, flushes to disk and renames: a kill leaves the old file or the new one.
+    """Writes as `files.write_bytes` does: a kill leaves the old file or the new one, and at worst a whole copy beside it.
 
     Lightning writes to the system's temporary folder and moves; where that is another file system a kill leaves a part.
     """

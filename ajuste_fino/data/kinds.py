@@ -4,6 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
+from ajuste_fino.signatures import by_first_bytes
+
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 _NAMES = {
     "JPEG": "jpg jpeg jpe jfif jif jfi pjpeg pjp mpo",
@@ -48,30 +50,17 @@ MAGIC = (
     (rb"RIFF.{4}WEBP", "WEBP"),
     (rb"P[1-6]\s*#|P[1-6]\s+\d+\s+\d|P[fF]\s+\d+\s+\d", "PPM"),
 )
-OTHER_MAGIC = (
-    (rb".{4}ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", "HEIC"),
-    (rb".{4}ftyp(avif|avis)", "AVIF"),
-    (rb".{4}ftypcrx ", "camera RAW"),
-    (rb".{4}(ftyp|moov|mdat|wide)", "a video"),
-    (rb"\0\0\0\x0cjP|\xff\x4f\xff\x51", "JPEG 2000"),
-    (rb"\xff\x0a|\0\0\0\x0cJXL ", "JPEG XL"),
-    (rb"8BPS", "Photoshop"),
-    (rb"\0\0[\x01\x02]\0[^\0]", "an icon"),
-    (rb"%!PS|\xc5\xd0\xd3\xc6", "PostScript"),
-    (rb"%PDF", "PDF"),
-    (rb"PK[\x03\x05\x07]", "a ZIP archive"),
-    (rb"\x1f\x8b|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd|7z\xbc\xaf|Rar!", "an archive"),
-    (rb"RIFF.{4}(AVI |WAVE)", "a video or a sound"),
-    (rb"\x93NUMPY", "a NumPy array"),
-    (rb"\x89HDF", "HDF5"),
-    (rb"\0\x05\x16[\0\x07]", "macOS metadata without the image"),
-    (rb"version https://git-lfs", "a Git LFS pointer; fetch the file with git lfs pull"),
-    (rb"\.?[./]*(\.git/annex|annex)/objects", "a git-annex pointer; fetch the file with git annex get"),
+TEXTS = (
     (rb"(\xef\xbb\xbf)?\s*(<!--.*)?<(?i:!doctype html|html|head|body)", "an HTML page, perhaps of a failed download"),
     (rb"(\xef\xbb\xbf)?\s*<(svg|\?xml)", "XML or SVG"),
     (rb"(\xef\xbb\xbf)?\s*[\[{]\s*[\"\[{\]}]", "JSON, perhaps the answer of a failed download"),
 )
-CONVERTED = ("HEIC", "AVIF", "camera RAW", "JPEG 2000", "JPEG XL", "Photoshop", "PostScript", "PDF", "an icon")
+FURTHER = {
+    "macOS metadata": " without the image",
+    "a Git LFS pointer": "; fetch the file with git lfs pull",
+    "a git-annex pointer": "; fetch the file with git annex get",
+}
+CONVERTED = ("HEIC", "AVIF", "camera RAW", "JPEG 2000", "JPEG XL", "Photoshop", "PostScript", "a PDF", "an icon")
 
 
 def suffix_of(name: str) -> str:
@@ -95,12 +84,13 @@ def image_format(start: bytes) -> str | None:
 
 def seems(content: bytes) -> str | None:
     """What a content seems to be that is no image, and what to do about it; None where nothing is known of it."""
-    kind = _first(OTHER_MAGIC, content[: 16 * HEAD])
+    start = content[: 16 * HEAD]
+    kind = by_first_bytes(start) or _first(TEXTS, start)
     if kind in CONVERTED:
         return f"{kind}, which is not read; convert it to JPEG"
     if kind is None and not content[:HEAD].strip(b"\0"):
         return "nothing but zero bytes" if not content.strip(b"\0") else None
-    return kind or ("text" if _is_text(content[: 16 * HEAD]) else None)
+    return f"{kind}{FURTHER.get(kind, '')}" if kind else "text" if _is_text(start) else None
 
 
 def _first(magic: tuple[tuple[bytes, str], ...], start: bytes) -> str | None:

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from ajuste_fino.errors import UserError
+from ajuste_fino.escape import printable, quoted
 
 SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 # other words for splits, without accents
@@ -107,12 +108,9 @@ def alike(name: str) -> str:
 
 
 def written_apart(names: Iterable[str]) -> list[str]:
-    """Names that look the same, written so that one sees what differs: as Python's texts, with numbers where need be."""
+    """Names that look the same, written so that one sees what differs: in quotes, with codes of letters where need be."""
     there = list(names)
-    looks = {unicodedata.normalize("NFC", name) for name in there}
-    return [repr(name) for name in there] if len(looks) == len(there) else [ascii(name) for name in there]
-
-
-def shown(name: str) -> str:
-    """A name as it is, or with its unseen signs and the spaces at its ends made visible."""
-    return name if name.isprintable() and name == name.strip() else repr(name)
+    looks = {unicodedata.normalize("NFC", re.sub("[\u200c\u200d]", "", printable(name))) for name in there}
+    if len(looks) < len(there):
+        there = [name.encode("ascii", "backslashreplace").decode() for name in there]
+    return [quoted(name, always=True) for name in there]

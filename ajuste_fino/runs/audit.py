@@ -15,7 +15,7 @@ from ajuste_fino.data.decoding import decode_all
 from ajuste_fino.data.inspection import Inspection, inspect_folder
 from ajuste_fino.data.sample import SPLITS
 from ajuste_fino.data.traps.finding import Finding
-from ajuste_fino.errors import UserError, counted, preview
+from ajuste_fino.errors import UserError, counted
 from ajuste_fino.escape import printable
 from ajuste_fino.files import in_cache, write_json
 from ajuste_fino.runs.configuration import validate_ranges
@@ -83,8 +83,7 @@ def _show(inspection: Inspection | None, found: Sequence[Finding]) -> None:
         return
     table = Table("level", "trap", "what, and what to do", show_lines=True)
     for one in found:
-        files = f"\n{preview(list(one.files), SHOWN)}" if one.files else ""
-        table.add_row(one.level, one.trap, f"{one.sentence}{files}", style=STYLES[one.level])
+        table.add_row(one.level, one.trap, f"{one.sentence}{one.listed(SHOWN)}", style=STYLES[one.level])
     console.print(table)
 
 

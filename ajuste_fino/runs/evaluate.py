@@ -12,8 +12,8 @@ from ajuste_fino.data.content import changed
 from ajuste_fino.data.digits import digits_folder
 from ajuste_fino.data.history import History
 from ajuste_fino.data.manifest import Manifest, load_eval, load_split
-from ajuste_fino.data.names import shown
 from ajuste_fino.errors import UserError
+from ajuste_fino.escape import quoted
 from ajuste_fino.files import existing, write_json
 from ajuste_fino.predict import Predictor, load
 from ajuste_fino.runs.configuration import validate_ranges
@@ -97,7 +97,7 @@ def _known(manifest: Manifest, predictor: Predictor) -> Manifest:
     """The table with the labels of the model, in its order."""
     unknown = sorted({sample.label for sample in manifest.samples} - set(predictor.labels))
     if unknown:
-        fix = f"It knows {', '.join(shown(label) for label in predictor.labels)}."
-        got = ", ".join(shown(label) for label in unknown)
+        fix = f"It knows {', '.join(quoted(label) for label in predictor.labels)}."
+        got = ", ".join(quoted(label) for label in unknown)
         raise UserError("data.root", "has classes that the model does not know", got=got, fix=fix)
     return replace(manifest, labels=predictor.labels)

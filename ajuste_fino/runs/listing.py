@@ -42,18 +42,17 @@ def _backbones() -> Table:
     how = "… or backbone.name=any of torchvision, or timm/NAME. ajuste-fino fetch backbone=NAME brings weights here."
     table = Table(Column("backbone=NAME", no_wrap=True), "frozen", "features", "cut after", "image", "weights", caption=how)
     names = {name: backbone_name(name) for name in options("backbone")}
-    pool = ThreadPoolExecutor()  # hashes the files that are here, while the networks are built
-    here = {name: pool.submit(_whereabouts, torchvision_file(full)) for name, full in names.items()}
-    for name, full in names.items():
-        if name in MADE_TO_MEASURE:
-            table.add_row(name, "–", "–", "–", "–", MADE_TO_MEASURE[name])
-            continue
-        with torch.device("meta"):  # shapes without numbers: nothing is allocated
-            backbone, _ = build(full, "none")
-        count, size = sum(p.numel() for p in backbone.parameters()), backbone.preprocessing["size"]
-        block = (backbone.spec.layer or "–").removeprefix("features.")
-        table.add_row(name, f"{count:,}", f"{backbone.num_features:,}", block, f"{size} px", here[name].result())
-    pool.shutdown()
+    with ThreadPoolExecutor() as pool:  # hashes the files that are here, while the networks are built
+        here = {name: pool.submit(_whereabouts, torchvision_file(full)) for name, full in names.items()}
+        for name, full in names.items():
+            if name in MADE_TO_MEASURE:
+                table.add_row(name, "–", "–", "–", "–", MADE_TO_MEASURE[name])
+                continue
+            with torch.device("meta"):  # shapes without numbers: nothing is allocated
+                backbone, _ = build(full, "none")
+            count, size = sum(p.numel() for p in backbone.parameters()), backbone.preprocessing["size"]
+            block = (backbone.spec.layer or "–").removeprefix("features.")
+            table.add_row(name, f"{count:,}", f"{backbone.num_features:,}", block, f"{size} px", here[name].result())
     return table
 
 

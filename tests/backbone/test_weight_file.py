@@ -7,6 +7,7 @@ import os
 import pickle
 import tarfile
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -57,6 +58,16 @@ def scripted():
     return buffer.getvalue()
 
 
+def naming(storage):
+    """A file whose tensor lies in a part that is not there, which torch's error names."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(saved({"a": torch.ones(3)}))) as old, zipfile.ZipFile(buffer, "w") as new:
+        for name in old.namelist():
+            key = b"X\x01\0\0\x000", b"X" + len(storage).to_bytes(4, "little") + storage
+            new.writestr(name, old.read(name).replace(*key) if name.endswith("data.pkl") else old.read(name))
+    return buffer.getvalue()
+
+
 OLD = {"_use_new_zipfile_serialization": False}
 NETWORK = r"a whole network as Python objects \(torch.nn.modules.linear.Linear\)"
 KINDS = {
@@ -75,6 +86,10 @@ KINDS = {
     "payload": (saved({**STATE, "x": Payload()}), r"Python objects \(\w+.exec\)"),
     "payload, by pickle": (pickle.dumps(Payload()), r"Python objects \(\w+.exec\)"),
     "arguments": (saved({"state_dict": STATE, "args": argparse.Namespace(a=1)}), "argparse.Namespace"),
+    "xz": (b"\xfd7zXZ\0" + bytes(100), r"is an archive \(xz\).* Unpack it"),
+    "annex": (b"/annex/objects/SHA256E-s1--w.pth", "git-annex pointer.* git annex get"),
+    "PDF": (b"%PDF-1.7\n", "is a PDF"),
+    "photo": (b"\xff\xd8\xff\xe0" + bytes(100), "is an image"),
     "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(100), "HDF5"),
     "Keras": (zipped("model.weights.h5"), "Keras"),
     "ONNX": (b"\x08\x07\x12\x07pytorch\x1a\x052.1.0:" + bytes(100), "ONNX"),
@@ -85,6 +100,9 @@ KINDS = {
     "tar": (tarred(), "tar archive"),
     "gzip": (gzip.compress(saved(STATE)), "gzip"),
     "noise": (b"\xc3" + bytes(range(256)) * 9, "not known here"),
+    "word of torch's, by pickle": (b"\x80\x02callocate\nmodule\n.", r"Python objects \(allocate.module\)"),
+    "words of torch's, by pickle": (b"\x80\x02ccan't allocate memory\nm\n.", r"Python objects \(can't.allocate.memory.m\)"),
+    "words of torch's": (naming(b"out of memory"), "damaged or not complete"),
     "list": (saved([STATE]), "a list without any"),
     "tensor": (saved(torch.zeros(1)), "a single tensor"),
     "numbers": (saved({"a": 1}), "a dict without any"),
@@ -126,6 +144,18 @@ def test_what_is_no_file_is_told(tmp_path):
         read(tmp_path)
 
 
+@pytest.mark.parametrize("folder", ["plain", "a\u200bb", "x\ny", "x\xa0y"])
+@pytest.mark.parametrize("name", ["a.pth", "a\u200b.pth", "\x1b.pth"])
+def test_a_path_that_is_advised_is_one_that_is_there(tmp_path, folder, name):
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / name).touch()
+    with pytest.raises(UserError, match="is a folder. Pass a file of it") as caught:
+        read(tmp_path / folder)
+    _, such, path = str(caught.value).rstrip(".").partition("such as ")
+    assert bool(such) == f"{folder}{name}".isprintable()
+    assert not such or Path(path).exists()
+
+
 @pytest.mark.parametrize("content", [saved(STATE), saved(STATE, **OLD), save(STATE), saved({"model": STATE, "epoch": 1})])
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors", ".ckpt", ""])
 def test_a_file_is_known_by_its_content(tmp_path, content, suffix):
@@ -143,3 +173,35 @@ def test_a_file_that_holds_itself_is_read(tmp_path):
     content["again"] = content
     torch.save(content, tmp_path / "w.pth")
     assert "a.weight" in read(tmp_path / "w.pth")
+
+
+def shared(keys, levels):
+    inner = dict(STATE)
+    for _ in range(levels):
+        inner = {f"k{n}": inner for n in range(keys)}
+    return inner
+
+
+def holding_itself(keys):
+    content = dict(STATE)
+    content.update({f"k{n}": content for n in range(keys)})
+    return content
+
+
+@pytest.mark.parametrize("content", [shared(8, 8), holding_itself(8), {"a": shared(40, 7), "b": shared(40, 7)}])
+def test_mappings_that_are_shared_are_read_once(tmp_path, content):
+    torch.save(content, tmp_path / "w.pth")
+    names = [name.rpartition("::")[2] for name in read(tmp_path / "w.pth")]
+    assert sorted(set(names)) == ["a.bias", "a.weight"]
+    assert len(names) <= 4
+
+
+FULL = [MemoryError(), RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: 9 bytes")]
+
+
+@pytest.mark.parametrize("error", FULL)
+def test_a_full_memory_is_not_taken_for_a_damaged_file(tmp_path, monkeypatch, error):
+    (tmp_path / "w.pth").write_bytes(saved(STATE))
+    monkeypatch.setattr(torch, "load", lambda *_, **__: (_ for _ in ()).throw(error))
+    with pytest.raises(type(error)):
+        read(tmp_path / "w.pth")

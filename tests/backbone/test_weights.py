@@ -81,6 +81,19 @@ def test_of_several_networks_the_trained_one_is_taken_and_named(loaded, state, m
         assert f"{meant} is taken" in notes[0]
 
 
+@pytest.mark.parametrize("wrapper", ["module.", "_orig_mod.", "module._orig_mod."])
+@pytest.mark.parametrize("above", ["", "model."])
+def test_a_wrapped_network_beside_the_same_network_is_another(loaded, state, wrapper, above):
+    plain, wrapped = put(above, state), put(above + wrapper, shifted(state))
+    for content in ({**plain, **wrapped}, {**wrapped, **plain}):
+        same, notes = loaded(content)
+        assert same
+        assert len(notes) == 1
+        assert f"{above.rstrip('.') or 'the one without a prefix'} is taken" in notes[0]
+        assert f"{above}{wrapper}".rstrip(".") in notes[0]
+    assert loaded({**plain, **put(above + wrapper, state)}) == (True, [])  # one network twice
+
+
 def test_of_several_networks_none_is_guessed(loaded, state):
     assert loaded({"model": state, "model_ema": state}) == (True, [])  # one network twice
     with pytest.raises(UserError, match=r"several networks that fit \(a, b\)"):

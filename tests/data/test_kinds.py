@@ -122,6 +122,10 @@ CONTENTS = [
     (bytes(5000), "nothing but zero bytes"),
     (b"\0\5\x16\7\0\2\0\0Mac OS X", "macOS metadata"),
     (b"8BPS\0\1", "Photoshop"),
+    (b"%PDF-1.7", "a PDF, which is not read; convert it to JPEG"),
+    (b"\x1f\x8b\x08\0", "an archive (gzip)"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (b"GGUF\3\0\0\0", "a GGUF file"),
     (b"II*\0\x08\0\0\0\0\0", "begins as a TIFF file, but is damaged"),
 ]
 

@@ -1,9 +1,13 @@
 """What there is to choose from, and what is on this machine."""
 
+import threading
+
 import pytest
 import torch
 from torchvision import models
 
+from ajuste_fino import backbone
+from ajuste_fino.backbone import published
 from ajuste_fino.files import sha256
 from ajuste_fino.runs.listing import _backbones
 
@@ -41,6 +45,23 @@ def test_a_damaged_file_is_not_here_and_is_named_until_it_is_deleted(cli, torch_
     assert code == 2
     assert str(torch_home) in err
     assert "delete it" in err
+
+
+def test_a_file_of_another_size_is_damaged_without_being_read(torch_home, monkeypatch):
+    torch_home.write_bytes(torch_home.read_bytes() + bytes(2**20))
+    monkeypatch.setattr(published, "sha256", lambda path: pytest.fail(f"{path} was read"))
+    assert listed()["squeezenet1_1"][-1] == "damaged"
+
+
+def test_an_error_while_networks_are_built_leaves_no_thread(torch_home, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("broken")
+
+    before = set(threading.enumerate())
+    monkeypatch.setattr(backbone, "build", broken)
+    with pytest.raises(RuntimeError, match="broken") as caught:
+        _backbones()
+    assert caught.tb and not set(threading.enumerate()) - before
 
 
 def test_list_shows_every_group(cli, torch_home):

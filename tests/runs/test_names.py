@@ -7,6 +7,8 @@ import sys
 import pytest
 
 from ajuste_fino.console import screen
+from ajuste_fino.data.traps.finding import Finding
+from ajuste_fino.escape import quoted
 from ajuste_fino.files import read_csv
 from ajuste_fino.model_card import ModelCard
 from ajuste_fino.runs.console import start_log
@@ -78,11 +80,36 @@ def test_files_whose_names_are_not_unicode(run, cli, tmp_path):
     assert cli("audit", f"data.root={root}", f"out={tmp_path / 'audit'}")[0] == 2
     findings = json.loads((tmp_path / "audit" / "audit.json").read_text())["findings"]
     files = [file for finding in findings for file in finding["files"]]
-    assert {"1/ni\udcf1o.png: a name that is not Unicode", repr("a\udcf1o.txt"), repr("2/.h\udcf1")} <= set(files)
+    assert {"1/ni\udcf1o.png: a name that is not Unicode", "a\udcf1o.txt", "2/.h\udcf1"} <= set(files)
     code, out, _ = cli("predict", f"run={run[0]}", f"images={root / '1'}", f"csv={tmp_path / 't.csv'}")
     assert (code, r"ni\udcf1o.png" in out) == (0, True)
     assert str(root / "1" / "ni\udcf1o.png") in {row["file"] for row in read_csv(tmp_path / "t.csv")}
     assert len(read_csv(tmp_path / "t.csv")) == 4
+
+
+UNSEEN = ["a\u200bb", "x\xa0y", "so\xadft", "bom\ufeff", "tag\U000e0041", " outer ", "back\\slash ", "new\nline", "e\u0301"]
+
+
+def test_audit_json_has_the_plain_names_and_the_screen_the_codes(cli, tmp_path):
+    root = draw_folder(tmp_path / "photos", ("1", "2", "1\u200b"), each=4)
+    for name in UNSEEN:
+        (root / f".{name}").touch()
+        (root / f"{name}.txt").touch()
+    code, out, err = cli("audit", f"data.root={root}", f"out={tmp_path / 'audit'}")
+    files = {one["trap"]: one["files"] for one in json.loads((tmp_path / "audit" / "audit.json").read_text())["findings"]}
+    assert set(files["hidden entries"]) == {f".{name}" for name in UNSEEN}
+    assert set(files["stray files"]) == {f"{name}.txt" for name in UNSEEN}
+    assert files["names alike"] == ["1, 1\u200b"]
+    assert r"'1', '1\u200b'" in out
+    assert not {"\u200b", "\xa0", "\xad", "\ufeff", "\U000e0041"} & set(out + err)
+
+
+@pytest.mark.parametrize("label", ["a\u200bb", " outer", "back\\slash ", "x\xa0y"])
+def test_a_finding_shows_a_name_with_one_code_a_sign(label):
+    name = quoted(label)
+    finding = Finding("trap", "warning", "data.root", f"has {name}", "See:", name, files=[label])
+    assert str(finding) == f"data.root has {name}; got {name}. See:\n  {name}"
+    assert finding.metadata()["files"] == [label]
 
 
 @linux

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 
 from ajuste_fino.data.inspection import Inspection
 from ajuste_fino.data.kinds import unread_files
-from ajuste_fino.data.names import natural, shown
+from ajuste_fino.data.names import natural
 from ajuste_fino.data.traps.finding import Finding
 from ajuste_fino.errors import listed
+from ajuste_fino.escape import quoted
 
 IMBALANCE = 10
 
@@ -18,7 +19,7 @@ def empty(inspection: Inspection) -> Iterator[Finding]:
     lacking = sorted(inspection.found.classes - set(inspection.labels), key=natural)
     if lacking:
         others = _other_files(inspection)
-        unread = [f"{shown(name)} holds {files}." for name in lacking if (files := unread_files(others[name]))]
+        unread = [f"{quoted(name)} holds {files}." for name in lacking if (files := unread_files(others[name]))]
         fix = f"{' '.join(unread) or 'Fill or remove them.'}{_deeper(inspection)}"
         yield Finding("empty classes", "error", "data.root", "must hold an image of every class", fix, _none_of(lacking))
     if len(inspection.found.classes) < 2:
@@ -41,7 +42,7 @@ def _deeper(inspection: Inspection) -> str:
 
 
 def _none_of(labels: Iterable[str]) -> str:
-    return f"none of {', '.join(shown(label) for label in labels)}"
+    return f"none of {', '.join(quoted(label) for label in labels)}"
 
 
 def _other_files(inspection: Inspection) -> dict[str, list[str]]:
@@ -66,7 +67,7 @@ def absent(inspection: Inspection) -> Iterator[Finding]:
     for split in ("val", "test"):
         missing = sorted(labels - inspection.classes(split), key=natural)
         if missing and inspection.split(split):
-            rule = f"has no image of {', '.join(shown(label) for label in missing)}"
+            rule = f"has no image of {', '.join(quoted(label) for label in missing)}"
             fix = "Its metrics leave them out."
             yield Finding(f"absent from {split}", "warning", f"The {split} split", rule, fix)
 

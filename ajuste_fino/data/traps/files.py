@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from ajuste_fino.data.inspection import Inspection
 from ajuste_fino.data.kinds import FORMAT_OF, SILENT, suffix_of
-from ajuste_fino.data.names import shown
 from ajuste_fino.data.traps.finding import Finding
 from ajuste_fino.errors import counted
 from ajuste_fino.tables import MEANT, UNNAMED
@@ -57,7 +56,7 @@ def passed_over(inspection: Inspection) -> Iterator[Finding]:
     for trap, entries, one, several, fix in kinds:
         if entries:
             what = f"has {len(entries)} {one if len(entries) == 1 else several}"
-            yield Finding(trap, "warning", "data.root", what, fix, files=[shown(name) for name in entries])
+            yield Finding(trap, "warning", "data.root", what, fix, files=list(entries))
 
 
 def table(inspection: Inspection) -> Iterator[Finding]:

@@ -24,13 +24,15 @@ def same(inspection: Inspection) -> Iterator[Finding]:
         groups[alike(name)].append(name)
     several = [group for group in groups.values() if len(group) > 1]
     by_case = [", ".join(group) for group in several if len({name.casefold() for name in group}) == 1]
-    others = [", ".join(written_apart(group)) for group in several if len({name.casefold() for name in group}) > 1]
+    others = [group for group in several if len({name.casefold() for name in group}) > 1]
     if by_case:
         fix = "They are classes of their own here, and one folder on Windows and macOS; join or rename them:"
         yield Finding("names by case", "warning", "data.root", "has class names that differ by case alone", fix, files=by_case)
     if others:
         rule = "has class names that look the same, but for case, spaces, hyphens or signs that are not seen"
-        yield Finding("names alike", "warning", "data.root", rule, "They are classes of their own; join them:", files=others)
+        fix = "They are classes of their own; join them:"
+        files, shown = ([", ".join(group) for group in groups] for groups in (others, map(written_apart, others)))
+        yield Finding("names alike", "warning", "data.root", rule, fix, files=files, shown=shown)
 
 
 def by_number(inspection: Inspection) -> Iterator[Finding]:
