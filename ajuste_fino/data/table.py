@@ -37,7 +37,7 @@ def scan_table(path: Path) -> ScanResult:
             label = _trimmed(found, row, label)
         if lacking := [what for what, cell in (("file", file), ("label", label)) if not cell]:
             raise table.refuse(row, ONE_LABEL, f"has no {' and no '.join(lacking)}")
-        split = split_named(row.cells.get("split", "").strip(), f"{path} line {row.line}")
+        split = split_named(row.cells.get("split", "").strip(), path, row.line)
         sample = Sample(ImageFile(path.parent / file), file, label, split)
         first = given.setdefault(os.path.normpath(os.path.join(table.folder, file)), len(found.samples))
         if first < len(found.samples):
