@@ -15,6 +15,7 @@ from ajuste_fino.data.sample import Sample
 from ajuste_fino.errors import UserError, counted, preview
 from ajuste_fino.escape import from_cell
 from ajuste_fino.files import write_csv
+from ajuste_fino.own_tables import SPLIT
 from ajuste_fino.tables import Row, Table, read_table
 
 
@@ -141,4 +142,4 @@ class _Names:
 
 
 def write_split(path: Path, samples: list[Sample]) -> None:
-    write_csv(path, ("file", "label", "split", "sha256"), ((s.file, s.label, s.split, s.sha256) for s in samples))
+    write_csv(path, SPLIT, ((s.file, s.label, s.split, s.sha256) for s in samples))
