@@ -1,9 +1,17 @@
+from dataclasses import replace
+
 import pytest
 
+from ajuste_fino.data.config import DataConfig
+from ajuste_fino.data.hashing import hash_files
 from ajuste_fino.data.history import History
 from ajuste_fino.data.images import ImageBytes
+from ajuste_fino.data.manifest import load_eval
 from ajuste_fino.data.sample import Sample
+from ajuste_fino.data.scan import scan
 from ajuste_fino.data.split import write_split
+from ajuste_fino.predict import no_progress
+from tests.conftest import draw_folder
 
 
 def sample(name, split="", label="a"):
@@ -108,3 +116,18 @@ def test_what_is_said_and_how_metrics_are_called_follow_from_what_could_be_decod
     findings = known.findings([sample(name) for name in "1345678"], samples)
     assert known.split_of(samples) == split
     assert said in str(findings[0])
+
+
+@pytest.mark.parametrize("damaged", [True, False])
+def test_a_set_aside_image_that_is_skipped_makes_it_a_part_of_the_test_split(tmp_path, damaged):
+    root = draw_folder(tmp_path / "photos", each=3)
+    if damaged:
+        (root / "1" / "00.png").write_bytes(b"no image")
+    samples, _ = hash_files(scan(root).samples, 0, no_progress)
+    write_split(tmp_path / "split.csv", [replace(one, split="train" if "02" in one.file else "test") for one in samples])
+    known = History.of(tmp_path)
+    config = DataConfig(root, on_bad_image="skip", max_skipped=0.5)
+    manifest = load_eval(config, known, 0, no_progress)
+    name, said = ("eval", "5 of the 6 images of the run's test split") if damaged else ("test", "test split, 6 images")
+    assert known.split_of(manifest.samples) == name
+    assert said in manifest.warnings[0]
