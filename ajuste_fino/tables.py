@@ -10,21 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ajuste_fino.errors import UserError, counted
-from ajuste_fino.escape import from_cell, printable
+from ajuste_fino.escape import from_cell
+from ajuste_fino.own_tables import is_signed, sign_of
+from ajuste_fino.table_hints import MARKS, as_text, lacking, open_quote, say_separator, separator, swallows
 
 COLUMNS = ("file", "label", "split")
-MEANT = {  # what others call these columns
-    "file": ("filename", "file_name", "filepath", "file_path", "path", "image", "images", "img", "image_path", "image_id"),
-    "label": ("class", "classes", "class_name", "label_name", "labels", "category", "target", "species"),
-    "split": ("set", "subset", "fold", "partition"),
-}
-OURS = {"sha256": re.compile("[0-9a-f]{64}"), "probability": re.compile(r"[01]\.\d{6}")}
-MARKS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 DECLARED = re.compile(r'"?sep=(.)"?(\r\n|\r|\n|$)')
 UNNAMED = "column "
-ENDING = r"\.\w{2,5}"  # of a file's name
 END = "\x00end"
-UTF_8 = "Save it as CSV in UTF-8"
 
 
 class Row(NamedTuple):
@@ -86,13 +79,14 @@ def read_table(path: Path, needed: Sequence[str], otherwise: str = "") -> Table:
     if not first:
         raise UserError(str(path), "is empty", fix="Its first line must name the columns, and each other line an image.")
     columns = [_column(name) or f"{UNNAMED}{number}" for number, name in enumerate(first, start=1)]
-    if (wrong := _separator(first, needed)) and not set(needed) <= set(columns):
-        raise UserError(str(path), f"must be separated by commas; it seems to have {MARKS[wrong]}", fix=_say_separator(wrong))
+    if (wrong := separator(first, needed)) and not set(needed) <= set(columns):
+        raise UserError(str(path), f"must be separated by commas; it seems to have {MARKS[wrong]}", fix=say_separator(wrong))
     _require(path, columns, first, needed, otherwise)
-    rows = [Row(line, _cells(path, line, columns, cells, mark)) for line, cells in records]
+    sign = sign_of(first)
+    rows = [Row(line, _cells(path, line, columns, cells, mark, sign)) for line, cells in records]
     if not rows:
         raise UserError(str(path), "has no rows below the names of its columns", fix="Each further line must name an image.")
-    ours = _is_ours(rows[0].cells)
+    ours = sign is not None and all(is_signed(row.cells, sign) for row in rows)
     for row in rows if ours else ():
         row.cells.update((name, from_cell(cell)) for name, cell in row.cells.items())
     return Table(path, columns, rows, ours)
@@ -103,23 +97,7 @@ def _text(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(str(path), f"cannot be read as a CSV ({error.strerror})", fix="Pass a CSV that can be read.") from error
-    zeros = max(content[:200:2].count(0), content[1:200:2].count(0))  # of Latin letters, one byte of two is zero
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or zeros > len(content[:200]) / 3:
-        raise UserError(str(path), "cannot be read as a CSV in UTF-8; it seems to be UTF-16", fix=f"{UTF_8}.")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if b"\0" in content:
-            fix = "Of a spreadsheet, export the sheet as CSV in UTF-8."
-            raise UserError(str(path), "cannot be read as a CSV; it is no text", fix=fix) from error
-        line = content.count(b"\n", 0, error.start) + 1
-        what = f"cannot be read as a CSV in UTF-8; line {line} has a byte 0x{content[error.start]:02x}"
-        fix = f"It seems to be Windows-1252 or Latin-1. {UTF_8}, which spreadsheets offer as 'CSV UTF-8'."
-        raise UserError(str(path), what, fix=fix) from error
-    if "\x00" in text:
-        line = text.count("\n", 0, text.index("\x00")) + 1
-        raise UserError(str(path), f"cannot be read as a CSV; line {line} has a zero byte", fix=f"{UTF_8}.")
-    return text
+    return as_text(path, content)
 
 
 def _declared(text: str) -> tuple[str, str, int]:
@@ -138,7 +116,7 @@ def _records(path: Path, text: str, mark: str, skipped: int) -> Iterator[tuple[i
     try:
         for cells in reader:
             if cells and cells[-1].endswith(END) and cells != [END]:
-                raise _open_quote(path, line + skipped)
+                raise open_quote(path, line + skipped)
             if cells and cells != [END]:
                 yield line + skipped, cells
             line = reader.line_num + 1
@@ -147,31 +125,9 @@ def _records(path: Path, text: str, mark: str, skipped: int) -> Iterator[tuple[i
         raise UserError(str(path), "cannot be read as a CSV", fix=fix) from error
 
 
-def _open_quote(path: Path, line: int) -> UserError:
-    fix = f'Line {line} opens a quote that holds the lines after it, too; write "" for a quote that is part of a text.'
-    return UserError(str(path), "must close each quote in its row", fix=fix)
-
-
-def _swallows(cell: str, mark: str) -> bool:
-    """Whether a line inside a cell is a row by its looks: it has a separator, and the name of a file ends at one or with it."""
-    return any(
-        mark in line and re.search(rf'{ENDING}"?(?:{re.escape(mark)}|$)', line) for line in re.split(r"[\r\n]", cell)[1:]
-    )
-
-
 def _column(name: str) -> str:
     plain = name.strip()
     return plain.lower() if plain.lower() in COLUMNS else plain
-
-
-def _separator(cells: Sequence[str], needed: Sequence[str]) -> str | None:
-    """The separator that a row which is one cell seems to have."""
-    return next((mark for mark in MARKS if mark in cells[0]), None) if len(cells) == 1 < len(needed) else None
-
-
-def _say_separator(mark: str) -> str:
-    declared = f"sep={mark}" if mark != "\t" else "sep= with a tab behind it"
-    return f"Save it with commas, or write the line {declared} above the names of the columns."
 
 
 def _require(path: Path, columns: Sequence[str], first: Sequence[str], needed: Sequence[str], otherwise: str) -> None:
@@ -179,35 +135,21 @@ def _require(path: Path, columns: Sequence[str], first: Sequence[str], needed: S
     if twice:
         fix = "Keep the one that is meant, and give the other another name."
         raise UserError(str(path), f"must have one column {twice}", got=", ".join(first), fix=fix)
-    lacking = [name for name in needed if name not in columns]
-    if not lacking:
-        return
-    lower = [name.lower() for name in columns]
-    meant = {name: next((columns[lower.index(other)] for other in MEANT[name] if other in lower), None) for name in lacking}
-    fix = f"Name the columns {','.join(needed)}{' or file,label,split' if 'split' not in needed else ''}."
-    if any(re.search(rf"{ENDING}$", cell.strip()) for cell in first):
-        fix = f"Its first line seems to be an image already: put the line {','.join(needed)} above it."
-    elif known := [f"{printable(other)} seems to be {name}" for name, other in meant.items() if other]:
-        fix = f"{' and '.join(known)}: change it in the first line. {fix}"
-    raise UserError(str(path), f"needs the columns {' and '.join(needed)}", got=", ".join(first), fix=f"{fix}{otherwise}")
+    if not set(needed) <= set(columns):
+        raise lacking(path, columns, first, needed, otherwise)
 
 
-def _is_ours(cells: dict[str, str]) -> bool:
-    """Whether a row is one of a run's `split.csv`, or of a table of predictions."""
-    return any(sign.fullmatch(cells.get(name, "")) for name, sign in OURS.items())
-
-
-def _cells(path: Path, line: int, columns: Sequence[str], cells: Sequence[str], mark: str) -> dict[str, str]:
+def _cells(path: Path, line: int, columns: Sequence[str], cells: Sequence[str], mark: str, sign: str | None) -> dict[str, str]:
     named = dict(zip(columns, cells, strict=False))
     broken = [cell for cell in cells if "\n" in cell or "\r" in cell]
-    if broken and not _is_ours(named) and any(_swallows(cell, mark) for cell in broken):
-        raise _open_quote(path, line)
+    if broken and not is_signed(named, sign) and any(swallows(cell, mark) for cell in broken):
+        raise open_quote(path, line)
     beyond = [cell for cell in cells[len(columns) :] if cell.strip()]
     if beyond:
         what = f"Line {line} has {counted(len(cells), 'cell')} and the header {len(columns)}"
         fix = f'{what}. Name a further column in the first line; put a text that holds a comma in quotes, "hat, red".'
         raise UserError(str(path), "must have a name for each column", got=", ".join(beyond), fix=fix)
-    if wrong := _separator(cells, columns):
+    if wrong := separator(cells, columns):
         fix = f"Line {line} seems to have {MARKS[wrong]}. Save it with commas."
         raise UserError(str(path), "must be separated by commas", got=cells[0], fix=fix)
     return named

@@ -11,7 +11,7 @@ PACKAGE = ROOT / "ajuste_fino"
 TIERS = [
     {"escape", "signatures"},
     {"errors", "verbs", "console", "streams", "threads"},
-    {"places"},
+    {"places", "own_tables", "table_hints"},
     {"files", "implementation", "imbalance", "memory", "phases", "tables"},
     {"trust"},
     {"store", "data", "backbone", "head", "scratch"},

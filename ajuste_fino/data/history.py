@@ -8,7 +8,9 @@ from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.traps.finding import Finding
 from ajuste_fino.errors import counted
 from ajuste_fino.files import read_csv
+from ajuste_fino.own_tables import SPLIT, header_of
 
+CONFIG = "config.yaml"  # which each run folder has
 TITLES = {"test": "test split", "val": "validation split"}
 
 
@@ -17,18 +19,23 @@ class History:
     """What a run did with its images.
 
     `learnt` are the SHA-256 of those it learnt from; `set_aside` those of the split that judges it, with their labels; `name`
-    is that split's: test, or val where there was no test split.
+    is that split's: test, or val where there was no test split. `unknown` says why nothing of it is known, where that is odd.
     """
 
     learnt: frozenset[str] = frozenset()
     set_aside: frozenset[tuple[str, str]] = frozenset()
     name: str = "test"
+    unknown: str = ""
 
     @classmethod
     def of(cls, run: Path) -> "History":
-        """The history of a run folder, or of a bundle that lies in one; nothing is known of a bundle elsewhere."""
-        table = next((path for path in (run / "split.csv", run.parent / "split.csv") if path.is_file()), None)
-        rows = [(row.get("split"), row.get("sha256", ""), row.get("label", "")) for row in (read_csv(table) if table else [])]
+        """The history of a run folder, or of its `bundle`; nothing is known of a bundle elsewhere."""
+        table = table_of(run)
+        if table is None:
+            return cls()
+        if why := why_unknown(table):
+            return cls(unknown=f"{table} {why}")
+        rows = [(row["split"], row["sha256"], row["label"]) for row in read_csv(table)]
         name = "test" if any(split == "test" for split, *_ in rows) else "val"
         return cls(
             frozenset(content for split, content, _ in rows if split in ("train", "val") and split != name),
@@ -40,19 +47,51 @@ class History:
         """The name of the split that the run set aside, where the samples are it, all of it and nothing else; or eval."""
         return self.name if samples and {(s.sha256, s.label) for s in samples} == self.set_aside else "eval"
 
-    def unseen(self, samples: Sequence[Sample]) -> tuple[list[Sample], list[Finding]]:
-        """Return the samples that the run did not learn from, or all where it learnt from each; and what to say of it."""
-        rest = [sample for sample in samples if sample.sha256 not in self.learnt]
-        seen = len(samples) - len(rest)
+    def unseen(self, samples: Sequence[Sample]) -> list[Sample]:
+        """Return the samples that the run did not learn from, or all where it learnt from each."""
+        return [sample for sample in samples if sample.sha256 not in self.learnt] or list(samples)
+
+    def findings(self, samples: Sequence[Sample], judging: Sequence[Sample]) -> list[Finding]:
+        """Return what to say of images that the run learnt from.
+
+        Args:
+            samples: all that were given.
+            judging: the `unseen` ones that could be decoded, by which the run is judged.
+        """
+        if self.unknown:
+            return [_finding("may hold images that the run was trained on", f"That cannot be told: {self.unknown}.")]
+        seen = sum(sample.sha256 in self.learnt for sample in samples)
         if not seen:
-            return rest, []
+            return []
         chosen = " or chose its epoch by" if self.name == "test" else ""
         rule = f"holds {seen:,} of {counted(len(samples), 'image')} that the run was trained on{chosen}"
-        if rest:
-            what = TITLES.get(self.split_of(rest))
-            which = f"the run's {what}, {counted(len(rest), 'image')}" if what else counted(len(rest), "other image")
-            return rest, [_finding(rule, f"They are left out. What is evaluated on: {which}.")]
-        return list(samples), [_finding(rule, "What follows says how well it learnt them, and nothing of new images.")]
+        if seen == len(samples):
+            return [_finding(rule, "What follows says how well it learnt them, and nothing of new images.")]
+        return [_finding(rule, f"They are left out. What is evaluated on: {self._named(judging)}.")]
+
+    def _named(self, samples: Sequence[Sample]) -> str:
+        if what := TITLES.get(self.split_of(samples)):
+            return f"the run's {what}, {counted(len(samples), 'image')}"
+        here = {(sample.sha256, sample.label) for sample in samples}
+        if here and here < self.set_aside:
+            return f"{len(here):,} of the {counted(len(self.set_aside), 'image')} of the run's {TITLES[self.name]}"
+        return counted(len(samples), "other image")
+
+
+def table_of(run: Path) -> Path | None:
+    """The `split.csv` of a run folder, or of the one that a `bundle` lies in."""
+    folder = run.resolve()
+    beside = folder.parent if folder.name == "bundle" and (folder.parent / CONFIG).is_file() else folder
+    return next((table for place in (folder, beside) if (table := place / "split.csv").is_file()), None)
+
+
+def why_unknown(table: Path) -> str | None:
+    """Why a `split.csv` does not tell images by their content, or None where it does; only its first line is read."""
+    header = header_of(table)
+    if set(SPLIT) <= set(header):
+        return None
+    older = {"file", "label", "split"} <= set(header)
+    return "has no column sha256: an older version wrote the run" if older else "is not the table that a run writes"
 
 
 def _finding(rule: str, fix: str) -> Finding:

@@ -71,12 +71,13 @@ def load_eval(config: DataConfig, history: History, workers: int, progress: Prog
     """
     found = scan(config.root)
     samples, unreadable = hash_files(found.samples, workers, progress)
-    samples, seen = history.unseen(in_split(samples, "test") or samples)
+    given = in_split(samples, "test") or samples
+    samples = history.unseen(given)
     stream = decode_all(samples, workers, progress, config.strict, depth=config.depth)
     samples = [replace(sample, split="test") for sample in samples]
     inspection = Inspection(config, found, samples, {"unreadable files": unreadable}).with_decoded(stream)
     manifest = Manifest.of(inspection, traps.FILES)
-    return replace(manifest, findings=[*seen, *manifest.findings])
+    return replace(manifest, findings=[*history.findings(given, manifest.samples), *manifest.findings])
 
 
 def load_split(table: Path, name: str, root: Path, workers: int, progress: Progress, depth: int | None = None) -> Manifest:

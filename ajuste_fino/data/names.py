@@ -3,6 +3,8 @@
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
 
 from ajuste_fino.errors import UserError
 from ajuste_fino.escape import printable, quoted
@@ -31,12 +33,22 @@ CLUTTER = {
 }
 CLUTTER_WITHOUT_IMAGES = {"recycler", "node_modules", "network trash folder", "temporary items"}  # with some, a class
 CLUTTER_SUFFIX = ".lrdata"  # previews of Lightroom
+NUMBER = re.compile(r"(\d+)")
 
 
-def natural(name: str) -> tuple[list[tuple[int, int | str]], str]:
+def natural(name: str) -> tuple[list[str | tuple[int, str]], str]:
     """A sort key under which 2 comes before 10; names that are equal as numbers, 1 and 01, are ordered as texts."""
-    parts = [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", name) if part]
+    parts: list[str | tuple[int, str]] = [*NUMBER.split(name)]  # a text, which may be empty, before each number
+    parts[1::2] = [_number(str(part)) for part in parts[1::2]]
     return parts, name
+
+
+def _number(digits: str) -> tuple[int, str]:
+    """How long a number is without zeros in front, and its digits; it may have more of them than `int` takes."""
+    if not digits.isascii():
+        digits = "".join(str(unicodedata.decimal(digit)) for digit in digits)
+    plain = digits.lstrip("0")
+    return len(plain), plain
 
 
 def is_clutter(name: str) -> bool:
@@ -45,13 +57,19 @@ def is_clutter(name: str) -> bool:
     return folded[0] == "." or folded in CLUTTER or folded.endswith(CLUTTER_SUFFIX)
 
 
-def split_named(name: str, where: str) -> str:
-    """`validation` → `val`; "" stays."""
-    if name and not split_of(name):
-        raise UserError(where, "has an unknown split", got=name, fix="Use train, val or test.")
-    return split_of(name)
+def split_named(name: str, table: Path, line: int) -> str:
+    """`validation` → `val`; "" stays.
+
+    Args:
+        line: of the table, where the name is.
+    """
+    split = split_of(name)
+    if name and not split:
+        raise UserError(f"{table} line {line}", "has an unknown split", got=name, fix="Use train, val or test.")
+    return split
 
 
+@lru_cache(maxsize=1024)  # a table has the same few in every row
 def split_of(name: str) -> str:
     """The split that a name says, also in other words: `Testing`, `seg_test` and `test_set` → `test`; else ""."""
     words = [word for word in _words(name) if word not in FILLERS]

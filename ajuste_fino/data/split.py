@@ -15,6 +15,7 @@ from ajuste_fino.data.sample import Sample
 from ajuste_fino.errors import UserError, counted, preview
 from ajuste_fino.escape import from_cell
 from ajuste_fino.files import write_csv
+from ajuste_fino.own_tables import SPLIT
 from ajuste_fino.tables import Row, Table, read_table
 
 
@@ -76,29 +77,31 @@ def apply_split_file(samples: list[Sample], path: Path) -> tuple[list[Sample], l
     """
     table = read_table(path, ("file", "split"), " A table of file,label alone is for data.root.")
     names = _Names(sample.file for sample in samples)
-    splits: dict[str, str] = {}
-    missing = []
+    splits: dict[str, tuple[str, int]] = {}  # and the line that says so
+    found, missing = list[tuple[Row, str]](), list[str]()
     for row, file, split in _given(table):
         if (sample := names.find(file)) is None:
             missing.append(file)
-        elif (first := splits.setdefault(sample, split)) != split:
-            earlier = next(one.line for one in table.rows if names.find(one.cells["file"]) == sample)
-            what = f"puts {file} into {split}, line {earlier} into {first}"
+            continue
+        first, line = splits.setdefault(sample, (split, row.line))
+        if first != split:
+            what = f"puts {file} into {split}, line {line} into {first}"
             raise table.refuse(row, "must give every file one split", what, "Keep the row that is right.")
+        found.append((row, sample))
     if missing:
         fix = f"Bring them back or drop them from the file:\n{preview(missing)}"
         raise UserError(f"data.split={path}", "names images that data.root lacks", got=len(missing), fix=fix)
-    _warn_of_labels(samples, table, names)
-    kept = [replace(sample, split=splits[sample.file]) for sample in samples if sample.file in splits]
+    _warn_of_labels(samples, table, found)
+    kept = [replace(sample, split=splits[sample.file][0]) for sample in samples if sample.file in splits]
     return kept, sorted(names.names - splits.keys())
 
 
-def _warn_of_labels(samples: list[Sample], table: Table, names: "_Names") -> None:
+def _warn_of_labels(samples: list[Sample], table: Table, found: list[tuple[Row, str]]) -> None:
     """Its labels are not read; where they are others, somebody may have meant to correct them."""
     if "label" not in table.columns:
         return
     labels = {sample.file: sample.label for sample in samples}
-    given = ((row, labels[names.find(row.cells["file"]) or ""], row.cells.get("label", "")) for row in table.rows)
+    given = ((row, labels[file], row.cells.get("label", "")) for row, file in found)
     other = [
         f"line {row.line}: {label}, not {there}" for row, label, there in given if there.strip() not in ("", label.strip())
     ]
@@ -112,7 +115,7 @@ def _given(table: Table) -> Iterator[tuple[Row, str, str]]:
     some = any(row.cells.get("split", "").strip() for row in table.rows)
     for row in table.rows:
         file, name = row.cells.get("file", ""), row.cells.get("split", "").strip()
-        split = split_named(name, f"{table.path} line {row.line}")
+        split = split_named(name, table.path, row.line)
         if not file.strip():
             raise table.refuse(row, "must name a file in every row", "has none")
         if some and not split:
@@ -139,4 +142,4 @@ class _Names:
 
 
 def write_split(path: Path, samples: list[Sample]) -> None:
-    write_csv(path, ("file", "label", "split", "sha256"), ((s.file, s.label, s.split, s.sha256) for s in samples))
+    write_csv(path, SPLIT, ((s.file, s.label, s.split, s.sha256) for s in samples))

@@ -1,6 +1,6 @@
 """The images of a table: a CSV of file,label[,split].
 
-Paths are texts here, as a table has many of them: a `Path` takes ten times as long to make, and raises for a long name.
+Whether a file is there is asked of its name as a text: a `Path` raises where it is too long.
 """
 
 import os
@@ -31,14 +31,15 @@ def scan_table(path: Path) -> ScanResult:
     table = read_table(path, ("file", "label"))
     found = ScanResult(ignored=[] if table.ours else table.others)
     given: dict[str, int] = {}
+    folder = path.parent
     for file, row in named_rows(table):
         label = row.cells.get("label", "")
         if not table.ours:
             label = _trimmed(found, row, label)
         if lacking := [what for what, cell in (("file", file), ("label", label)) if not cell]:
             raise table.refuse(row, ONE_LABEL, f"has no {' and no '.join(lacking)}")
-        split = split_named(row.cells.get("split", "").strip(), f"{path} line {row.line}")
-        sample = Sample(ImageFile(path.parent / file), file, label, split)
+        split = split_named(row.cells.get("split", "").strip(), path, row.line)
+        sample = Sample(ImageFile(folder / file), file, label, split)
         first = given.setdefault(os.path.normpath(os.path.join(table.folder, file)), len(found.samples))
         if first < len(found.samples):
             _refuse_second(table, row, sample, table.rows[first], found.samples[first])
@@ -91,12 +92,18 @@ def _refuse_second(table: Table, row: Row, sample: Sample, earlier: Row, first: 
 def _refuse_lists(table: Path, labels: set[str]) -> None:
     """A label like `cat|dog` beside `cat` or `cat|bird` is a list of labels."""
     for mark in "|;,":
-        lists = [label.split(mark) for label in labels if mark in label]
-        parts = [part.strip() for parts in lists for part in parts]
+        lists = [label for label in labels if mark in label and _is_list(label, mark, labels)]
+        parts = [part.strip() for label in lists for part in label.split(mark)]
         if lists and (len(set(parts)) < len(parts) or labels & set(parts)):
-            got = mark.join(lists[0])
             fix = f"Images of several classes at once are not supported; write the label without '{mark}' if it is one."
-            raise UserError(str(table), ONE_LABEL, got=got, fix=fix)
+            raise UserError(str(table), ONE_LABEL, got=min(lists), fix=fix)
+
+
+def _is_list(label: str, mark: str, labels: set[str]) -> bool:
+    """Whether a label may be a list: with a blank behind each comma it is a name, `Smith, John`, unless a part is a class."""
+    parts = label.split(mark)
+    names = mark == "," and all(part[:1].isspace() for part in parts[1:])
+    return not names or any(part.strip() in labels for part in parts)
 
 
 def _refuse_missing(table: Path, samples: list[Sample]) -> None:

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.content import changed
 from ajuste_fino.data.digits import digits_folder
-from ajuste_fino.data.history import History
+from ajuste_fino.data.history import History, why_unknown
 from ajuste_fino.data.manifest import Manifest, load_eval, load_split
 from ajuste_fino.errors import UserError
 from ajuste_fino.escape import quoted
@@ -26,6 +26,7 @@ from ajuste_fino.runs.run_folder import open_run, require_empty
 from ajuste_fino.runs.saved import read
 
 RANGES = {"workers": WORKERS, "data.max_skipped": DataConfig.RANGES["data.max_skipped"]}
+FIX = "Pass data.root=FOLDER with images to evaluate on."
 
 
 @run_log()
@@ -70,12 +71,12 @@ def _manifest(cfg: DictConfig, depth: int | None) -> tuple[str, Manifest]:
         return history.split_of(manifest.samples), manifest
     run = Path(cfg.run)
     if not (run / "split.csv").is_file():
-        fix = "Pass data.root=FOLDER with images to evaluate on."
-        raise UserError(f"run={run}", "is a bundle and has no images of its own", fix=fix)
+        raise UserError(f"run={run}", "is a bundle and has no images of its own", fix=FIX)
+    if why := why_unknown(run / "split.csv"):
+        raise UserError(str(run / "split.csv"), why, fix=FIX)
     data = OmegaConf.create(read("run", run / "config.yaml")).get("data")
     if not isinstance(data, DictConfig) or not (data.get("name") == "digits" or data.get("root")):
-        fix = "Pass data.root=FOLDER with images to evaluate on."
-        raise UserError(f"run={run}", "has a config.yaml that does not say where its images are", fix=fix)
+        raise UserError(f"run={run}", "has a config.yaml that does not say where its images are", fix=FIX)
     root = digits_folder() if data.get("name") == "digits" else _root(data["root"])
     name = History.of(run).name
     return name, load_split(run / "split.csv", name, root, workers(cfg.workers), progress, depth)

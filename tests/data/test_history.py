@@ -1,9 +1,17 @@
+from dataclasses import replace
+
 import pytest
 
+from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.content import ImageBytes
+from ajuste_fino.data.hashing import hash_files
 from ajuste_fino.data.history import History
+from ajuste_fino.data.manifest import load_eval
 from ajuste_fino.data.sample import Sample
+from ajuste_fino.data.scan import scan
 from ajuste_fino.data.split import write_split
+from ajuste_fino.predict import no_progress
+from tests.conftest import draw_folder
 
 
 def sample(name, split="", label="a"):
@@ -16,7 +24,9 @@ def history(folder, **splits):
 
 
 def unseen(known, names):
-    samples, findings = known.unseen([sample(name) for name in names])
+    given = [sample(name) for name in names]
+    samples = known.unseen(given)
+    findings = known.findings(given, samples)
     return "".join(one.sha256 for one in samples), known.split_of(samples), [str(finding) for finding in findings]
 
 
@@ -53,6 +63,71 @@ def test_an_image_under_another_label_is_not_the_split_that_was_set_aside(tmp_pa
 
 def test_a_bundle_in_a_run_folder_knows_its_images_and_one_elsewhere_none(tmp_path):
     (tmp_path / "bundle").mkdir()
+    (tmp_path / "config.yaml").touch()
     known = history(tmp_path, train="12", val="3", test="4")
     assert History.of(tmp_path / "bundle") == known
     assert unseen(History.of(tmp_path / "elsewhere" / "bundle"), "1234") == ("1234", "eval", [])
+
+
+@pytest.mark.parametrize("run", ["bundle", "models", "deep/bundle", "export.zip"])
+def test_a_table_beside_a_model_that_is_in_no_run_folder_is_not_its_history(tmp_path, run):
+    (tmp_path / run).mkdir(parents=True)
+    history(tmp_path, train="12", val="3", test="4")
+    assert History.of(tmp_path / run) == History()
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"file,label,split\n1.png,a,test\n", "no column sha256: an older version wrote the run"),
+        ("file,label,split\n1.png,niño,test\n".encode("latin-1"), "no column sha256"),
+        ("niño;split\n".encode("latin-1"), "not the table that a run writes"),
+        (b"image,set\n1.png,test\n", "not the table that a run writes"),
+        (b"file;label;split;sha256\n", "not the table that a run writes"),
+        ("file,label,split\n".encode("utf-16"), "not the table that a run writes"),
+        (b"", "not the table that a run writes"),
+    ],
+)
+def test_of_a_table_that_is_not_a_run_s_nothing_is_known_and_that_is_said(tmp_path, content, why):
+    (tmp_path / "split.csv").write_bytes(content)
+    left, split, said = unseen(History.of(tmp_path), "12")
+    assert (left, split, len(said)) == ("12", "eval", 1)
+    assert why in said[0]
+
+
+def test_a_column_more_does_not_hide_the_history(tmp_path):
+    known = history(tmp_path, train="12", test="3")
+    lines = (tmp_path / "split.csv").read_text().splitlines()
+    (tmp_path / "split.csv").write_text("".join(f"{line},x\n" for line in lines))
+    assert History.of(tmp_path) == known
+
+
+@pytest.mark.parametrize(
+    ("judging", "split", "said"),
+    [
+        ("456", "test", "What is evaluated on: the run's test split, 3 images."),
+        ("46", "eval", "What is evaluated on: 2 of the 3 images of the run's test split."),
+        ("4568", "eval", "What is evaluated on: 4 other images."),
+    ],
+)
+def test_what_is_said_and_how_metrics_are_called_follow_from_what_could_be_decoded(tmp_path, judging, split, said):
+    known = history(tmp_path, train="12", val="3", test="456")
+    samples = [sample(name) for name in judging]
+    findings = known.findings([sample(name) for name in "1345678"], samples)
+    assert known.split_of(samples) == split
+    assert said in str(findings[0])
+
+
+@pytest.mark.parametrize("damaged", [True, False])
+def test_a_set_aside_image_that_is_skipped_makes_it_a_part_of_the_test_split(tmp_path, damaged):
+    root = draw_folder(tmp_path / "photos", each=3)
+    if damaged:
+        (root / "1" / "00.png").write_bytes(b"no image")
+    samples, _ = hash_files(scan(root).samples, 0, no_progress)
+    write_split(tmp_path / "split.csv", [replace(one, split="train" if "02" in one.file else "test") for one in samples])
+    known = History.of(tmp_path)
+    config = DataConfig(root, on_bad_image="skip", max_skipped=0.5)
+    manifest = load_eval(config, known, 0, no_progress)
+    name, said = ("eval", "5 of the 6 images of the run's test split") if damaged else ("test", "test split, 6 images")
+    assert known.split_of(manifest.samples) == name
+    assert said in manifest.warnings[0]

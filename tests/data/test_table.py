@@ -1,8 +1,10 @@
 """Tables of a user's: each row is understood, or refused by its line."""
 
 import logging
+from contextlib import nullcontext
 
 import pytest
+import torch
 
 from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.group import assign_groups
@@ -11,6 +13,7 @@ from ajuste_fino.data.scan import scan
 from ajuste_fino.data.split import apply_split_file, write_split
 from ajuste_fino.data.traps import files
 from ajuste_fino.errors import UserError
+from ajuste_fino.scores import write_predictions
 
 ROWS = "p/0.png,cat\np/1.png,dog\np/2.png,cat\n"
 PLAIN = {("p/0.png", "cat"), ("p/1.png", "dog"), ("p/2.png", "cat")}
@@ -150,6 +153,63 @@ def test_a_table_of_ours_comes_back_and_one_of_a_users_stays(folder):
     assert (again, unknown) == (samples, [])
     path = table(folder, "file,label\np/0.png,'-1\np/1.png,''-1\np/2.png,\\u001b\n")
     assert [sample.label for sample in scan(path).samples] == ["'-1", "''-1", "\\u001b"]
+
+
+SHA, HEADER = "0" * 64, "file,label,split,sha256"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"file,label,sha256\np/0.png,'-1,{SHA}\np/1.png,-1,{SHA}\n",
+        f"sha256,file,label,split\n{SHA},p/0.png,'-1,train\n{SHA},p/1.png,-1,train\n",
+        f"{HEADER},who\np/0.png,'-1,train,{SHA},x\np/1.png,-1,train,{SHA},y\n",
+        "file,label,probability,who\np/0.png,'-1,0.123456,x\np/1.png,-1,0.5,y\n",
+        "probability,file,label\n0.123456,p/0.png,'-1\n0.123456,p/1.png,-1\n",
+        f"{HEADER}\np/0.png,'-1,train,{SHA}\np/1.png,'=1,train,\n",
+        f"{HEADER}\np/0.png,'-1,train,{SHA}\np/1.png,-1,train,{SHA}\n",
+        "file,label,probability\np/0.png,'-1,0.123456\np/1.png,'=1,0.5\n",
+        "file,label,probability\np/0.png,'-1,0.123456\np/1.png,-1,0.123456\n",
+        "file,label,probability,p:a,note\np/0.png,'-1,0.123456,0.1,x\np/1.png,b,0.123456,0.1,y\n",
+    ],
+)
+def test_a_table_that_only_looks_like_ours_is_read_as_it_stands(folder, text):
+    path = table(folder, text)
+    found = scan(path)
+    assert found.samples[0].label == "'-1"
+    assert len(found.classes) == 2
+    assert set(found.ignored) == set(text.splitlines()[0].split(",")) - {"file", "label", "split"}
+    assert "apostrophes" in told(path)
+
+
+def test_tables_that_this_package_writes_are_known(folder):
+    write_predictions(folder / "e.csv", ["p/0.png", "p/1.png"], ["-1", "a"], torch.eye(2), ["-1", "a"])
+    heads = ("file,label,probability", "file,label,probability,disagreement", "file,label,probability,p:a,p:b")
+    rest = ("", ",0.000000", ",0.500000,0.500000")
+    for name, head, cells in zip("pqr", heads, rest, strict=True):
+        (folder / f"{name}.csv").write_text(f"{head}\np/0.png,'-1,1.000000{cells}\n")
+    for name in "epqr":
+        found = scan(folder / f"{name}.csv")
+        assert (found.samples[0].label, found.ignored, found.apostrophes) == ("-1", [], [])
+
+
+@pytest.mark.parametrize(
+    ("labels", "refused"),
+    [
+        (["Smith, John", "Doe, John"], False),
+        (["Smith, John", "Smith, Ann", "Smith, Ann, Dr"], False),
+        (["hat, red", "shoe"], False),
+        (["cat, dog", "cat", "dog"], True),
+        (["cat, dog", "cat"], True),
+        (["cat,dog", "dog,bird"], True),
+        (["cat|dog", "cat"], True),
+        (["cat; dog", "dog; bird"], True),
+    ],
+)
+def test_names_with_a_comma_are_labels_and_lists_are_none(folder, labels, refused):
+    text = "".join(f'p/{n}.png,"{label}"\n' for n, label in enumerate(labels))
+    with pytest.raises(UserError, match="several classes") if refused else nullcontext():
+        assert scan(table(folder, f"file,label\n{text}")).classes == set(labels)
 
 
 def scan_all(folder):

@@ -107,3 +107,26 @@ def test_images_that_are_no_longer_there_are_asked_for(cli, photos, tmp_path):
     photos.rename(tmp_path / "moved")
     code, _, err = cli("evaluate", f"run={out}", f"out={tmp_path / 'e'}", "workers=0")
     assert (code, "data.root=FOLDER" in err, (tmp_path / "e").exists()) == (2, True, False)
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("file,label,split\n1/00.png,1,test\n", "split.csv has no column sha256: an older version wrote the run"),
+        ("file,label\n1/00.png,1\n", "split.csv is not the table that a run writes"),
+    ],
+)
+def test_a_run_whose_split_is_not_known_can_be_judged_on_a_folder(run, cli, tmp_path, table, said):
+    import shutil
+
+    old = tmp_path / "old"
+    shutil.copytree(run[0], old)
+    (old / "split.csv").write_text(table)
+    code, _, err = cli("evaluate", f"run={old}", f"out={tmp_path / 'e'}", "workers=0")
+    assert (code, "data.root=FOLDER" in err, (tmp_path / "e").exists()) == (2, True, False)
+    assert said in err
+    root = draw_folder(tmp_path / "other", each=2, first=100)
+    for given in (old, old / "bundle"):
+        out = tmp_path / f"of {given.name}"
+        code, _, err = cli("evaluate", f"run={given}", f"data.root={root}", f"out={out}", "workers=0")
+        assert (code, said in err, (out / "predictions_eval.csv").exists()) == (0, True, True)

@@ -9,7 +9,8 @@ from ajuste_fino.data.inspection import Inspection
 from ajuste_fino.data.kinds import FORMAT_OF, SILENT, suffix_of
 from ajuste_fino.data.traps.finding import Finding
 from ajuste_fino.errors import counted
-from ajuste_fino.tables import MEANT, UNNAMED
+from ajuste_fino.table_hints import MEANT
+from ajuste_fino.tables import UNNAMED
 
 LIKE_LABELS = re.compile(rf"(label|{'|'.join([*MEANT['label'], *MEANT['split']])})s?[ _.]?\d*|{UNNAMED}\d+")
 
@@ -66,9 +67,7 @@ def table(inspection: Inspection) -> Iterator[Finding]:
     labels = [name for name in ignored if LIKE_LABELS.fullmatch(name.lower())]
     others = [name for name in ignored if name not in labels]
     rename = "Only file, label and split are, and the column that data.group names:"
-    verbatim = (
-        "They are read as they stand; in a table that a run wrote, as split.csv, the first apostrophe is none of the label:"
-    )
+    verbatim = "The apostrophe is kept as part of the label; if it is there only for a spreadsheet, take it off in the CSV:"
     kinds = [
         ("columns not read", "warning", labels, "a column that may have labels or splits and is not read", rename),
         ("other columns", "note", others, "a column that is not read", rename),
