@@ -41,6 +41,9 @@ eval "$(ajuste-fino completion bash)" completes verbs and keys at the TAB key.
 AJUSTE_FINO_DEBUG=1 shows where an error came from."""
 
 
+PROCESS = os.getpid()  # a process that is forked from it has its handlers of signals
+
+
 def main() -> None:
     """The command; exits with 0 when all was done, 2 for the user's mistake, 1 for a failure, above 128 when stopped."""
     streams.prepare()
@@ -146,7 +149,9 @@ def _leave_at_once(number: int, _frame: object) -> None:
 
 
 def _leave_in_order(number: int, _frame: object) -> None:
-    """Raise an exception, so that files are finished or removed on the way out."""
+    """Raise an exception, so that files are finished or removed on the way out; a process of the run's own just ends."""
+    if os.getpid() != PROCESS:
+        os._exit(128 + number)
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     raise SystemExit(128 + number)

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from ajuste_fino.data.content import BadImage
@@ -119,16 +119,16 @@ def _shared(samples: Sequence[Sample], workers: int, depth: int | None) -> Itera
             for chunk in chunks:  # a few at a time, so that memory stays bounded
                 waiting.append((chunk, _submit(pool, chunk, depth)))
                 if len(waiting) > 2 * workers:
-                    yield from _result(*waiting.popleft())
+                    yield from _result(waiting, workers)
             while waiting:
-                yield from _result(*waiting.popleft())
+                yield from _result(waiting, workers)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _submit(pool: ProcessPoolExecutor, chunk: Sequence[Sample], depth: int | None) -> "Future[list[ImageInfo | BadImage]]":
@@ -145,13 +145,16 @@ def _decode_each(samples: Sequence[Sample], depth: int | None) -> list[ImageInfo
     return [decode(sample, depth) for sample in samples]
 
 
-def _result(chunk: Sequence[Sample], future: "Future[list[ImageInfo | BadImage]]") -> list[ImageInfo | BadImage]:
+def _result(waiting: "deque[tuple[Sequence[Sample], Future]]", workers: int) -> list[ImageInfo | BadImage]:
+    """The result of the first chunk that waits; where a process died, each of them may have had one of the first chunks."""
     try:
-        return future.result()
+        result: list[ImageInfo | BadImage] = waiting[0][1].result()
     except BrokenProcessPool as error:
-        raise died([sample.file for sample in chunk]) from error
+        raise died([sample.file for chunk, _ in islice(waiting, workers) for sample in chunk]) from error
+    waiting.popleft()
+    return result
 
 
 def died(files: list[str]) -> AjusteFinoError:
     """What is said of a process that ended in the middle of these files: a decoder crashed, or memory ran out."""
-    return AjusteFinoError(f"A decoding process died, perhaps of one of these files:\n{preview(files, CHUNK)}")
+    return AjusteFinoError(f"A decoding process died, perhaps of one of these files:\n{preview(files, 2 * CHUNK)}")

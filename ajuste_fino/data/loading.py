@@ -1,5 +1,6 @@
 """Images decoded to pixels by threads or processes, a batch at a time."""
 
+import os
 import signal
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -221,7 +222,12 @@ def loader(dataset: Dataset[Any], order: Sampler[list[int]], workers: int = 0, p
 
 
 def _leave_stops_to_the_parent(_worker: int) -> None:
-    """A signal to all processes of a terminal stops the run, which ends its workers; of one that dies first torch complains."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+    """A signal to all processes of a terminal stops the run, which ends its workers.
+
+    Of a worker that dies of a signal torch complains, of one that ends in order it does not; and it must end, since the
+    parent waits for its end before its own.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+            signal.signal(getattr(signal, name), lambda *_: os._exit(0))

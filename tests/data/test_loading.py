@@ -1,3 +1,4 @@
+import gc
 import hashlib
 import os
 import signal
@@ -96,11 +97,13 @@ def test_what_a_process_raises_is_not_its_death(tmp_path, monkeypatch):
         def __call__(self, image, index, view):
             raise FileNotFoundError("x") if index else RuntimeError("y")
 
+    monkeypatch.setattr(torch.utils.data._utils, "MP_STATUS_CHECK_INTERVAL", 0.2)  # torch waits as long for each worker's end
     monkeypatch.setattr(LoaderConfig, "processes", property(lambda self: self.workers))
     for n, kind in enumerate((RuntimeError, FileNotFoundError)):
         images = ImageDataset([draw(0, 0)] * 2, Failing())
         with pytest.raises(kind, match="Caught"):
             list(LoaderConfig(torch.device("cpu"), 1, 1, no_progress).batches(images, SubsetBatchSampler([n], 1)))
+        gc.collect()  # the workers end here, and not in a later test
 
 
 def test_workers_give_the_same_batches(tmp_path):
