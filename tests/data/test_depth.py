@@ -107,6 +107,36 @@ def test_floating_point_on_one_scale_is_no_trap(tmp_path, top):
     assert not {"scales of floating point", "unused bits"} & found(folder(tmp_path, (top, top), "tif", np.float32)).keys()
 
 
+@pytest.mark.parametrize(
+    ("tops", "count", "scale"),
+    [((1.02, 1.01), 16, 255), ((1, 1.02), 8, 255), ((4095, 4095), 16, 65535), ((0.001, 0.002), 16, 1), ((200, 2), 8, 255)],
+)
+def test_floating_point_that_comes_out_black_is_told(tmp_path, tops, count, scale):
+    one = found(folder(tmp_path, tops, "tif", np.float32))["dark floating point"]
+    assert (one.level, len(one.files)) == ("warning", count)
+    assert f"read as 0 to {scale}; they come out nearly black" in one.sentence
+
+
+@pytest.mark.parametrize("tops", [(1, 1), (0.2, 0.9), (40, 255), (9000, 9000)])
+def test_floating_point_that_uses_its_scale_is_no_trap(tmp_path, tops):
+    assert "dark floating point" not in found(folder(tmp_path, tops, "tif", np.float32))
+
+
+def test_a_depth_that_has_no_effect_on_floating_point_is_told(tmp_path):
+    one = found(folder(tmp_path, (1, 1), "tif", np.float32), depth=12)["depth of floating point"]
+    assert "data.depth=12 has no effect on 16 images" in one.sentence
+    assert "depth of floating point" not in found(tmp_path)
+
+
+def test_one_bright_pixel_in_a_folder_does_not_hide_unused_bits(tmp_path):
+    folder(tmp_path, (4095, 4095))
+    dead = values(0, 0, 4095)
+    dead[3, 3] = 65535
+    Image.fromarray(dead).save(tmp_path / "a" / "0.png")
+    one = found(tmp_path)["unused bits"]
+    assert (len(one.files), "beside 1 with values up to 65535" in one.sentence) == (15, True)
+
+
 @pytest.mark.parametrize("depth", [1, 8, 10, 12, 14, 16])
 @pytest.mark.parametrize("kind", ["grey", "colour", "alpha", "grey and alpha", "grey.tif", "int32.tif"])
 def test_values_up_to_the_depth_are_black_to_white(tmp_path, kind, depth):

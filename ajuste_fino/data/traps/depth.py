@@ -1,4 +1,4 @@
-"""Traps of values stored in more than 8 bits: few bits in use, values beyond the scale, floating point on several scales."""
+"""Traps of values stored in more than 8 bits: few bits in use, values beyond the scale, floating point on odd scales."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,12 +10,13 @@ from ajuste_fino.data.traps.finding import Finding
 from ajuste_fino.errors import counted
 
 BLACK = 12  # bits of 16: 16 grey levels of 256, which look black
+DARK = 8  # of floating point: images that reach less than one in so many of the grey levels look black
 SHARE = 10  # of the images, one in so many is no accident
 Top = tuple[float, str]  # the largest value of an image, and its file
 
 
 def depth(inspection: Inspection) -> Iterator[Finding]:
-    """Integers of 16 bits or more that come out black or white, and floating point read on several scales."""
+    """Integers of 16 bits or more and floating point that come out black or white, or are read on several scales."""
     integers, floats, below = list[Top](), list[Top](), list[str]()
     for sample in inspection.samples:
         info = inspection.infos.get(sample.sha256)
@@ -24,7 +25,8 @@ def depth(inspection: Inspection) -> Iterator[Finding]:
             if info.values[0] < 0:
                 below.append(f"{sample.file}: from {info.values[0]:g}")
     chosen = inspection.config.depth
-    yield from chain(_unused(integers) if chosen is None else (), _beyond(integers, chosen), _scales(floats))
+    yield from chain(_unused(integers) if chosen is None else (), _beyond(integers, chosen))
+    yield from chain(_scales(floats), _dark(floats), () if chosen is None else _without_depth(floats, chosen))
     if below:
         rule = f"has {counted(len(below), 'image')} with values below 0, which become black"
         yield Finding("values below 0", "warning", "data.root", rule, "Store them from 0 on:", files=below)
@@ -71,3 +73,28 @@ def _scales(tops: list[Top]) -> Iterator[Finding]:
     if beyond:
         rule = f"has {counted(len(beyond), 'image')} of floating point with values above {FULL}, which become white"
         yield Finding("values beyond the scale", "warning", "data.root", rule, "Store them as 0 to 1:", files=beyond)
+
+
+def _dark(tops: list[Top]) -> Iterator[Finding]:
+    """Floating point that uses little of the scale on which it is read: 0 … 1.02 as 0 … 255, 0 … 4095 as 0 … 65535."""
+    by_scale: dict[int, list[Top]] = defaultdict(list)
+    for top, file in tops:
+        by_scale[scale_of(top)].append((top, file))
+    for scale, there in sorted(by_scale.items()):
+        dark = [(top, file) for top, file in there if 0 < top < scale / DARK]
+        if dark and len(dark) * SHARE >= len(there):
+            highest = max(top for top, _ in dark)
+            rule = f"has {counted(len(dark), 'image')} of floating point whose values go up to {highest:g} and are read as 0 to {scale}"
+            rule += "; they come out nearly black"
+            fix = "Save them in 8 or 16 bits, or divide all by one number, so that white is 1 and nothing is above:"
+            yield Finding(
+                "dark floating point", "warning", "data.root", rule, fix, files=[f"{f}: up to {t:g}" for t, f in dark]
+            )
+
+
+def _without_depth(tops: list[Top], depth: int) -> Iterator[Finding]:
+    if tops:
+        rule = f"has no effect on {counted(len(tops), 'image')} of floating point"
+        fix = "They are read as 0 to 1, 255 or 65535, by the largest value of each; save them in 16 bits:"
+        files = [file for _, file in tops]
+        yield Finding("depth of floating point", "warning", f"data.depth={depth}", rule, fix, files=files)
