@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ajuste_fino.data.layout_errors import TABLE, has_training, refuse_beside, refuse_splits, refuse_twice, split_names
+from ajuste_fino.data.layout_errors import has_training, refuse_beside, refuse_inside, refuse_splits, refuse_twice, split_names
 from ajuste_fino.data.names import is_plain_split, is_unlabelled, natural, splits_of
 from ajuste_fino.data.scan_result import ScanResult
 from ajuste_fino.data.tree import Folder, Split
@@ -60,6 +60,9 @@ def _are_classes(splits: Sequence[Split], others: Sequence[Folder]) -> bool:
     """Whether folders named as splits are classes: beside one other, which alone is none, or where the names leave it open."""
     inside = {inner.name for split in splits for inner in split.folder.folders}
     if others:
+        common = inside.intersection(inner.name for other in others for inner in other.filled)
+        if len(common) + len(split_names(splits)) > 2:
+            return False  # `oefenen/{cat,dog}` beside `test/{cat,dog}`: a split in a language that is not known here
         return inside.isdisjoint(other.name for other in others) and (len(others) == 1 or not _are_plain(splits))
     return len(splits) > 1 and not _are_plain(splits) and not inside
 
@@ -122,7 +125,7 @@ def splits_in_classes(root: Path, tree: Folder) -> list[Split]:
     """The folders of the splits inside the classes, where every class has them and nothing else: `cat/train`, `dog/test`.
 
     Raises:
-        UserError: where only some classes have them, or hold other images as well.
+        UserError: where only some classes have them, hold other images as well, or have them further down.
     """
     inside = {folder.path: [split for split in _splits(folder) if split.folder.total] for folder in tree.filled}
     all_splits = [split for splits in inside.values() for split in splits]
@@ -134,13 +137,22 @@ def splits_in_classes(root: Path, tree: Folder) -> list[Split]:
     plain = [folder for folder in tree.filled if _are_plain(inside[folder.path])]
     parted = not only_splits or len(split_names(all_splits)) > 1  # as `cat/test`, `dog/test` alone are not
     if parted and (len(plain) > 1 or any(_can_only_be_splits(folder, inside[folder.path]) for folder in plain)):
-        paths = [split.folder.path for folder in plain for split in inside[folder.path]]
-        fix = (
-            "Bring all images of every class into class/train, class/val or class/test, or into train/class and so on; "
-            f"where these are no splits, rename them or {TABLE}: {listed(paths)}."
+        refuse_inside(
+            root, [split for folder in plain for split in inside[folder.path]], "beside other images or without train"
         )
-        raise UserError("data.root", "holds splits in its classes, beside other images or without train", got=root, fix=fix)
+    if deep := [split for folder in tree.filled for split in _deep_splits(folder)]:
+        refuse_inside(root, deep, "more than one level down")
     return []
+
+
+def _deep_splits(folder: Folder) -> Iterator[Split]:
+    """What can only be splits in the folders of a class, at whatever depth: `cat/images/train` beside `cat/images/test`."""
+    for inner in folder.filled:
+        splits = [split for split in _splits(inner) if split.folder.total]
+        if _are_plain(splits) and _can_only_be_splits(inner, splits):
+            yield from splits
+        else:
+            yield from _deep_splits(inner)
 
 
 def _can_only_be_splits(folder: Folder, splits: Sequence[Split]) -> bool:

@@ -28,7 +28,10 @@ def refuse_beside(root: Path, splits: Sequence[Split], others: Sequence[Folder])
     if has_training(splits):
         fix = f"Move these folders away or into the splits: {beside}. {rename}"
         raise UserError("data.root", "holds splits and other folders side by side", got=root, fix=fix)
-    if any(split.folder.folders for split in splits):
+    inside = {inner.name for split in splits for inner in split.folder.filled}
+    if any(inner.name in inside for folder in others for inner in folder.filled):
+        way = "name the folder of the training images train, and others, if there are, val or test"
+    elif any(split.folder.folders for split in splits):
         way = f"move the other folders into a folder train beside {_them(splits)}"
     elif split_names(splits) == {"train"}:
         way = f"move the images into the folders of their classes and remove {_them(splits)}"
@@ -49,8 +52,17 @@ def refuse_splits(root: Path, splits: Sequence[Split]) -> NoReturn:
         each = "it" if len(splits) == 1 else "each of them"
         fix = f"{as_split}, make a folder for each class in {each}, or {TABLE},split. {rename}, or {TABLE}."
         raise UserError("data.root", f"has splits without folders of classes ({_names(splits)})", got=root, fix=fix)
-    fix = f"Name one of its folders train, or pass data.root={root / deep.path}."
+    fix = f"Name the folder of the training images train, or pass data.root={root / deep.path}."
     raise UserError("data.root", "has splits but none for training", got=root, fix=fix)
+
+
+def refuse_inside(root: Path, splits: Sequence[Split], where: str) -> NoReturn:
+    """Splits inside the classes that cannot be taken for such."""
+    fix = (
+        "Bring all images of every class into class/train, class/val or class/test, or into train/class and so on; "
+        f"where these are no splits, rename them or {TABLE}: {_names(splits)}."
+    )
+    raise UserError("data.root", f"holds splits in its classes, {where}", got=root, fix=fix)
 
 
 def refuse_twice(splits: Sequence[Split]) -> None:

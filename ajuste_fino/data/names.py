@@ -13,18 +13,26 @@ SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "va
 # other words for splits, without accents
 WORDS = {
     **SPLIT_NAMES,
-    **dict.fromkeys(("training", "entrenamiento", "entreno"), "train"),
+    **dict.fromkeys(("training", "trainings", "trn", "entrenamiento", "entreno", "entrenar"), "train"),
+    **dict.fromkeys(("trainieren", "lernen", "entrainement", "apprentissage"), "train"),
+    **dict.fromkeys(("treino", "treinamento", "treinar", "addestramento", "allenamento"), "train"),
     **dict.fromkeys(("validate", "validating", "validacion", "dev", "eval", "evaluation", "evaluacion"), "val"),
-    **dict.fromkeys(("testing", "holdout", "prueba", "pruebas"), "test"),
+    **dict.fromkeys(("validieren", "validierung", "validierungs", "validacao", "avaliacao", "validazione", "convalida"), "val"),
+    **dict.fromkeys(("testing", "tst", "holdout", "prueba", "pruebas", "testen", "essai", "essais"), "test"),
+    **dict.fromkeys(("teste", "testes", "testar", "prova", "collaudo"), "test"),
 }
 PLAIN = ("train", "val", "validation", "test")  # words that hardly name a class; `valid` and `training` may
 # what stands beside such a word and says nothing: training_set, seg_train, test images
 FILLERS = {
     *("set", "sets", "data", "dataset", "image", "images", "img", "imgs", "photo", "photos", "picture", "pictures", "pics"),
     *("sample", "samples", "split", "folder", "seg", "conjunto", "datos", "imagen", "imagenes", "foto", "fotos", "de"),
+    *("daten", "datensatz", "satz", "bilder", "donnees", "jeu", "ensemble", "dados", "imagens", "dati", "immagini", "di", "du"),
 }
 UNLABELLED = {"pred", "predict", "unlabeled", "unlabelled"}  # words for images without a class, beside splits
-RUN_TOGETHER = re.compile(r"(?<![^\W\d_])(train|training|val|valid|validation|test|testing)(set|data|images|imgs)(?![^\W\d_])")
+RUN_TOGETHER = re.compile(
+    r"(?<![^\W\d_])(train|trainings?|val|valid|validation|validierungs|test|testing)"
+    r"(set|data|images|imgs|daten|datensatz|bilder)(?![^\W\d_])"
+)
 # left in a folder by systems, by disks on the network and by programs that show images; compared without case
 CLUTTER = {
     *("__macosx", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "picasa.ini", "icon\r"),

@@ -15,10 +15,20 @@ from tests.data.folders import classes, fill, found, pairs
 WORDS = [
     (
         "train",
-        "Train TRAIN training Training training_set TrainingSet trainset seg_train train_images train-data entrenamiento",
+        "Train TRAIN training Training training_set TrainingSet trainset seg_train train_images train-data entrenamiento "
+        "Trainieren trn treino Trainingsdaten Trainingsbilder trainings_daten lernen entrainement entraînement "
+        "jeu_entrainement apprentissage treinamento dados_de_treino addestramento",
     ),
-    ("val", "val Valid validation VALIDATION valid_set val_images validation-set dev eval validación Validacion"),
-    ("test", "test Test TEST testing Testing test_set TestSet testset seg_test test-images testdata prueba pruebas"),
+    (
+        "val",
+        "val Valid validation VALIDATION valid_set val_images validation-set dev eval validación Validacion "
+        "Validierung Validierungsdaten validação validacao validazione",
+    ),
+    (
+        "test",
+        "test Test TEST testing Testing test_set TestSet testset seg_test test-images testdata prueba pruebas "
+        "Testen tst teste Testdaten Testbilder essai jeu_essai dados_de_teste prova",
+    ),
     ("", "tested contest latest attest testament training_dog trainer invalid value evil development cat test1 set images"),
 ]
 
@@ -29,6 +39,12 @@ def test_words_for_splits(split, word):
 
 
 IN_SPLITS = [
+    ("Trainieren", "Testen"),
+    ("treino", "teste"),
+    ("trn", "tst"),
+    ("Trainingsdaten", "Testdaten"),
+    ("lernen", "test"),
+    ("entrainement", "essai"),
     ("Training", "Testing"),
     ("TRAIN", "TEST"),
     ("training_set", "test_set"),
@@ -127,6 +143,14 @@ REFUSED = [
     (["one/train/a", "one/test/a", "two/train/a", "two/test/a"], r"one of data\.root=\S+one, data\.root=\S+two\."),
     (["train/train/a", "train/val/a", "test/a"], "splits in a split, train"),
     (["cat/train", "cat/val", "dog"], "splits in its classes"),
+    (
+        [f"{label}/images/{split}" for label in ("cat", "dog") for split in ("train", "test")],
+        "more than one level down.*into class/train, .*rename them .*: cat/images/t",
+    ),
+    (["cat/a/b/Training", "cat/a/b/Testing", "dog"], "more than one level down"),
+    (["cat/a", "cat/a/test", "dog"], "more than one level down"),
+    (["oefenen/a", "oefenen/b", "validation/a", "validation/b"], "name the folder of the training images train"),
+    (["oefenen/a", "validation/a", "test/a"], "name the folder of the training images train"),
     (["cat/Training", "cat/Testing", "dog"], "splits in its classes"),
     (["cat", "cat/test", "dog", "dog/test"], "splits in its classes"),
     (["cat", "cat/test", "dog"], "splits in its classes"),
@@ -260,14 +284,16 @@ def test_a_folder_without_images_beside_the_one_that_holds_the_classes(tmp_path)
 
 NESTED = [
     (["animals/cat", "animals/dog", "vehicles/car"], "warning", "animals: cat, dog"),
-    (["setA/cat", "setA/dog", "setB/cat", "setB/dog"], "note", "data.root="),
-    (["cat/front", "cat/back", "dog/front", "dog/back"], "note", "back, front"),
+    (["setA/cat", "setA/dog", "setB/cat", "setB/dog"], "warning", "If setA, setB are splits, name that of the training images"),
+    (["oefenen/a", "oefenen/b", "oefenen/c", "toets/a", "toets/b"], "warning", "If oefenen, toets are splits"),
+    (["oefenen/a", "oefenen/b", "toets/a", "toets/b"], "warning", "If oefenen, toets are the classes,"),
+    (["cat/front", "cat/back", "dog/front", "dog/back"], "warning", "back, front"),
     (["cat", "cat/front", "cat/back", "dog/front", "dog/back"], "note", "back, front"),
     (["cat/front", "cat/back", "dog/front"], "warning", "back, front"),
     (["cat/images", "cat/masks", "dog/images", "dog/masks"], "warning", "images, masks"),
     (["cat/rgb", "cat/Ground_Truth", "dog/rgb", "dog/Ground_Truth"], "warning", "Ground_Truth, rgb"),
     (["cat", "cat/cat_mask", "dog", "dog/cat_mask"], "warning", "cat_mask"),
-    ([f"{label}/{n}" for label in ("cat", "dog") for n in range(12)], "note", "7, 8, 9 and 2 more"),
+    ([f"{label}/{n}" for label in ("cat", "dog") for n in range(12)], "warning", "7, 8, 9 and 2 more"),
     (["cat", "cat/deep", "dog"], "note", "cat: deep"),
     (["2023/cat", "2024/dog"], "warning", "2024: dog"),
     (["cat/cat", "dog/dog"], "note", "dog: dog"),
@@ -280,7 +306,7 @@ NESTED = [
 def test_folders_in_classes_are_said_to_count_for_the_top(tmp_path, folders, level, said):
     one = found(fill(tmp_path, *folders))["folders in classes"]
     assert one.level == level
-    assert said in str(one) and "count for the class at the top" in str(one)
+    assert said in str(one) and "count for the class at the top" in str(one) and "toets." not in str(one)
 
 
 ALIKE = [

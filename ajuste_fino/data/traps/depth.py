@@ -84,8 +84,8 @@ def _dark(tops: list[Top]) -> Iterator[Finding]:
         dark = [(top, file) for top, file in there if 0 < top < scale / DARK]
         if dark and len(dark) * SHARE >= len(there):
             highest = max(top for top, _ in dark)
-            rule = f"has {counted(len(dark), 'image')} of floating point whose values go up to {highest:g} and are read as 0 to {scale}"
-            rule += "; they come out nearly black"
+            rule = f"has {counted(len(dark), 'image')} of floating point whose values go up to {highest:g}"
+            rule += f" and are read as 0 to {scale}; they come out nearly black"
             fix = "Save them in 8 or 16 bits, or divide all by one number, so that white is 1 and nothing is above:"
             yield Finding(
                 "dark floating point", "warning", "data.root", rule, fix, files=[f"{f}: up to {t:g}" for t, f in dark]

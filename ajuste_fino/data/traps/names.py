@@ -15,6 +15,7 @@ MASKS = {
     *("mask", "masks", "gt", "truth", "groundtruth", "annotation", "annotations", "label", "labels", "trimap", "trimaps"),
     *("segmentation", "segmentations", "segmentada", "seg", "overlay", "overlays", "mascara", "mascaras"),
 }
+MOST_SPLITS = 3  # train, val and test
 
 
 def same(inspection: Inspection) -> Iterator[Finding]:
@@ -77,11 +78,24 @@ def nested(inspection: Inspection) -> Iterator[Finding]:
     files = [f"{folder}: {listed(names)}" for folder, (names, _) in found.items()]
     rule = "has folders inside its class folders"
     fix = "Their images count for the class at the top; if they are the classes, move them up:"
-    if the_same:
-        rule = f"has the same folders in every class folder, {listed(sorted(next(iter(every)), key=natural))}"
-        fix = f"If they are the classes, pass one set of them, data.root={inspection.config.root / next(iter(found))}."
-        fix += " Move away what is not to be learnt from. As it is, all their images count for the class at the top:"
-    yield Finding("folders in classes", "warning" if doubtful else "note", "data.root", rule, fix, files=files)
+    common = frozenset.intersection(*every)
+    in_splits = len(common) > 1 and len(alone) == len(inspection.found.classes) <= MOST_SPLITS and "/" not in "".join(found)
+    if the_same or in_splits:
+        rule = f"has the same folders in every class folder, {listed(sorted(common, key=natural))}"
+        fix = _parts_of_classes([folder.rpartition("/")[2] for folder in found], in_splits)
+    yield Finding("folders in classes", "warning" if doubtful or in_splits else "note", "data.root", rule, fix, files=files)
+
+
+def _parts_of_classes(folders: list[str], in_splits: bool) -> str:
+    """What to do where all folders hold the same folders: these are parts of classes, or classes in what may be splits."""
+    tops = listed(sorted(folders, key=natural))
+    otherwise = "If the folders inside are the classes, bring the images of each together in one folder."
+    if in_splits:
+        otherwise = f"If {tops} are splits, name that of the training images train, the others val and test."
+    return (
+        f"{otherwise} If {tops} are the classes, move away what is not to be learnt from;"
+        " as it is, all images in them count for the class at the top:"
+    )
 
 
 def _has_masks(names: list[str]) -> bool:
