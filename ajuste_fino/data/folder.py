@@ -35,6 +35,7 @@ def scan_folder(root: Path) -> ScanResult:
 def _add_splits(root: Path, splits: list[Split], found: ScanResult) -> None:
     plain = all(split.folder.path.lower() in SPLIT_NAMES for split in splits)
     found.split_folders += [] if plain else [f"{split.folder.path} → {split.name}" for split in splits]
+    found.empty_splits += [split.folder.path for split in splits if not split.folder.total]
     for split in splits:
         found.stray += [split.folder.inside(name) for name in _files(split.folder)]
         _add_classes(root, split.folder, {split.folder.path: split.name}, found)

@@ -21,9 +21,10 @@ class ScanResult:
     `hidden`, `results`, `stray`, `links` and `unlabelled` were passed over: hidden files and folders, folders that this
     program wrote, files that lie in no class, links to folders, folders of images without a class beside the splits.
     `outside` are links that were followed out of the root. `split_folders` tells which folders were taken for splits where
-    that is not plain, `split_names` are classes named as a split. `nested` has, by class folder, its folders that hold
-    images, and whether it holds images beside them. Of a table, `ignored` are columns that are not read, `trimmed` labels
-    with blanks around them, `apostrophes` labels that a table of ours would have with one less.
+    that is not plain, `empty_splits` those of them without an image, `split_names` are classes named as a split. `nested`
+    has, by class folder, its folders that hold images, and whether it holds images beside them. Of a table, `ignored` are
+    columns that are not read, `trimmed` labels with blanks around them, `apostrophes` labels that a table of ours would
+    have with one less.
     """
 
     samples: list[Sample] = field(default_factory=list)
@@ -36,6 +37,7 @@ class ScanResult:
     unlabelled: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
     split_folders: list[str] = field(default_factory=list)
+    empty_splits: list[str] = field(default_factory=list)
     split_names: list[str] = field(default_factory=list)
     nested: dict[str, tuple[list[str], bool]] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)

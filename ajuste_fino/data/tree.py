@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from ajuste_fino.data.content import why_no_image
-from ajuste_fino.data.kinds import unread_files
+from ajuste_fino.data.kinds import by_name, unread_files
 from ajuste_fino.data.names import CLUTTER_WITHOUT_IMAGES, is_clutter, natural, splits_of
 from ajuste_fino.data.results import is_results
 from ajuste_fino.data.scan_result import ScanResult
@@ -62,7 +62,7 @@ def read_tree(root: Path, found: ScanResult, links: bool = True) -> Folder:
         links: whether they are followed at all.
 
     Raises:
-        UserError: where a folder cannot be read.
+        UserError: where a folder cannot be read, or, if links are followed, one leads nowhere.
     """
     tree = Folder("")
     _Reader(root, os.path.realpath(root), found).fill(tree, links)
@@ -90,6 +90,8 @@ class _Reader:
             elif _is_folder(entry):
                 below.append(entry)
             else:
+                if follow:
+                    self._refuse_broken(folder, entry)
                 self._file(folder, entry)
         folder.images.sort(key=natural)
         folder.others = {name: folder.others[name] for name in sorted(folder.others, key=natural)}
@@ -133,6 +135,18 @@ class _Reader:
         folder.images.append(entry.name)
         if folder.path and entry.is_symlink() and not _within(os.path.realpath(entry.path), self.real):
             self.found.outside.append(folder.inside(entry.name))
+
+    def _refuse_broken(self, folder: Folder, entry: os.DirEntry[str]) -> None:
+        """A link that leads nowhere, where classes may lie: a run would go on without the class."""
+        if not entry.is_symlink() or by_name(entry.name) is not None:
+            return
+        try:
+            entry.stat()
+        except OSError as error:
+            got = f"{folder.inside(entry.name)} → {Path(entry.path).readlink()}"
+            fix = "Bring back what it leads to, such as a disk that is not mounted, or remove the link."
+            rule = f"has a link that leads nowhere, where a class may be meant ({error.strerror})"
+            raise UserError("data.root", rule, got=got, fix=fix) from error
 
     def _below(self, folder: Folder, entries: list[os.DirEntry[str]], follow: bool) -> None:
         splits = splits_of(entry.name for entry in entries) if not folder.path else {}

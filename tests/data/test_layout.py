@@ -344,3 +344,15 @@ def test_a_class_that_a_split_lacks_for_an_unseen_sign_is_told_so_that_one_sees_
     inspection = inspect_folder(DataConfig(fill(tmp_path, "train/a", "train/b", "test/a ", "test/b")), 0, no_progress)
     with pytest.raises(UserError, match="none of 'a '"):
         traps.refuse(traps.findings(inspection.with_splits(), traps.STRUCTURE))
+
+
+@pytest.mark.parametrize("places", [["public/a", "private/b"], ["x/a/deep", "b"], ["x/a", "b"]])
+def test_classes_a_level_too_deep_in_one_split_are_told(tmp_path, places):
+    fix = found(fill(tmp_path, "train/a", "train/b", *(f"test/{place}" for place in places)))["absent from train"].fix
+    assert "lie a level too deep; move them up, out of test/" in fix
+
+
+@pytest.mark.parametrize(("empty", "split"), [("val", "val"), ("validation", "validation"), ("test", "test"), ("val/a", "val")])
+def test_an_empty_split_is_told(tmp_path, empty, split):
+    (fill(tmp_path, "train/a", "train/b") / empty).mkdir(parents=True)
+    assert f"without an image: {split}." in found(tmp_path)["empty splits"].sentence

@@ -183,3 +183,19 @@ def test_folders_without_end_are_refused(tmp_path):
     fill(tmp_path, "a", "b/" + "/".join("x" * 120))
     with pytest.raises(UserError, match="more than 100 levels deep"):
         scan(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("folders", "name"), [(["a", "b"], "bird"), (["a", "b"], "v1.2"), (["train/a", "train/b"], "train/bird")]
+)
+def test_a_class_that_is_a_broken_link_is_refused(tmp_path, folders, name):
+    (fill(tmp_path, *folders) / name).symlink_to("/not/mounted/bird")
+    with pytest.raises(UserError, match=rf"leads nowhere.*{name} → /not/mounted/bird"):
+        scan(tmp_path)
+    assert len(images_below(tmp_path)[0]) == 8
+
+
+@pytest.mark.parametrize("name", ["readme.txt", "list.csv", ".hidden", "a/0.jpg"])
+def test_a_broken_link_that_is_no_class_is_not_refused(tmp_path, name):
+    (fill(tmp_path, "a", "b") / name).symlink_to("/not/mounted")
+    assert scan(tmp_path).classes == {"a", "b"}

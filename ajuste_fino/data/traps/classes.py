@@ -62,7 +62,7 @@ def absent(inspection: Inspection) -> Iterator[Finding]:
         yield Finding("no validation split", "error", "data.root", rule, fix, len(inspection.samples))
     lacking = sorted(labels - inspection.classes("train"), key=natural)
     if lacking:
-        fix = "Add training images, or take the class out of the other splits."
+        fix = _classes_inside(inspection, lacking) or "Add training images, or take the class out of the other splits."
         yield Finding("absent from train", "error", "train", "must hold every class", fix, _none_of(lacking))
     for split in ("val", "test"):
         missing = sorted(labels - inspection.classes(split), key=natural)
@@ -70,6 +70,17 @@ def absent(inspection: Inspection) -> Iterator[Finding]:
             rule = f"has no image of {', '.join(quoted(label) for label in missing)}"
             fix = "Its metrics leave them out."
             yield Finding(f"absent from {split}", "warning", f"The {split} split", rule, fix)
+
+
+def _classes_inside(inspection: Inspection, lacking: list[str]) -> str:
+    """What to do where folders taken for classes hold those of train: `train/cat`, and `test/public/cat`."""
+    train = inspection.classes("train")
+    nested = {folder: names for folder, (names, beside) in inspection.found.nested.items() if not beside}
+    outer = [folder for folder, names in nested.items() if folder.rpartition("/")[2] in lacking and train & set(names)]
+    if not outer:
+        return ""
+    inner = listed(sorted({name for folder in outer for name in nested[folder] if name in train}, key=natural))
+    return f"Folders named as classes of train ({inner}) lie a level too deep; move them up, out of {listed(outer)}, and remove what is left."
 
 
 def tiny(inspection: Inspection) -> Iterator[Finding]:

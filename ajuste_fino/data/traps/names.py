@@ -56,6 +56,10 @@ def splits(inspection: Inspection) -> Iterator[Finding]:
         rule = "holds images without a class beside its splits"
         fix = "They are passed over; predict takes them:"
         yield Finding("images without a class", "warning", "data.root", rule, fix, files=found.unlabelled)
+    if found.empty_splits:
+        rule = f"has splits without an image: {listed(found.empty_splits)}"
+        fix = "They are passed over, and a validation split is taken out of train where there is none; fill or remove them."
+        yield Finding("empty splits", "warning", "data.root", rule, fix)
     if found.split_names:
         rule = f"has classes named as a split is: {', '.join(found.split_names)}"
         fix = "Each is a class here and trained on; move it out of data.root if it is a split."
