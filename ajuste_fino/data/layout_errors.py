@@ -25,11 +25,13 @@ def refuse_beside(root: Path, splits: Sequence[Split], others: Sequence[Folder])
     names, beside = _names(splits), listed([folder.path for folder in others])
     as_split, as_class = _whether(splits)
     rename = f"{as_class}, rename {_them(splits)}, such as to {_renamed(splits)}, or {TABLE}."
-    if has_training(splits):
-        fix = f"Move these folders away or into the splits: {beside}. {rename}"
-        raise UserError("data.root", "holds splits and other folders side by side", got=root, fix=fix)
     inside = {inner.name for split in splits for inner in split.folder.filled}
-    if any(inner.name in inside for folder in others for inner in folder.filled):
+    alike = any(inner.name in inside for folder in others for inner in folder.filled)
+    if has_training(splits):
+        as_splits = "Name these folders val or test where they are splits. " if alike else ""
+        fix = f"{as_splits}Move these folders away or into the splits: {beside}. {rename}"
+        raise UserError("data.root", "holds splits and other folders side by side", got=root, fix=fix)
+    if alike:
         way = "name the folder of the training images train, and others, if there are, val or test"
     elif any(split.folder.folders for split in splits):
         way = f"move the other folders into a folder train beside {_them(splits)}"

@@ -150,6 +150,7 @@ REFUSED = [
     (["cat/a/b/Training", "cat/a/b/Testing", "dog"], "more than one level down"),
     (["cat/a", "cat/a/test", "dog"], "more than one level down"),
     (["oefenen/a", "oefenen/b", "validation/a", "validation/b"], "name the folder of the training images train"),
+    (["train/a", "train/b", "val/a", "toets/a", "toets/b"], "Name these folders val or test where they are splits.*: toets"),
     (["oefenen/a", "validation/a", "test/a"], "name the folder of the training images train"),
     (["cat/Training", "cat/Testing", "dog"], "splits in its classes"),
     (["cat", "cat/test", "dog", "dog/test"], "splits in its classes"),

@@ -80,7 +80,8 @@ def _classes_inside(inspection: Inspection, lacking: list[str]) -> str:
     if not outer:
         return ""
     inner = listed(sorted({name for folder in outer for name in nested[folder] if name in train}, key=natural))
-    return f"Folders named as classes of train ({inner}) lie a level too deep; move them up, out of {listed(outer)}, and remove what is left."
+    above = listed(outer)
+    return f"Folders named as classes of train ({inner}) lie a level too deep; move them up, out of {above}, and remove these."
 
 
 def tiny(inspection: Inspection) -> Iterator[Finding]:
