@@ -28,4 +28,4 @@ def _what_is_there(root: Path, found: ScanResult) -> str:
         return f"Its {len(found.classes)} folders hold no file that ends in {', '.join(SUFFIXES)}. {there}".rstrip()
     if found.results:
         return f"It holds nothing but folders that this program wrote, such as {found.results[0]}."
-    return "It holds no folders; make one a class."
+    return "It holds no folders: make one for each class, at least two, and put its images into it."

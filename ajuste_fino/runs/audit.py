@@ -25,6 +25,7 @@ from ajuste_fino.runs.run_folder import create_run_dir, require_empty, save_conf
 
 RANGES = {"workers": WORKERS, **DataConfig.RANGES}
 STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
+LAYOUT = "layout"  # the trap of a folder of which nothing more can be known
 SHOWN = 3  # files of a finding on the screen; audit.json has all
 
 
@@ -56,7 +57,7 @@ def inspect(config: DataConfig, processes: int) -> tuple[Inspection | None, list
         stream = decode_all(inspection.samples, processes, progress, strict=False, depth=config.depth)
         inspection = inspection.with_decoded(stream).with_splits()
     except UserError as error:
-        return None, [Finding("layout", "error", *error.parts)]
+        return None, [Finding(LAYOUT, "error", *error.parts)]
     found = traps.findings(inspection, traps.AUDIT)
     if in_cache("features/*/*.npy"):
         from ajuste_fino.features.near_duplicates import near_duplicates  # brings torch, which nothing else here needs
@@ -91,4 +92,6 @@ def _conclude(config: DataConfig, found: Sequence[Finding]) -> None:
     errors = [one.trap for one in found if one.level == "error"]
     if errors:
         fix = f"Fix first: {', '.join(errors)}."
+        if errors == [LAYOUT]:
+            fix += " Nothing else was looked at until then."
         raise UserError(f"data.root={config.root}", f"has {counted(len(errors), 'problem')} that would stop training", fix=fix)

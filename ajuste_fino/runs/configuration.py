@@ -13,7 +13,7 @@ from ajuste_fino.runs.conf import ARGUMENTS, choices, folder, groups, keys, memb
 from ajuste_fino.runs.grammar import literal, quoted
 from ajuste_fino.runs.kinds import EXAMPLES, meant, refuse_wrong_kinds, shown
 from ajuste_fino.runs.repeat import repeated
-from ajuste_fino.runs.suggest import suggestion
+from ajuste_fino.runs.suggest import of_bare_word, suggestion
 
 
 def compose(config: str, overrides: Sequence[str], directory: str | None = None) -> DictConfig:
@@ -92,8 +92,9 @@ def explain(error: Exception, verb: str, overrides: Sequence[str], directory: st
         elif below := [one for one in known if one.startswith(f"{key}.")]:
             return UserError(key, "has keys of its own", got=value, fix=f"Pass one of them: {', '.join(below)}.")
         elif re.fullmatch(r"[-+\d.,]+", value) and "," in value:
-            one = f"{key}={value.replace(',', '.', 1)}"
-            fix = f"A decimal is written with a point: {one}. For several runs pass -m {key}={value}."
+            fix = f"For several runs pass -m {key}={value}."
+            if value.count(",") == 1 and "." not in value:
+                fix = f"A decimal is written with a point: {key}={value.replace(',', '.')}. {fix}"
             return UserError(key, "must be one value", got=value, fix=fix)
     reason = str(error).splitlines()[0]
     fix = "Put values with commas, spaces or letters beyond a to z in quotes, KEY='…'."
@@ -109,14 +110,10 @@ def _unknown_key(key: str, verb: str, known: Sequence[str]) -> UserError:
 def refuse_unknown(verb: str, overrides: Sequence[str], directory: str | None = None) -> None:
     """Refuse what is no `key=value`, and an unknown key unless it is an argument of a class that is named by key."""
     known = keys(verb, choices(verb, overrides), directory)
-    for override in overrides:
+    for position, override in enumerate(overrides):
         key, sign, _ = override.lstrip("+~").partition("=")
         if not sign and not override.startswith("~"):
-            path = next((one for one in ("images", "run", "data.root", "limit_gb") if one in known), None)
-            fix = f"Pass {'data=folder ' if path == 'data.root' else ''}{path}={override}." if path else "Leave it out."
-            fix += f" A value with spaces needs quotes, as in {path or 'KEY'}='two words'." if path != "limit_gb" else ""
-            if override == "=" or any(one.endswith(",") for one in overrides):
-                fix = "Leave out the spaces, as in optimizer=sgd,adam."
+            fix = of_bare_word(overrides, position, known)
             raise UserError(override, "must be given as key=value", fix=fix)
         if key not in known and not key.startswith(ARGUMENTS):
             raise _unknown_key(key, verb, known)

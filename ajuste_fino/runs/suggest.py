@@ -60,6 +60,24 @@ def suggestion(key: str, known: Sequence[str]) -> str:
     return f"The likeliest of its {len(known)} keys: {', '.join(ranked[:LIKELIEST])}."
 
 
+def of_bare_word(overrides: Sequence[str], position: int, known: Sequence[str]) -> str:
+    """What to write in the place of an override without `=`: it may be a key, its value, or a piece of the one before."""
+    word, before = overrides[position], overrides[max(position - 1, 0)]
+    after = overrides[position + 1] if position + 1 < len(overrides) else "…"
+    if "=" in overrides or any(one.endswith(",") for one in overrides):
+        return "Leave out the spaces, as in optimizer=sgd,adam."
+    key, _, value = word.partition(":")
+    if key in known:
+        return f"Write {key}={value or after}."
+    if position and "=" in before:
+        quoted = before.replace("=", "='", 1)
+        return f"Where it belongs to the value before it, put that in quotes: {quoted} {word}'. Else leave it out."
+    path = next((one for one in ("images", "run", "data.root", "limit_gb") if one in known), None)
+    if path is None:
+        return "Leave it out."
+    return f"Pass {'data=folder ' if path == 'data.root' else ''}{path}={word}."
+
+
 def _likeness(key: str, other: str) -> float:
     """How like a known key is, from 0 to 1, by its whole name, its last component or a synonym; a topic must agree."""
     (topic, _, last), (other_topic, _, other_last) = key.rpartition("."), other.lower().rpartition(".")

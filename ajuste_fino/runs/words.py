@@ -1,6 +1,7 @@
 """Bare words on the command line of `predict`, which are images: `predict run=… photos/*.jpg`."""
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from ajuste_fino.errors import UserError
 from ajuste_fino.runs.grammar import is_path, literal, quoted, verbatim
@@ -20,6 +21,8 @@ def gather(overrides: Sequence[str], key: str, known: Collection[str]) -> list[s
         UserError: where a word is a file as well as a key with its value, as `top=3.jpg` is.
     """
     bare = [_is_bare(one, known) for one in overrides]
+    if not any(one.startswith("run=") for one in overrides):
+        _refuse_run([one for one, is_bare in zip(overrides, bare, strict=True) if is_bare])
     values = [
         literal(verbatim(one) if is_path(one) else one) if is_bare else quoted(one).partition("=")[2]
         for one, is_bare in zip(overrides, bare, strict=True)
@@ -38,3 +41,14 @@ def _is_bare(word: str, known: Collection[str]) -> bool:
     if is_path(word) and before.lstrip("+~") in known:
         raise UserError(word, "is a file here, and a key with its value", fix=f"Write ./{word} for the file.")
     return is_path(word)
+
+
+def _refuse_run(words: Sequence[str]) -> None:
+    """Refuse the folder of a run in the place of an image, where no run is given.
+
+    Raises:
+        UserError: where there is one.
+    """
+    for word in words:
+        if Path(word, "bundle").is_dir() or Path(word, "bundle.json").is_file():
+            raise UserError(word, "is the folder of a run, and no run is given", fix=f"Write run={word}.")
