@@ -12,8 +12,10 @@ from safetensors.torch import load, load_file
 from torch import Tensor
 
 from ajuste_fino.backbone import file_kinds
-from ajuste_fino.backbone.file_kinds import SAVE, WHOLE, Kind
+from ajuste_fino.backbone.checksums import damaged_record
+from ajuste_fino.backbone.file_kinds import MOST, SAVE, WHOLE, Kind
 from ajuste_fino.errors import UserError
+from ajuste_fino.escape import printable
 from ajuste_fino.files import existing
 from ajuste_fino.memory import is_full
 
@@ -61,8 +63,12 @@ def tensors_of(path: Path, digits: str = "") -> dict[str, Tensor]:
     try:
         with path.open("rb") as file:
             content = _content(BytesIO(_verified(file, digits)) if digits else file, path)
+        bad = None if digits else damaged_record(path)  # a hash has said it already
     except OSError as error:
         raise NotWeights(Kind(f"cannot be read ({error.strerror})", "Change its permissions, or copy it.")) from error
+    if bad:
+        what = f"is damaged: by its CRC-32, {printable(bad, most=MOST)} in it is not as it was written"
+        raise NotWeights(Kind(what, WHOLE))
     tensors = dict(_named(content))
     if not tensors:
         what = "a single tensor" if isinstance(content, Tensor) else f"a {type(content).__name__} without any"

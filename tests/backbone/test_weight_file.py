@@ -168,6 +168,32 @@ def test_a_file_is_known_by_its_content(tmp_path, content, suffix):
         tensors_of(path, "0123456789abcdef")
 
 
+def overwritten(content, name):
+    """The file with a byte changed within one of its records."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        record = archive.read(next(n for n in archive.namelist() if n.endswith(name)))
+    place = content.index(record) + len(record) // 2
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("record", ["data/0", "data/1"])
+def test_a_byte_that_was_overwritten_is_seen(tmp_path, record, suffix):
+    (tmp_path / f"w{suffix}").write_bytes(overwritten(saved(STATE), record))
+    with pytest.raises(UserError, match=f"is damaged: by its CRC-32, .*{record} in it"):
+        read(tmp_path / f"w{suffix}")
+
+
+def test_a_file_without_checksums_is_read(tmp_path):
+    before = torch.serialization.get_crc32_options()
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(STATE, tmp_path / "w.pth")
+    finally:
+        torch.serialization.set_crc32_options(before)
+    assert read(tmp_path / "w.pth").keys() == STATE.keys()
+
+
 def test_a_file_that_holds_itself_is_read(tmp_path):
     content = dict(STATE)
     content["again"] = content
