@@ -40,12 +40,21 @@ def read(value: str | Path) -> dict[str, Tensor]:
     """
     if "://" in str(value):
         raise UserError("backbone.weights", "must be a file on this machine", got=value, fix="Download it and pass its path.")
+    if _is_word(value):
+        fix = "Pass pretrained for those that are published, none for random ones, or the path of a .pth or .safetensors file."
+        raise UserError("backbone.weights", "must be pretrained, none or an existing path", got=value, fix=fix)
     path = existing("backbone.weights", value)
     try:
         return tensors_of(path)
     except NotWeights as error:
         rule = f"cannot be read as weights: it {error.kind.what}"
         raise UserError(f"backbone.weights={path}", rule, fix=error.kind.fix) from error
+
+
+def _is_word(value: str | Path) -> bool:
+    """Whether it is rather a name of some weights, as other programs know them, than the path of a file."""
+    path = Path(value)
+    return bool(path.name) and len(path.parts) == 1 and not path.suffix and path.name[0] not in "~." and not path.exists()
 
 
 def tensors_of(path: Path, digits: str = "") -> dict[str, Tensor]:

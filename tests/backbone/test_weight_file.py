@@ -168,6 +168,22 @@ def test_a_file_is_known_by_its_content(tmp_path, content, suffix):
         tensors_of(path, "0123456789abcdef")
 
 
+@pytest.mark.parametrize("word", ["imagenet", "DEFAULT", "IMAGENET1K_V1", "Pretrained", "true", "None"])
+def test_a_word_for_weights_leads_to_those_that_are_known(tmp_path, monkeypatch, word):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=f"must be pretrained, none or an existing path; got {word}. Pass pretrained for"):
+        read(word)
+    torch.save(STATE, tmp_path / word)
+    assert read(word).keys() == STATE.keys()
+
+
+@pytest.mark.parametrize("path", ["a/imagenet", "imagenet.pth", "~/imagenet", ""])
+def test_a_path_is_no_word(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"must be an existing path|must name a file"):
+        read(path)
+
+
 def overwritten(content, name):
     """The file with a byte changed within one of its records."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:

@@ -156,6 +156,13 @@ def test_weights_that_are_all_zero_are_told(loaded, state):
     assert loaded({**state, "features.0.1.weight": torch.zeros(16)})[1] == []  # as training may begin
 
 
+@pytest.mark.parametrize("factor", [1e30, 1e34])
+def test_weights_whose_features_are_not_finite_are_refused(loaded, state, factor):
+    large = {k: v * factor if v.ndim > 1 else v for k, v in state.items()}
+    with pytest.raises(UserError, match="weights of mobilenet_v3_small must give finite features"):
+        loaded(large)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.float8_e4m3fn])
 def test_other_precisions_are_read(loaded, state, dtype):
     torch_state = {k: v.to(dtype) if v.is_floating_point() else v for k, v in state.items()}
