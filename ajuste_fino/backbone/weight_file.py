@@ -80,9 +80,42 @@ def tensors_of(path: Path, digits: str = "") -> dict[str, Tensor]:
         raise NotWeights(Kind(what, WHOLE))
     tensors = dict(_named(content))
     if not tensors:
-        what = "a single tensor" if isinstance(content, Tensor) else f"a {type(content).__name__} without any"
-        raise NotWeights(Kind(f"must hold tensors by name, and holds {what}", SAVE))
+        raise NotWeights(_without_names(content))
     return tensors
+
+
+def _without_names(content: object) -> Kind:
+    rule = "must hold tensors by name, and holds"
+    place = _in_a_list(content)
+    if place:
+        fix = f"Save one of them alone: torch.save(content{place}, 'weights.pth')."
+        return Kind(f"{rule} them within a list", fix)
+    what = "a single tensor" if isinstance(content, Tensor) else f"a {type(content).__name__} without any"
+    return Kind(f"{rule} {what}", SAVE)
+
+
+def _in_a_list(content: object) -> str | None:
+    """Where the first mapping with tensors lies in a list, as Python writes it: `['models'][0]`."""
+    seen = {id(content)}
+    level: list[tuple[str, bool, object]] = [("", False, content)]
+    for _ in range(DEPTH):
+        inner: list[tuple[str, bool, object]] = []
+        for above, listed, value in level:
+            if listed and next(_named(value), None):
+                return printable(above, most=MOST)
+            for key, part in _parts(value):
+                if id(part) not in seen:
+                    seen.add(id(part))
+                    inner.append((f"{above}[{key!r}]", listed or isinstance(value, list | tuple), part))
+        level = inner
+    return None
+
+
+def _parts(value: object) -> Iterator[tuple[object, object]]:
+    pairs = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list | tuple) else ()
+    for key, part in pairs:
+        if isinstance(key, str | int) and isinstance(part, Mapping | list | tuple):
+            yield key, part
 
 
 def _verified(file: BinaryIO, digits: str) -> bytes:

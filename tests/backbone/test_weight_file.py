@@ -103,7 +103,17 @@ KINDS = {
     "word of torch's, by pickle": (b"\x80\x02callocate\nmodule\n.", r"Python objects \(allocate.module\)"),
     "words of torch's, by pickle": (b"\x80\x02ccan't allocate memory\nm\n.", r"Python objects \(can't.allocate.memory.m\)"),
     "words of torch's": (naming(b"out of memory"), "damaged or not complete"),
-    "list": (saved([STATE]), "a list without any"),
+    "list": (saved([STATE]), r"holds them within a list.*torch.save\(content\[0\], "),
+    "list in a dict": (saved({"n": 1, "models": [STATE, STATE]}), r"within a list.*torch.save\(content\['models'\]\[0\], "),
+    "tuple in dicts": (saved({"a": {"b": (3, {"state": STATE})}}), r"within a list.*content\['a'\]\['b'\]\[1\], "),
+    "list of tensors": (saved([torch.zeros(1)]), "a list without any"),
+    "list of numbers": (saved([1, 2]), "a list without any"),
+    **{
+        f"pickle of {len(repr(value))}, protocol {n}": (pickle.dumps(value, n), "is a pickle that torch.save did not write")
+        for n in (0, 1, 2, 5)
+        for value in ([1, 2], {"a": 1}, "text", {"epoch": 3, "loss": [0.5]})
+    },
+    "payload, protocol 0": (pickle.dumps(Payload(), 0), r"Python objects \(\w+.exec\)"),
     "tensor": (saved(torch.zeros(1)), "a single tensor"),
     "numbers": (saved({"a": 1}), "a dict without any"),
     "optimizer": (saved({"state": {0: {"m": torch.zeros(1)}}}), "a dict without any"),
