@@ -79,18 +79,18 @@ def _check_backbone(values: Mapping[str, Any]) -> None:
 
 def _check_head(values: Mapping[str, Any], labels: int, members: object, tensors: Mapping[str, Tensor]) -> None:
     """Also the sizes: a head that is larger than its tensors is not to be built."""
-    features, hidden = values.get("num_features"), values.get("hidden", 0)
-    _require(features in COUNT, f"head.num_features must be {COUNT}")
+    width, hidden = values.get("num_features"), values.get("hidden", 0)
+    _require(width in COUNT, f"head.num_features must be {COUNT}")
     _require(hidden == 0 or hidden in COUNT, "head.hidden must be a number of units")
     _require(members in COUNT, f"ensemble must be {COUNT}")
     _require(values.get("num_classes") == labels, f"head.num_classes must be that of the labels, {labels}")
     for key in ("dropout", "hidden_dropout"):
         _require(values.get(key, 0) in RATE, f"head.{key} must be {RATE}")
-    assert isinstance(features, int)
+    assert isinstance(width, int)
     assert isinstance(members, int)
-    one = (features + 1) * hidden + (hidden + 1) * labels if hidden else (features + 1) * labels
+    one = (width + 1) * hidden + (hidden + 1) * labels if hidden else (width + 1) * labels
     held = sum(tensor.numel() for tensor in tensors.values())
-    _require(members * one + 2 * features == held, "the sizes of head must be those of its tensors")
+    _require(members * one + 2 * width == held, "the sizes of head must be those of its tensors")
 
 
 def _require(right: bool, rule: str) -> None:
