@@ -1,7 +1,6 @@
 """What a user keeps: backbone, head, labels and preprocessing in two files and their hashes; never a pickle."""
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,12 +15,14 @@ from ajuste_fino.backbone import Backbone, BackboneSpec, rebuild
 from ajuste_fino.backbone.file_kinds import MOST
 from ajuste_fino.backbone.weights import is_finite
 from ajuste_fino.bundle_files import SUMS, find
+from ajuste_fino.bundle_metadata import check, parsed
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.ensemble import Ensemble
 from ajuste_fino.errors import UserError
 from ajuste_fino.escape import printable
 from ajuste_fino.files import existing, no_pipe, sha256, write_bytes, write_json, write_text
 from ajuste_fino.head import Head, HeadShape
+from ajuste_fino.memory import is_full
 
 FORMAT = 1
 FORMAT_OF_DEPTH = 2  # with a depth, which an earlier release would not know of
@@ -75,16 +76,23 @@ def read(value: str | Path, trusted: Sequence[str] = ()) -> Bundle:
     where, files = find(no_pipe("run", existing("run", value)), (TENSORS, METADATA), SUMS)
     _verify(where, files)
     try:
-        metadata = json.loads(files[METADATA].decode())
+        metadata = parsed(files[METADATA])
         if metadata["format"] not in (FORMAT, FORMAT_OF_DEPTH):
             rule = f"must have format {FORMAT} or {FORMAT_OF_DEPTH}"
             raise UserError(f"run={where}", rule, got=metadata["format"], fix="Update ajuste_fino.")
         tensors = load(files[TENSORS])
         _refuse_non_finite(where, tensors)
         return _assemble(metadata, tensors, trusted)
-    except (ValueError, LookupError, TypeError, SafetensorError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+        if is_full(error):
+            raise
         fix = "Copy the bundle again or train again."
-        raise UserError(f"run={where}", f"has files that are not those of a bundle ({error})", fix=fix) from error
+        raise UserError(f"run={where}", f"has files that are not those of a bundle ({_short(error)})", fix=fix) from error
+
+
+def _short(error: Exception) -> str:
+    """What torch says of tensors that do not fit may be long."""
+    return printable(" ".join(str(error).split()), most=200)
 
 
 def _refuse_non_finite(where: Path, tensors: Mapping[str, Tensor]) -> None:
@@ -107,9 +115,12 @@ def _assemble(metadata: Mapping[str, Any], tensors: dict[str, Tensor], trusted: 
     def part(name: str) -> dict[str, Tensor]:
         return {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
 
+    check(metadata, part("head"))
     preprocessing = Preprocessing(**metadata["preprocessing"])
     shape, members = HeadShape(**metadata["head"]), metadata.get("ensemble")
     head = Ensemble(shape, members) if members else Head(shape)
     head.load_state_dict(part("head"), strict=True)
     backbone = rebuild(BackboneSpec.from_dict(metadata["backbone"]), metadata["preprocessing"], part("backbone"), trusted)
+    if backbone.num_features != shape.num_features:
+        raise ValueError(f"the backbone gives {backbone.num_features} features, and the head takes {shape.num_features}")
     return Bundle(backbone, head.eval(), metadata["labels"], preprocessing, metadata["precision"])

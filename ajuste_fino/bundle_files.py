@@ -18,8 +18,17 @@ def find(path: Path, names: Sequence[str], sums: str) -> tuple[Path, dict[str, b
     """Read the bundle's files `names` and `sums`, those that are there; also return the folder they are in.
 
     Raises:
-        UserError: where there is no file `sums`, or a zip file is damaged, too large or holds several bundles.
+        UserError: where there is no file `sums`, it may not be read, or a zip file is damaged, too large or holds several
+            bundles.
     """
+    try:
+        return _found(path, names, sums)
+    except OSError as error:
+        fix = "Check its permissions and those of its folder, or copy it."
+        raise UserError(str(error.filename or path), f"cannot be read ({error.strerror or error})", fix=fix) from error
+
+
+def _found(path: Path, names: Sequence[str], sums: str) -> tuple[Path, dict[str, bytes]]:
     if path.is_file():
         return _from_zip(path, (*names, sums), sums)
     for folder in (path, path / "bundle"):

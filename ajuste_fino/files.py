@@ -168,7 +168,10 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file, restkey="", restval=""))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        fix = "Check that it is there, and its permissions."
+        raise UserError(str(path), f"cannot be read ({error.strerror})", fix=fix) from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(str(path), f"cannot be read as a CSV in UTF-8 ({error})", fix="Save it as CSV in UTF-8.") from error
     return [{from_cell(key): from_cell(cell) for key, cell in row.items() if isinstance(cell, str)} for row in rows]
 

@@ -1,6 +1,7 @@
 import json
 import shutil
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from ajuste_fino.backbone import build
 from ajuste_fino.backbone.weights import digest
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.errors import UserError
+from ajuste_fino.files import sha256
 from ajuste_fino.head import Head, HeadShape
 
 
@@ -148,3 +150,76 @@ def test_the_way_out_of_a_wrong_path_is_told(run, tmp_path):
     (tmp_path / "config.yaml").touch()
     with pytest.raises(UserError, match="it was stopped, or failed, before an epoch was kept"):
         bundle.read(tmp_path)
+
+
+def edited(copy, change):
+    """Change `bundle.json` as by hand, its line in SHA256SUMS too."""
+    old = sha256(copy / "bundle.json")
+    metadata = json.loads((copy / "bundle.json").read_text())
+    content = change(metadata)
+    (copy / "bundle.json").write_text(content if isinstance(content, str) else json.dumps(metadata))
+    sums = (copy / "SHA256SUMS").read_text()
+    (copy / "SHA256SUMS").write_text(sums.replace(old, sha256(copy / "bundle.json")))
+
+
+def put(*keys, value):
+    def change(metadata):
+        for key in keys[:-1]:
+            metadata = metadata[key]
+        metadata[keys[-1]] = value
+
+    return change
+
+
+EDITS = {
+    "same labels": (put("labels", value=["1", "1", "10"]), "labels must differ"),
+    "a text": (put("labels", value="abc"), "labels must be a list of texts"),
+    "numbers": (put("labels", value=[1, 2, 10]), "labels must be a list of texts"),
+    "a label less": (put("labels", value=["1", "2"]), "num_classes must be that of the labels"),
+    "no labels": (lambda metadata: metadata.pop("labels") and None, "there must be labels"),
+    "size": (put("preprocessing", "size", value=10**9), "preprocessing.size must be"),
+    "size as text": (put("preprocessing", "size", value="64"), "preprocessing.size must be"),
+    "std": (put("preprocessing", "std", value=[0, 1, 1]), "std must be above 0"),
+    "mean": (put("preprocessing", "mean", value=[0.5, None, 0.5]), "mean must be three"),
+    "NaN": (put("preprocessing", "mean", value=[0.5, float("nan"), 0.5]), "mean must be three"),
+    "interpolation": (put("preprocessing", "interpolation", value=["x"]), "interpolation must be known"),
+    "other key": (put("preprocessing", "more", value=1), "more"),
+    "precision": (put("precision", value=["fp8"]), "precision must be"),
+    "hidden": (put("head", "hidden", value=10**9), "sizes of head"),
+    "hidden as list": (put("head", "hidden", value=[]), "head.hidden"),
+    "features": (put("head", "num_features", value=10**9), "sizes of head"),
+    "dropout": (put("head", "dropout", value="a"), "head.dropout"),
+    "ensemble": (put("ensemble", value=10**6), "sizes of head"),
+    "one member": (put("ensemble", value=1), "that are not those of a bundle"),
+    "pool": (put("backbone", "pool", value=1), "features, and the head takes"),
+    "tap": (put("backbone", "tap", value="features.nothing"), "features.nothing"),
+    "backbone": (put("backbone", value=[]), "backbone must have keys"),
+    "name": (put("backbone", "name", value=5), "backbone.name must be a text"),
+    "list": (lambda _: "[1]", "there must be a format"),
+    "format": (put("format", value=[1]), "must have format"),
+    "deep": (lambda _: "[" * 200_000, "lists within lists"),
+    "no JSON": (lambda _: "{", "that are not those of a bundle"),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_what_was_edited_by_hand_is_told_in_one_message(copy, edit):
+    change, message = EDITS[edit]
+    edited(copy, change)
+    with pytest.raises(UserError, match=message):
+        bundle.read(copy)
+
+
+@pytest.mark.parametrize("name", ["SHA256SUMS", "bundle.json", "model.safetensors"])
+@pytest.mark.parametrize("method", ["is_file", "read_bytes"])
+def test_what_may_not_be_read_is_told(copy, monkeypatch, name, method):
+    real = getattr(Path, method)
+
+    def refuse(path):
+        if path.name == name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, method, refuse)
+    with pytest.raises(UserError, match=f"{name} cannot be read .Permission denied.. Check its permissions"):
+        bundle.read(copy)

@@ -188,3 +188,14 @@ def test_a_path_that_cannot_be_reached_is_told(tmp_path, monkeypatch):
     monkeypatch.undo()
     with pytest.raises(UserError, match="can be reached"):
         existing("data.root", tmp_path / ("x" * 300))
+
+
+@pytest.mark.parametrize("kind", ["absent", "folder"])
+def test_a_csv_that_the_system_does_not_give_is_not_one_of_another_encoding(tmp_path, kind):
+    if kind == "folder":
+        (tmp_path / "t.csv").mkdir()
+    with pytest.raises(UserError, match=r"t.csv cannot be read \((No such file|Is a) .*\). Check that it is there"):
+        read_csv(tmp_path / "t.csv")
+    (tmp_path / "u.csv").write_bytes(b"a\n\xff\n")
+    with pytest.raises(UserError, match="cannot be read as a CSV in UTF-8"):
+        read_csv(tmp_path / "u.csv")

@@ -13,7 +13,7 @@ from ajuste_fino.backbone.catalogue import Architecture, architecture
 from ajuste_fino.backbone.cut import Tail, Trunk, close, end_at, run
 from ajuste_fino.backbone.designed import DesignedNet
 from ajuste_fino.backbone.weight_file import read
-from ajuste_fino.backbone.weights import load_into, load_tensors
+from ajuste_fino.backbone.weights import is_finite, load_into, load_tensors
 from ajuste_fino.errors import UserError, nearest
 
 GRIDS = (1, 2, 4)
@@ -104,6 +104,9 @@ class Backbone(nn.Module):
         if x.ndim < 4 and (self.spec.layer or self.spec.pool > 1):
             fix = f"{self.spec.name} has none at its end: leave both out, or name a block of convolutions."
             raise UserError("features.tap and features.pool", "need a block that gives a map", got=self.spec.layer, fix=fix)
+        if not x.is_meta and not is_finite(x):
+            rule = "must give finite features, and those of a test image are NaN or infinite"
+            raise UserError(f"The weights of {self.spec.name}", rule, fix="Some of them are too large: take others.")
         if whole is not None and not close(x, whole):
             fix = "Leave features.tap out, or name another block."
             raise UserError("features.tap", f"must be a block at which {self.spec.name} can end", got=self.spec.layer, fix=fix)

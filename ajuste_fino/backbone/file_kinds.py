@@ -65,7 +65,7 @@ def of_content(file: BinaryIO, suffix: str) -> Kind:
         return _of_zip(file)
     if head.startswith(IMAGES):
         return Kind("is an image", "Pass a .pth or .safetensors file.")
-    return _of_signature(head) or _of_text(head) or _of_binary(head, suffix)
+    return _of_signature(head) or _of_plain_pickle(head) or _of_text(head) or _of_binary(head, suffix)
 
 
 def _of_signature(head: bytes) -> Kind | None:
@@ -73,6 +73,24 @@ def _of_signature(head: bytes) -> Kind | None:
         return None
     what = f"is {kind}, as Keras and TensorFlow write it" if kind == "an HDF5 file" else f"is {kind}"
     return Kind(what, FIXES.get(kind, UNPACK if kind.startswith("an archive") else ITSELF))
+
+
+def _of_plain_pickle(head: bytes) -> Kind | None:
+    """What a file is that is one pickle from end to end; torch.save writes several, one after the other, or a ZIP."""
+    if not _is_one_pickle(head):
+        return None
+    named = any(not _is_of_tensors(name) for name in _classes(BytesIO(head)))
+    return _of_pickle(BytesIO(head)) if named else Kind("is a pickle that torch.save did not write", SAVE)
+
+
+def _is_one_pickle(head: bytes) -> bool:
+    last = -1
+    try:
+        for code, _, place in pickletools.genops(head):
+            last = place if code.name == "STOP" and place else -1
+    except Exception:  # whatever another kind of file makes of the parser
+        return False
+    return last == len(head) - 1
 
 
 def _of_text(head: bytes) -> Kind | None:

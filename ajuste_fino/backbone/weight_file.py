@@ -12,8 +12,10 @@ from safetensors.torch import load, load_file
 from torch import Tensor
 
 from ajuste_fino.backbone import file_kinds
-from ajuste_fino.backbone.file_kinds import SAVE, WHOLE, Kind
+from ajuste_fino.backbone.checksums import damaged_record
+from ajuste_fino.backbone.file_kinds import MOST, SAVE, WHOLE, Kind
 from ajuste_fino.errors import UserError
+from ajuste_fino.escape import printable
 from ajuste_fino.files import existing
 from ajuste_fino.memory import is_full
 
@@ -38,12 +40,21 @@ def read(value: str | Path) -> dict[str, Tensor]:
     """
     if "://" in str(value):
         raise UserError("backbone.weights", "must be a file on this machine", got=value, fix="Download it and pass its path.")
+    if _is_word(value):
+        fix = "Pass pretrained for those that are published, none for random ones, or the path of a .pth or .safetensors file."
+        raise UserError("backbone.weights", "must be pretrained, none or an existing path", got=value, fix=fix)
     path = existing("backbone.weights", value)
     try:
         return tensors_of(path)
     except NotWeights as error:
         rule = f"cannot be read as weights: it {error.kind.what}"
         raise UserError(f"backbone.weights={path}", rule, fix=error.kind.fix) from error
+
+
+def _is_word(value: str | Path) -> bool:
+    """Whether it is rather a name of some weights, as other programs know them, than the path of a file."""
+    path = Path(value)
+    return bool(path.name) and len(path.parts) == 1 and not path.suffix and path.name[0] not in "~." and not path.exists()
 
 
 def tensors_of(path: Path, digits: str = "") -> dict[str, Tensor]:
@@ -61,13 +72,50 @@ def tensors_of(path: Path, digits: str = "") -> dict[str, Tensor]:
     try:
         with path.open("rb") as file:
             content = _content(BytesIO(_verified(file, digits)) if digits else file, path)
+        bad = None if digits else damaged_record(path)  # a hash has said it already
     except OSError as error:
         raise NotWeights(Kind(f"cannot be read ({error.strerror})", "Change its permissions, or copy it.")) from error
+    if bad:
+        what = f"is damaged: by its CRC-32, {printable(bad, most=MOST)} in it is not as it was written"
+        raise NotWeights(Kind(what, WHOLE))
     tensors = dict(_named(content))
     if not tensors:
-        what = "a single tensor" if isinstance(content, Tensor) else f"a {type(content).__name__} without any"
-        raise NotWeights(Kind(f"must hold tensors by name, and holds {what}", SAVE))
+        raise NotWeights(_without_names(content))
     return tensors
+
+
+def _without_names(content: object) -> Kind:
+    rule = "must hold tensors by name, and holds"
+    place = _in_a_list(content)
+    if place:
+        fix = f"Save one of them alone: torch.save(content{place}, 'weights.pth')."
+        return Kind(f"{rule} them within a list", fix)
+    what = "a single tensor" if isinstance(content, Tensor) else f"a {type(content).__name__} without any"
+    return Kind(f"{rule} {what}", SAVE)
+
+
+def _in_a_list(content: object) -> str | None:
+    """Where the first mapping with tensors lies in a list, as Python writes it: `['models'][0]`."""
+    seen = {id(content)}
+    level: list[tuple[str, bool, object]] = [("", False, content)]
+    for _ in range(DEPTH):
+        inner: list[tuple[str, bool, object]] = []
+        for above, listed, value in level:
+            if listed and next(_named(value), None):
+                return printable(above, most=MOST)
+            for key, part in _parts(value):
+                if id(part) not in seen:
+                    seen.add(id(part))
+                    inner.append((f"{above}[{key!r}]", listed or isinstance(value, list | tuple), part))
+        level = inner
+    return None
+
+
+def _parts(value: object) -> Iterator[tuple[object, object]]:
+    pairs = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list | tuple) else ()
+    for key, part in pairs:
+        if isinstance(key, str | int) and isinstance(part, Mapping | list | tuple):
+            yield key, part
 
 
 def _verified(file: BinaryIO, digits: str) -> bytes:

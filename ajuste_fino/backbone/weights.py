@@ -52,15 +52,16 @@ def load_into(net: nn.Module, state: Mapping[str, Tensor], classifier: str, sour
     complete = [prefix for prefix, names in found.items() if not _lacking(names, state, expected, classifier)]
     best, note = _chosen(complete, found, state, source)
     names = found.get(best, {})
-    _refuse_odd(names, state, source)
+    names = _without_odd(names, state, classifier, source)
     lacking = _lacking(names, state, expected, classifier)
     if lacking:
         raise _unfit([_why(n, names, expected, state) for n in lacking], state, expected, source)
     fits = {name: state[names[name]] for name in names if state[names[name]].shape == expected[name].shape}
-    _refuse_unusable(fits, names, expected, source)
+    _refuse_unusable({name: fits[name] for name in fits if not _is_of(name, classifier)}, names, expected, source)
     load_tensors(net, fits, strict=False)
     heads = [name for name in expected if name not in fits and not _counts(name)]
     notes = [f"The weights lack the old classifier ({', '.join(heads)}), which is replaced anyway."] if heads else []
+    notes += _all_zero(fits, names, classifier)
     return note + notes + _left_over(state, [found[prefix] for prefix in complete], names)
 
 
@@ -82,8 +83,12 @@ def _placed(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict
 
 def _lacking(names: Names, state: Mapping[str, Tensor], expected: Mapping[str, Tensor], classifier: str) -> list[str]:
     """The tensors that the network needs and that are not among these, or have another shape."""
-    needed = (name for name in expected if not _counts(name) and not name.startswith(f"{classifier}."))
+    needed = (name for name in expected if not _counts(name) and not _is_of(name, classifier))
     return [name for name in needed if name not in names or state[names[name]].shape != expected[name].shape]
+
+
+def _is_of(name: str, classifier: str) -> bool:
+    return name.startswith(f"{classifier}.")
 
 
 def _counts(name: str) -> bool:
@@ -126,15 +131,19 @@ def _left_over(state: Mapping[str, Tensor], fitting: list[Names], names: Names) 
     return [f"The weights hold {counted(len(left), 'tensor')} that the network lacks:\n{preview(left)}"] if left else []
 
 
-def _refuse_odd(names: Names, state: Mapping[str, Tensor], source: str) -> None:
-    """Refuse tensors that are not plain numbers in memory."""
-    for name in names.values():
-        tensor = state[name]
-        kind = "quantized" if tensor.is_quantized else "without numbers (meta)" if tensor.is_meta else None
-        kind = kind or ("sparse" if tensor.layout != torch.strided else "nested" if tensor.is_nested else None)
-        if kind:
+def _without_odd(names: Names, state: Mapping[str, Tensor], classifier: str, source: str) -> Names:
+    """Refuse tensors that are not plain numbers in memory; those of the classifier are left out."""
+    kinds = {name: _oddity(state[theirs]) for name, theirs in names.items()}
+    for name, kind in kinds.items():
+        if kind and not _is_of(name, classifier):
             fix = "Save weights of the network as it was trained, in float32, float16 or bfloat16."
-            raise UserError(source, f"must hold plain tensors, and {printable(name, most=MOST)} is {kind}", fix=fix)
+            raise UserError(source, f"must hold plain tensors, and {printable(names[name], most=MOST)} is {kind}", fix=fix)
+    return {name: theirs for name, theirs in names.items() if not kinds[name]}
+
+
+def _oddity(tensor: Tensor) -> str | None:
+    kind = "quantized" if tensor.is_quantized else "without numbers (meta)" if tensor.is_meta else None
+    return kind or ("sparse" if tensor.layout != torch.strided else "nested" if tensor.is_nested else None)
 
 
 def _refuse_unusable(fits: Mapping[str, Tensor], names: Names, expected: Mapping[str, Tensor], source: str) -> None:
@@ -149,6 +158,20 @@ def _refuse_unusable(fits: Mapping[str, Tensor], names: Names, expected: Mapping
         if not is_finite(tensor.to(expected[name].dtype)) and is_finite(expected[name]):
             rule = f"must hold finite numbers, and {printable(names[name], most=MOST)} has some that are NaN or infinite"
             raise UserError(source, rule, fix="Its training diverged: take weights of an earlier epoch, or others.")
+
+
+def _all_zero(fits: Mapping[str, Tensor], names: Names, classifier: str) -> list[str]:
+    """A sentence on layers whose weights are all zero: they give the same whatever they see."""
+    own = ((name, tensor) for name, tensor in fits.items() if tensor.ndim > 1 and not _is_of(name, classifier))
+    dead = [printable(names[name], most=MOST) for name, tensor in own if name.endswith("weight") and not _has_any(tensor)]
+    if not dead:
+        return []
+    return [f"The weights are all zero in {counted(len(dead), 'layer')}; was the file written whole?\n{preview(dead)}"]
+
+
+def _has_any(tensor: Tensor) -> bool:
+    """Whether a number is not zero; the first ones, most often, decide."""
+    return bool(tensor.flatten()[:64].float().any()) or bool((tensor != 0).any())
 
 
 def is_finite(tensor: Tensor) -> bool:

@@ -59,6 +59,8 @@ def read(key: str, path: Path) -> dict[str, Any]:
     """
     try:
         saved = OmegaConf.to_container(OmegaConf.load(path))
+    except PermissionError as error:
+        raise UserError(key, f"cannot be read ({error.strerror})", got=path, fix="Check its permissions.") from error
     except (OSError, UnicodeDecodeError, YAMLError, OmegaConfBaseException) as error:
         raise UserError(key, f"cannot be read ({' '.join(str(error).split())})", got=path, fix=FIX) from error
     if not isinstance(saved, dict) or not saved:

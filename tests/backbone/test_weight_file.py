@@ -103,7 +103,17 @@ KINDS = {
     "word of torch's, by pickle": (b"\x80\x02callocate\nmodule\n.", r"Python objects \(allocate.module\)"),
     "words of torch's, by pickle": (b"\x80\x02ccan't allocate memory\nm\n.", r"Python objects \(can't.allocate.memory.m\)"),
     "words of torch's": (naming(b"out of memory"), "damaged or not complete"),
-    "list": (saved([STATE]), "a list without any"),
+    "list": (saved([STATE]), r"holds them within a list.*torch.save\(content\[0\], "),
+    "list in a dict": (saved({"n": 1, "models": [STATE, STATE]}), r"within a list.*torch.save\(content\['models'\]\[0\], "),
+    "tuple in dicts": (saved({"a": {"b": (3, {"state": STATE})}}), r"within a list.*content\['a'\]\['b'\]\[1\], "),
+    "list of tensors": (saved([torch.zeros(1)]), "a list without any"),
+    "list of numbers": (saved([1, 2]), "a list without any"),
+    **{
+        f"pickle of {len(repr(value))}, protocol {n}": (pickle.dumps(value, n), "is a pickle that torch.save did not write")
+        for n in (0, 1, 2, 5)
+        for value in ([1, 2], {"a": 1}, "text", {"epoch": 3, "loss": [0.5]})
+    },
+    "payload, protocol 0": (pickle.dumps(Payload(), 0), r"Python objects \(\w+.exec\)"),
     "tensor": (saved(torch.zeros(1)), "a single tensor"),
     "numbers": (saved({"a": 1}), "a dict without any"),
     "optimizer": (saved({"state": {0: {"m": torch.zeros(1)}}}), "a dict without any"),
@@ -166,6 +176,48 @@ def test_a_file_is_known_by_its_content(tmp_path, content, suffix):
         assert all(torch.equal(STATE[name], tensors[name]) for name in STATE)
     with pytest.raises(NotWeights, match="SHA-256"):
         tensors_of(path, "0123456789abcdef")
+
+
+@pytest.mark.parametrize("word", ["imagenet", "DEFAULT", "IMAGENET1K_V1", "Pretrained", "true", "None"])
+def test_a_word_for_weights_leads_to_those_that_are_known(tmp_path, monkeypatch, word):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=f"must be pretrained, none or an existing path; got {word}. Pass pretrained for"):
+        read(word)
+    torch.save(STATE, tmp_path / word)
+    assert read(word).keys() == STATE.keys()
+
+
+@pytest.mark.parametrize("path", ["a/imagenet", "imagenet.pth", "~/imagenet", ""])
+def test_a_path_is_no_word(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"must be an existing path|must name a file"):
+        read(path)
+
+
+def overwritten(content, name):
+    """The file with a byte changed within one of its records."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        record = archive.read(next(n for n in archive.namelist() if n.endswith(name)))
+    place = content.index(record) + len(record) // 2
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("record", ["data/0", "data/1"])
+def test_a_byte_that_was_overwritten_is_seen(tmp_path, record, suffix):
+    (tmp_path / f"w{suffix}").write_bytes(overwritten(saved(STATE), record))
+    with pytest.raises(UserError, match=f"is damaged: by its CRC-32, .*{record} in it"):
+        read(tmp_path / f"w{suffix}")
+
+
+def test_a_file_without_checksums_is_read(tmp_path):
+    before = torch.serialization.get_crc32_options()
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(STATE, tmp_path / "w.pth")
+    finally:
+        torch.serialization.set_crc32_options(before)
+    assert read(tmp_path / "w.pth").keys() == STATE.keys()
 
 
 def test_a_file_that_holds_itself_is_read(tmp_path):

@@ -132,6 +132,37 @@ def test_what_is_no_number_is_refused_by_name(loaded, state, name, bad):
         loaded(put("model.", spoiled))
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        lambda t: t * float("nan"),
+        lambda t: t * float("inf"),
+        lambda t: t.to(torch.int8),
+        lambda t: t.to_sparse(),
+        lambda t: torch.quantize_per_tensor(t, 0.1, 0, torch.qint8),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_the_old_classifier_is_not_judged(loaded, state, bad):
+    for name in ("classifier.0.bias", "classifier.3.weight"):
+        assert loaded({**state, name: bad(state[name])})[0]
+
+
+def test_weights_that_are_all_zero_are_told(loaded, state):
+    one = {**state, "features.0.0.weight": torch.zeros_like(state["features.0.0.weight"])}
+    assert "all zero in 1 layer;" in loaded(one)[1][0]
+    assert "\n  features.0.0.weight" in loaded(put("model.", one))[1][0].replace("model.", "")
+    assert loaded({**state, "classifier.3.weight": torch.zeros(1000, 1024)})[1] == []  # which is replaced
+    assert loaded({**state, "features.0.1.weight": torch.zeros(16)})[1] == []  # as training may begin
+
+
+@pytest.mark.parametrize("factor", [1e30, 1e34])
+def test_weights_whose_features_are_not_finite_are_refused(loaded, state, factor):
+    large = {k: v * factor if v.ndim > 1 else v for k, v in state.items()}
+    with pytest.raises(UserError, match="weights of mobilenet_v3_small must give finite features"):
+        loaded(large)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.float8_e4m3fn])
 def test_other_precisions_are_read(loaded, state, dtype):
     torch_state = {k: v.to(dtype) if v.is_floating_point() else v for k, v in state.items()}
