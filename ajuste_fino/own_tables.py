@@ -2,9 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from ajuste_fino.errors import UserError
 from ajuste_fino.escape import from_cell, to_cell
 
 SPLIT = ("file", "label", "split", "sha256")
@@ -12,17 +10,9 @@ SIGNS = {"sha256": re.compile("[0-9a-f]{64}"), "probability": re.compile(r"[01]\
 TEXTS = ("file", "label", "predicted")
 
 
-def header_of(path: Path) -> list[str]:
-    """The columns of a table of ours; of any other file, whatever its first line holds.
-
-    Raises:
-        UserError: where it cannot be opened.
-    """
-    try:
-        with path.open("rb") as file:
-            lines = file.readline().decode("utf-8-sig", errors="replace").splitlines()
-    except OSError as error:
-        raise UserError(str(path), f"cannot be read ({error.strerror})", fix="Check its permissions.") from error
+def header_of(content: bytes) -> list[str]:
+    """The columns of a table of ours; of any other file, whatever its first line holds."""
+    lines = content.partition(b"\n")[0].decode("utf-8-sig", errors="replace").splitlines()
     return [cell.strip('"') for cell in lines[0].split(",")] if lines else []
 
 
