@@ -2,12 +2,26 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from ajuste_fino.errors import UserError
 from ajuste_fino.escape import from_cell, to_cell
 
 SPLIT = ("file", "label", "split", "sha256")
 SIGNS = {"sha256": re.compile("[0-9a-f]{64}"), "probability": re.compile(r"[01]\.\d{6}")}
 TEXTS = ("file", "label", "predicted")
+
+
+def content_of(path: Path) -> bytes:
+    """What such a table holds.
+
+    Raises:
+        UserError: where it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(str(path), f"cannot be read ({error.strerror})", fix="Check its permissions.") from error
 
 
 def header_of(content: bytes) -> list[str]:

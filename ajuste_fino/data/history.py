@@ -8,9 +8,9 @@ from pathlib import Path
 from ajuste_fino.bundle_files import SUMS, find
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.traps.finding import Finding
-from ajuste_fino.errors import UserError, counted
+from ajuste_fino.errors import counted
 from ajuste_fino.files import read_csv
-from ajuste_fino.own_tables import SPLIT, header_of
+from ajuste_fino.own_tables import SPLIT, content_of, header_of
 
 CONFIG, TABLE = "config.yaml", "split.csv"  # which each run folder has
 TITLES = {"test": "test split", "val": "validation split"}
@@ -95,10 +95,7 @@ def _in_folder(run: Path) -> tuple[Path, bytes | None]:
     folder = run.resolve()
     beside = folder.parent if folder.name == "bundle" and (folder.parent / CONFIG).is_file() else folder
     table = next((table for place in (folder, beside) if (table := place / TABLE).is_file()), None)
-    try:
-        return (run, None) if table is None else (table, table.read_bytes())
-    except OSError as error:
-        raise UserError(str(table), f"cannot be read ({error.strerror})", fix="Check its permissions.") from error
+    return (run, None) if table is None else (table, content_of(table))
 
 
 def _in_zip(path: Path) -> tuple[Path, bytes | None]:
