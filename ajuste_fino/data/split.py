@@ -51,7 +51,7 @@ def refuse_mixed(table: Path, found: ScanResult) -> None:
     Raises:
         UserError: where it does, with the lines of the others.
     """
-    if found.unsplit and any(sample.split for sample in found.samples):
+    if found.unsplit:
         fix = f"Without one:\n{preview(found.unsplit)}"
         raise UserError(str(table), "must give a split for every image or for none", fix=fix)
 

@@ -45,10 +45,11 @@ def scan_table(path: Path) -> ScanResult:
         if first < len(found.samples):
             _refuse_second(table, row, sample, table.rows[first], found.samples[first])
         found.samples.append(sample)
-        if not split:
-            found.unsplit.append(f"line {row.line}: {file}")
         if _is_outside(table.folder, file):
             found.outside.append(file)
+    if any(sample.split for sample in found.samples):
+        rows = zip(table.rows, found.samples, strict=True)
+        found.unsplit = [f"line {row.line}: {sample.file}" for row, sample in rows if not sample.split]
     found.classes = {sample.label for sample in found.samples}
     refuse_lists(path, found.classes)
     found.lists = lists_perhaps(found.classes)

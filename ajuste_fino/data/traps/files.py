@@ -64,7 +64,7 @@ def table(inspection: Inspection) -> Iterator[Finding]:
     """What a CSV has that is not read, or otherwise than it may be meant."""
     found = inspection.found
     ignored = [name for name in found.ignored if name != inspection.config.group]
-    unread = not inspection.config.split and len(found.unsplit) == len(found.samples)
+    unread = not inspection.config.split and not any(sample.split for sample in found.samples)
     splits = [told for told in found.splits if unread and told.rpartition(":")[0] in ignored]
     ignored = [name for name in ignored if name not in {told.rpartition(":")[0] for told in splits}]
     labels = [name for name in ignored if LIKE_LABELS.fullmatch(name.lower())]
