@@ -31,13 +31,17 @@ TENSORS, METADATA = "model.safetensors", "bundle.json"
 
 @dataclass(frozen=True)
 class Bundle:
-    """A trained model with all that its predictions depend on."""
+    """A trained model with all that its predictions depend on.
+
+    `split` is the SHA-256 of the `split.csv` of its run; None where an older version wrote it.
+    """
 
     backbone: Backbone
     head: Head | Ensemble
     labels: list[str]
     preprocessing: Preprocessing
     precision: str
+    split: str | None = None
 
     def metadata(self) -> dict[str, Any]:
         return {
@@ -48,6 +52,7 @@ class Bundle:
             "backbone": self.backbone.spec.to_dict(),
             "head": asdict(self.head.shape),
             **({"ensemble": self.head.members} if isinstance(self.head, Ensemble) else {}),
+            **({"split": self.split} if self.split else {}),
         }
 
     def tensors(self) -> dict[str, Tensor]:
@@ -123,4 +128,4 @@ def _assemble(metadata: Mapping[str, Any], tensors: dict[str, Tensor], trusted: 
     backbone = rebuild(BackboneSpec.from_dict(metadata["backbone"]), metadata["preprocessing"], part("backbone"), trusted)
     if backbone.num_features != shape.num_features:
         raise ValueError(f"the backbone gives {backbone.num_features} features, and the head takes {shape.num_features}")
-    return Bundle(backbone, head.eval(), metadata["labels"], preprocessing, metadata["precision"])
+    return Bundle(backbone, head.eval(), metadata["labels"], preprocessing, metadata["precision"], metadata.get("split"))

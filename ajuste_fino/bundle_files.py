@@ -4,6 +4,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from posixpath import normpath
 
 from ajuste_fino.errors import UserError
 
@@ -16,6 +17,8 @@ RULE = "must be a run folder, a bundle or a zip file of one"
 
 def find(path: Path, names: Sequence[str], sums: str) -> tuple[Path, dict[str, bytes]]:
     """Read the bundle's files `names` and `sums`, those that are there; also return the folder they are in.
+
+    Of a zip file, a name may be `../split.csv`: a file of the run that the bundle lies in.
 
     Raises:
         UserError: where there is no file `sums`, it may not be read, or a zip file is damaged, too large or holds several
@@ -53,7 +56,8 @@ def _from_zip(path: Path, names: Sequence[str], sums: str) -> tuple[Path, dict[s
     try:
         with zipfile.ZipFile(path) as archive:
             folder = _folder_in(archive, path, sums)
-            there = [info for info in archive.infolist() if _path(info.filename) in [folder / name for name in names]]
+            wanted = [PurePosixPath(normpath(folder / name)) for name in names]
+            there = [info for info in archive.infolist() if _path(info.filename) in wanted]
             _refuse_large(path, there)
             return path / folder, {_path(info.filename).name: _content(archive, info) for info in there}
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:

@@ -160,14 +160,17 @@ def _safe(row: Sequence[object]) -> list[object]:
     return [to_cell(cell) if isinstance(cell, str) else cell for cell in row]
 
 
-def read_csv(path: Path) -> list[dict[str, str]]:
+def read_csv(path: Path, content: bytes | None = None) -> list[dict[str, str]]:
     """The rows of a CSV that `write_csv` or `growing_csv` wrote, by column name, their texts as they were.
 
     `tables.read_table` is for those of a user.
+
+    Args:
+        content: what the file holds, where that was read already.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file, restkey="", restval=""))
+        text = (path.read_bytes() if content is None else content).decode("utf-8-sig")
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), restkey="", restval=""))
     except OSError as error:
         fix = "Check that it is there, and its permissions."
         raise UserError(str(path), f"cannot be read ({error.strerror})", fix=fix) from error

@@ -12,17 +12,21 @@ SIGNS = {"sha256": re.compile("[0-9a-f]{64}"), "probability": re.compile(r"[01]\
 TEXTS = ("file", "label", "predicted")
 
 
-def header_of(path: Path) -> list[str]:
-    """The columns of a table of ours; of any other file, whatever its first line holds.
+def content_of(path: Path) -> bytes:
+    """What such a table holds.
 
     Raises:
-        UserError: where it cannot be opened.
+        UserError: where it cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            lines = file.readline().decode("utf-8-sig", errors="replace").splitlines()
+        return path.read_bytes()
     except OSError as error:
         raise UserError(str(path), f"cannot be read ({error.strerror})", fix="Check its permissions.") from error
+
+
+def header_of(content: bytes) -> list[str]:
+    """The columns of a table of ours; of any other file, whatever its first line holds."""
+    lines = content.partition(b"\n")[0].decode("utf-8-sig", errors="replace").splitlines()
     return [cell.strip('"') for cell in lines[0].split(",")] if lines else []
 
 

@@ -70,11 +70,12 @@ class Predictor:
         preprocessing: the one resize, and the normalisation that the weights expect.
         head: features (N, D) → logits (N, C).
         run: the run folder it was loaded from; None: a bundle alone.
+        split: the SHA-256 of its run's `split.csv`, where the model has it.
     """
 
     def __init__(self, parts: bundle.Bundle, device: torch.device, run: Path | None = None) -> None:
         self.labels, self.head, self.device, self.run = parts.labels, parts.head, device, run
-        self.preprocessing, self.spec = parts.preprocessing, parts.backbone.spec
+        self.preprocessing, self.spec, self.split = parts.preprocessing, parts.backbone.spec, parts.split
         self.extractor = Extractor(Frozen(parts.backbone), parts.preprocessing, parts.precision).to(device).eval()
 
     @property

@@ -27,14 +27,14 @@ def as_text(path: Path, content: bytes) -> str:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")) or zeros > len(content[:200]) / 3:
         raise UserError(str(path), "cannot be read as a CSV in UTF-8; it seems to be UTF-16", fix=f"{UTF_8}.")
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-8").lstrip("\ufeff")  # programs that put one where one is leave two
     except UnicodeDecodeError as error:
         if b"\0" in content:
             fix = "Of a spreadsheet, export the sheet as CSV in UTF-8."
             raise UserError(str(path), "cannot be read as a CSV; it is no text", fix=fix) from error
         line = content.count(b"\n", 0, error.start) + 1
         what = f"cannot be read as a CSV in UTF-8; line {line} has a byte 0x{content[error.start]:02x}"
-        fix = f"It seems to be Windows-1252 or Latin-1. {UTF_8}, which spreadsheets offer as 'CSV UTF-8'."
+        fix = f"Perhaps it is Windows-1252, Latin-1, GBK or Shift-JIS. {UTF_8}, which spreadsheets offer as 'CSV UTF-8'."
         raise UserError(str(path), what, fix=fix) from error
     if "\x00" in text:
         line = text.count("\n", 0, text.index("\x00")) + 1

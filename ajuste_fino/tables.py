@@ -125,8 +125,16 @@ def _records(path: Path, text: str, mark: str, skipped: int) -> Iterator[tuple[i
         raise UserError(str(path), "cannot be read as a CSV", fix=fix) from error
 
 
+def unquoted(cell: str) -> str:
+    """A cell with a blank before its quotes without them: `, "cat"`; any other as it stands."""
+    plain = cell.strip()
+    if cell[:1].isspace() and len(plain) > 1 and plain[0] == plain[-1] == '"':
+        return plain[1:-1].replace('""', '"')
+    return cell
+
+
 def _column(name: str) -> str:
-    plain = name.strip()
+    plain = unquoted(name).strip()
     return plain.lower() if plain.lower() in COLUMNS else plain
 
 

@@ -11,11 +11,11 @@ PACKAGE = ROOT / "ajuste_fino"
 TIERS = [
     {"escape", "signatures"},
     {"errors", "verbs", "console", "streams", "threads"},
-    {"places", "own_tables", "table_hints"},
+    {"places", "own_tables", "table_hints", "bundle_files"},
     {"files", "implementation", "imbalance", "memory", "phases", "tables"},
     {"trust"},
     {"store", "data", "backbone", "head", "scratch"},
-    {"freezing", "scores", "ensemble", "bundle_files", "bundle_metadata", "model_card"},
+    {"freezing", "scores", "ensemble", "bundle_metadata", "model_card"},
     {"features", "classifier", "callbacks", "sweep", "bundle"},
     {"predict", "report"},
     {"lecture"},

@@ -15,7 +15,7 @@ from ajuste_fino.data.names import natural
 from ajuste_fino.data.sample import Sample, in_split
 from ajuste_fino.data.scan import scan
 from ajuste_fino.data.scan_result import ScanResult
-from ajuste_fino.data.split import apply_split_file, split
+from ajuste_fino.data.split import apply_split_file, refuse_mixed, split
 
 
 @dataclass(frozen=True)
@@ -77,15 +77,18 @@ def inspect_folder(config: DataConfig, workers: int, progress: Progress) -> Insp
         UserError: where the layout, the group or the given split is impossible.
     """
     found = scan(config.root)
+    if not config.split:
+        refuse_mixed(config.root, found)
     samples, unknown = apply_split_file(found.samples, config.split) if config.split else (found.samples, [])
     samples, unreadable = hash_files(assign_groups(samples, config.group, config.root), workers, progress)
-    samples, contradictory = _one_label_each(samples)
+    samples, contradictory = one_label_each(samples)
     non_images = [BadImage(other.file, other.reason) for other in found.non_images]
     bad = {"unreadable files": unreadable, "two labels": contradictory, "files that are no images": non_images}
     return Inspection(config, found, samples, bad, unknown=unknown)
 
 
-def _one_label_each(samples: Sequence[Sample]) -> tuple[list[Sample], list[BadImage]]:
+def one_label_each(samples: Sequence[Sample]) -> tuple[list[Sample], list[BadImage]]:
+    """The samples whose image is under one label, and those under several as bad ones."""
     by_content: dict[str, dict[str, Sample]] = defaultdict(dict)
     for sample in samples:
         by_content[sample.sha256].setdefault(sample.label, sample)

@@ -10,10 +10,11 @@ from ajuste_fino.data.content import BadImage, ImageFile
 from ajuste_fino.data.decoding import decode_all
 from ajuste_fino.data.hashing import Progress, hash_files
 from ajuste_fino.data.history import History
-from ajuste_fino.data.inspection import Inspection, inspect_folder
+from ajuste_fino.data.inspection import Inspection, inspect_folder, one_label_each
 from ajuste_fino.data.names import natural
 from ajuste_fino.data.sample import Sample, in_split
 from ajuste_fino.data.scan import scan
+from ajuste_fino.data.split import refuse_mixed
 from ajuste_fino.data.traps.finding import Finding
 from ajuste_fino.errors import UserError, preview
 from ajuste_fino.files import read_csv
@@ -70,13 +71,14 @@ def load_eval(config: DataConfig, history: History, workers: int, progress: Prog
     Those that the run learnt from are left out, where there are others.
     """
     found = scan(config.root)
+    refuse_mixed(config.root, found)
     samples, unreadable = hash_files(found.samples, workers, progress)
     given = in_split(samples, "test") or samples
-    samples = history.unseen(given)
+    samples, contradictory = one_label_each(history.unseen(given))
     stream = decode_all(samples, workers, progress, config.strict, depth=config.depth)
     samples = [replace(sample, split="test") for sample in samples]
-    inspection = Inspection(config, found, samples, {"unreadable files": unreadable}).with_decoded(stream)
-    manifest = Manifest.of(inspection, traps.FILES)
+    bad = {"unreadable files": unreadable, "two labels": contradictory}
+    manifest = Manifest.of(Inspection(config, found, samples, bad).with_decoded(stream), traps.JUDGING)
     return replace(manifest, findings=[*history.findings(given, manifest.samples), *manifest.findings])
 
 

@@ -42,6 +42,8 @@ CLUTTER = {
 CLUTTER_WITHOUT_IMAGES = {"recycler", "node_modules", "network trash folder", "temporary items"}  # with some, a class
 CLUTTER_SUFFIX = ".lrdata"  # previews of Lightroom
 NUMBER = re.compile(r"(\d+)")
+CONTEST = re.compile(r"(?i)^\s*(public|private)[\s_-]*(?=test)")
+QUOTES = "'\"`‘’“”"
 
 
 def natural(name: str) -> tuple[list[str | tuple[int, str]], str]:
@@ -71,7 +73,7 @@ def split_named(name: str, table: Path, line: int) -> str:
     Args:
         line: of the table, where the name is.
     """
-    split = split_of(name)
+    split = split_in_table(name)
     if name and not split:
         raise UserError(f"{table} line {line}", "has an unknown split", got=name, fix="Use train, val or test.")
     return split
@@ -82,6 +84,16 @@ def split_of(name: str) -> str:
     """The split that a name says, also in other words: `Testing`, `seg_test` and `test_set` → `test`; else ""."""
     words = [word for word in _words(name) if word not in FILLERS]
     return WORDS.get(words[0], "") if len(words) == 1 else ""
+
+
+def split_in_table(name: str) -> str:
+    """The split that a cell of a table says; there `PublicTest` and `PrivateTest`, of a contest, are test as well."""
+    return split_of(name) or split_of(CONTEST.sub("", name))
+
+
+def says_split(name: str) -> bool:
+    """Whether a word for a split is among those of a name: is_valid, in_test_set."""
+    return any(word in WORDS for word in _words(name))
 
 
 def splits_of(names: Iterable[str]) -> dict[str, str]:
@@ -127,9 +139,10 @@ def _words(name: str) -> list[str]:
 
 
 def alike(name: str) -> str:
-    """What names have in common that look the same: without case, spaces at the ends, and signs that are not seen."""
-    seen = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
-    folded = unicodedata.normalize("NFKC", seen.casefold())
+    """What names have in common that look the same: without case, quotes around, spaces at the ends, and signs not seen."""
+    seen = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf").strip()
+    bare = seen[1:-1] if len(seen) > 2 and seen[0] in QUOTES and seen[-1] in QUOTES else seen
+    folded = unicodedata.normalize("NFKC", bare.casefold())
     return " ".join(re.sub(r"(?<=[^\W_])[\s_\-\u2010-\u2015]+(?=[^\W_])", " ", folded).split())
 
 

@@ -24,7 +24,8 @@ class ScanResult:
     that is not plain, `empty_splits` those of them without an image, `split_names` are classes named as a split. `nested`
     has, by class folder, its folders that hold images, and whether it holds images beside them. Of a table, `ignored` are
     columns that are not read, `trimmed` labels with blanks around them, `apostrophes` labels that a table of ours would
-    have with one less.
+    have with one less, `unsplit` rows without a split beside others with one, `splits` columns that seem to say one and are
+    not read, `lists` labels that may be lists of other labels.
     """
 
     samples: list[Sample] = field(default_factory=list)
@@ -43,3 +44,6 @@ class ScanResult:
     ignored: list[str] = field(default_factory=list)
     trimmed: list[str] = field(default_factory=list)
     apostrophes: list[str] = field(default_factory=list)
+    unsplit: list[str] = field(default_factory=list)
+    splits: list[str] = field(default_factory=list)
+    lists: list[str] = field(default_factory=list)

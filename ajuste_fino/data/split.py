@@ -7,16 +7,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from unicodedata import normalize
 
 from ajuste_fino.console import log
 from ajuste_fino.data.group import groups, stratified_group_split
 from ajuste_fino.data.names import split_named
 from ajuste_fino.data.sample import Sample
+from ajuste_fino.data.scan_result import ScanResult
 from ajuste_fino.errors import UserError, counted, preview
 from ajuste_fino.escape import from_cell
 from ajuste_fino.files import write_csv
 from ajuste_fino.own_tables import SPLIT
-from ajuste_fino.tables import Row, Table, read_table
+from ajuste_fino.tables import Row, Table, read_table, unquoted
 
 
 def split(samples: list[Sample], val: float, test: float, seed: int) -> list[Sample]:
@@ -41,6 +43,17 @@ def _by_group(samples: list[Sample], val: float, test: float, seed: int) -> list
     shares = {"train": 1 - val - test, "val": val, **({"test": test} if test else {})}
     sides = stratified_group_split(samples, shares, seed, keep="train")
     return [replace(sample, split=sides[unit]) for sample, unit in zip(samples, groups(samples), strict=True)]
+
+
+def refuse_mixed(table: Path, found: ScanResult) -> None:
+    """Refuse a table that gives a split for some of its images.
+
+    Raises:
+        UserError: where it does, with the lines of the others.
+    """
+    if found.unsplit:
+        fix = f"Without one:\n{preview(found.unsplit)}"
+        raise UserError(str(table), "must give a split for every image or for none", fix=fix)
 
 
 def _refuse_unassigned(samples: list[Sample]) -> None:
@@ -114,7 +127,7 @@ def _given(table: Table) -> Iterator[tuple[Row, str, str]]:
     """Each row, its file and its split; "" where no row has one."""
     some = any(row.cells.get("split", "").strip() for row in table.rows)
     for row in table.rows:
-        file, name = row.cells.get("file", ""), row.cells.get("split", "").strip()
+        file, name = row.cells.get("file", ""), unquoted(row.cells.get("split", "")).strip()
         split = split_named(name, table.path, row.line)
         if not file.strip():
             raise table.refuse(row, "must name a file in every row", "has none")
@@ -133,12 +146,19 @@ class _Names:
     def _plain(self) -> dict[str, str]:
         return {os.path.normpath(name): name for name in self.names}
 
+    @cached_property
+    def _composed(self) -> dict[str, str]:
+        """The names by their accents as one letter each; macOS writes them as two."""
+        return {normalize("NFC", plain): name for plain, name in self._plain.items()}
+
     def find(self, file: str) -> str | None:
         if file in self.names:
             return file
         plain = os.path.normpath(file.strip())
-        ways = (from_cell(file), plain, plain.replace("\\", "/"))
-        return next((self._plain[one] for one in ways if one in self._plain), None)
+        ways = (from_cell(file), os.path.normpath(unquoted(file).strip()), plain, plain.replace("\\", "/"))
+        if found := next((self._plain[one] for one in ways if one in self._plain), None):
+            return found
+        return None if file.isascii() else self._composed.get(normalize("NFC", ways[-1]))
 
 
 def write_split(path: Path, samples: list[Sample]) -> None:

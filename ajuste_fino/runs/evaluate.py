@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.content import changed
 from ajuste_fino.data.digits import digits_folder
-from ajuste_fino.data.history import History, why_unknown
+from ajuste_fino.data.history import History
 from ajuste_fino.data.manifest import Manifest, load_eval, load_split
 from ajuste_fino.errors import UserError
 from ajuste_fino.escape import quoted
@@ -44,7 +44,8 @@ def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
     require_empty(out, cfg)
     cfg.run = verbatim(str(find_run(str(cfg.run))))
     predictor = load(cfg.run, cfg.trainer.accelerator, trusted(cfg))
-    name, manifest = _manifest(cfg, predictor.preprocessing.depth)
+    history = History.of(Path(cfg.run), predictor.split)
+    name, manifest = _manifest(cfg, history, predictor.preprocessing.depth)
     manifest = _known(manifest, predictor)
     for warning in manifest.warnings:
         log.warning(warning)
@@ -61,25 +62,23 @@ def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
     return metrics
 
 
-def _manifest(cfg: DictConfig, depth: int | None) -> tuple[str, Manifest]:
+def _manifest(cfg: DictConfig, history: History, depth: int | None) -> tuple[str, Manifest]:
     """What to evaluate on, and its name: the images of `data.root`, or the split that the run set aside."""
     if cfg.data.root is not None:
         root = existing("data.root", cfg.data.root)
         config = DataConfig(root, on_bad_image=cfg.data.on_bad_image, max_skipped=cfg.data.max_skipped, depth=depth)
-        history = History.of(Path(cfg.run))
         manifest = load_eval(config, history, workers(cfg.workers), progress)
         return history.split_of(manifest.samples), manifest
     run = Path(cfg.run)
     if not (run / "split.csv").is_file():
         raise UserError(f"run={run}", "is a bundle and has no images of its own", fix=FIX)
-    if why := why_unknown(run / "split.csv"):
-        raise UserError(str(run / "split.csv"), why, fix=FIX)
+    if history.unknown:
+        raise UserError(str(run / "split.csv"), history.unknown, fix=f"Bring back the one that it wrote. {FIX}")
     data = OmegaConf.create(read("run", run / "config.yaml")).get("data")
     if not isinstance(data, DictConfig) or not (data.get("name") == "digits" or data.get("root")):
         raise UserError(f"run={run}", "has a config.yaml that does not say where its images are", fix=FIX)
     root = digits_folder() if data.get("name") == "digits" else _root(data["root"])
-    name = History.of(run).name
-    return name, load_split(run / "split.csv", name, root, workers(cfg.workers), progress, depth)
+    return history.name, load_split(run / "split.csv", history.name, root, workers(cfg.workers), progress, depth)
 
 
 def _root(value: str) -> Path:

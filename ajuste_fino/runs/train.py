@@ -21,7 +21,7 @@ from ajuste_fino.data.split import write_split
 from ajuste_fino.data.transforms import Augmentation, Preprocessing
 from ajuste_fino.errors import Range, UserError
 from ajuste_fino.features import AtPrecision, CachedFeatures, Extractor, FeatureSource, LiveFeatures, resolve_precision
-from ajuste_fino.files import write_json
+from ajuste_fino.files import sha256, write_json
 from ajuste_fino.freezing import Frozen
 from ajuste_fino.head import HeadShape
 from ajuste_fino.memory import tell_when_full
@@ -99,8 +99,8 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
     metrics |= frozen_metrics(frozen, tail) | _validation(fitted.kept, len(manifest.split("val"))) | bagged
     metrics |= features.metrics() | {"images/skipped": len(manifest.skipped)}
     backbone.adopt(tail)
-    preprocessing = _preprocessing(backbone, data)
-    bundle.write(bundle.Bundle(backbone, fitted.head, manifest.labels, preprocessing, precision), out / "bundle")
+    parts = backbone, fitted.head, manifest.labels, _preprocessing(backbone, data), precision, sha256(out / "split.csv")
+    bundle.write(bundle.Bundle(*parts), out / "bundle")
     learning_curves(out / "metrics.csv", out / "plots" / "learning_curves.png", fitted.kept.epoch)
     if fitted.stopped is not None:
         _close_stopped(out, metrics | clock.metrics())

@@ -1,3 +1,4 @@
+import zipfile
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from ajuste_fino.data.manifest import load_eval
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.scan import scan
 from ajuste_fino.data.split import write_split
+from ajuste_fino.files import sha256
 from ajuste_fino.predict import no_progress
 from tests.conftest import draw_folder
 
@@ -66,14 +68,37 @@ def test_a_bundle_in_a_run_folder_knows_its_images_and_one_elsewhere_none(tmp_pa
     (tmp_path / "config.yaml").touch()
     known = history(tmp_path, train="12", val="3", test="4")
     assert History.of(tmp_path / "bundle") == known
-    assert unseen(History.of(tmp_path / "elsewhere" / "bundle"), "1234") == ("1234", "eval", [])
+    assert unseen(History.of(tmp_path / "elsewhere" / "bundle"), "1234")[:2] == ("1234", "eval")
 
 
-@pytest.mark.parametrize("run", ["bundle", "models", "deep/bundle", "export.zip"])
+@pytest.mark.parametrize("run", ["bundle", "models", "deep/bundle"])
 def test_a_table_beside_a_model_that_is_in_no_run_folder_is_not_its_history(tmp_path, run):
     (tmp_path / run).mkdir(parents=True)
     history(tmp_path, train="12", val="3", test="4")
-    assert History.of(tmp_path / run) == History()
+    assert History.of(tmp_path / run) == History(unknown="does not say which they are")
+
+
+def test_a_table_that_is_not_the_one_of_the_run_tells_nothing(tmp_path):
+    known = history(tmp_path, train="12", val="3", test="4")
+    table = tmp_path / "split.csv"
+    written = sha256(table)
+    assert History.of(tmp_path, written) == known
+    good = table.read_bytes()
+    for bad in (good.replace(b",", b";"), good[:-20], good.upper(), good.replace(b"test", b"TEST"), b"", good + b"\n"):
+        table.write_bytes(bad)
+        assert "split.csv is not as the run wrote it" in unseen(History.of(tmp_path, written), "1")[2][0]
+    table.unlink()
+    assert "the model does not say which they are" in unseen(History.of(tmp_path, written), "1")[2][0]
+
+
+@pytest.mark.parametrize(("base", "whole"), [("", True), ("runs/one/", True), ("", False)])
+def test_a_zip_file_of_a_whole_run_knows_its_images(tmp_path, base, whole):
+    known = history(tmp_path, train="12", val="3", test="4")
+    with zipfile.ZipFile(tmp_path / "run.zip", "w") as archive:
+        archive.writestr(f"{base}bundle/SHA256SUMS", "")
+        if whole:
+            archive.write(tmp_path / "split.csv", f"{base}split.csv")
+    assert History.of(tmp_path / "run.zip", sha256(tmp_path / "split.csv")).learnt == (known.learnt if whole else frozenset())
 
 
 @pytest.mark.parametrize(

@@ -314,6 +314,7 @@ ALIKE = [
     # class names, the trap, how they are told apart
     (["Cat", "cat"], "names by case", "Cat, cat"),
     (["cat", "cat "], "names alike", "'cat', 'cat '"),
+    (["cat", "'cat'"], "names alike", "''cat'', 'cat'"),
     (["cat", " Cat"], "names alike", "' Cat', 'cat'"),
     (["caf\u00e9", "cafe\u0301"], "names alike", r"'cafe\u0301', 'caf\xe9'"),
     (["\uff43\uff41\uff54", "cat"], "names alike", "'cat', '\uff43\uff41\uff54'"),

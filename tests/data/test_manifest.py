@@ -189,6 +189,25 @@ def test_images_to_judge_by_are_the_test_split_or_all(photos, tmp_path):
     assert [s.file.split("/")[0] for s in load_eval(DataConfig(root), History(), 0, no_progress).samples] == ["test"] * 4
 
 
+def test_an_image_under_two_labels_or_twice_judges_as_it_trains(photos):
+    (photos / "2" / "same.png").write_bytes((photos / "1" / "00.png").read_bytes())
+    (photos / "1" / "again.png").write_bytes((photos / "1" / "01.png").read_bytes())
+    with pytest.raises(UserError, match="the same image under several labels: 1, 2"):
+        load_eval(DataConfig(photos), History(), 0, no_progress)
+    manifest = load_eval(DataConfig(photos, on_bad_image="skip", max_skipped=0.5), History(), 0, no_progress)
+    assert len(manifest.samples) == 36
+    assert any("has 1 image more than once" in warning for warning in manifest.warnings)
+
+
+@pytest.mark.parametrize(
+    "load", [lambda c: load_manifest(c, 0, no_progress), lambda c: load_eval(c, History(), 0, no_progress)]
+)
+def test_a_table_with_a_split_for_some_is_refused_by_its_lines(photos, load):
+    (photos / "t.csv").write_text("file,label,split\n1/00.png,1,train\n2/00.png,2,\n2/01.png,2,val\n")
+    with pytest.raises(UserError, match=r"(?s)t.csv must give a split for every image or for none.*line 3: 2/00.png"):
+        load(DataConfig(photos / "t.csv"))
+
+
 class Reader:
     """Asks for pixels of all images, and remembers of which it got any."""
 

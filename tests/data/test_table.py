@@ -2,6 +2,8 @@
 
 import logging
 from contextlib import nullcontext
+from dataclasses import replace
+from unicodedata import normalize
 
 import pytest
 import torch
@@ -16,6 +18,7 @@ from ajuste_fino.errors import UserError
 from ajuste_fino.scores import write_predictions
 
 ROWS = "p/0.png,cat\np/1.png,dog\np/2.png,cat\n"
+CAFES, NINO = "caf\u00e9s", "ni\u00f1o"
 PLAIN = {("p/0.png", "cat"), ("p/1.png", "dog"), ("p/2.png", "cat")}
 
 
@@ -37,6 +40,9 @@ UNDERSTOOD = [
     f"File, Label \n{ROWS}",
     f"file,label\n{ROWS}".replace("\n", "\r"),
     f"\ufefffile,label\r\n{ROWS}",
+    f"\ufeff\ufefffile,label\n{ROWS}",
+    'file, "label"\np/0.png, "cat"\np/1.png, "dog"\np/2.png,"cat"\n',
+    'label,file\ncat, "p/0.png"\n "dog", "p/1.png"\ncat,p/2.png\n',
     f"\n\nfile,label\n\n{ROWS}\n\n",
     f"sep=,\nfile,label\n{ROWS}",
     f"sep=;\r\nfile,label\n{ROWS}".replace(",", ";"),
@@ -78,8 +84,11 @@ REFUSED = [
     (f"file,label\n{ROWS}p/3.png,\0\n", "line 5 has a zero byte"),
     (f"file,label\n{ROWS}".encode("utf-16"), "seems to be UTF-16"),
     (f"file,label\n{ROWS}".encode("utf-16-le"), "seems to be UTF-16"),
-    (f"file,label\n{ROWS}p/3.png,niño\n".encode("latin-1"), "line 5 has a byte 0xf1. It seems to be Windows-1252"),
+    (f"file,label\n{ROWS}p/3.png,niño\n".encode("latin-1"), "line 5 has a byte 0xf1. Perhaps it is Windows-1252"),
     (b"PK\x03\x04\x14\x00\x06\x00\xff\xd8" * 30, "it is no text"),
+    ('file,label\np/0.png, "cat\n', "Line 2 has a blank before a quote"),
+    ('file,label,note\np/0.png, "hat, red"\n', "Line 2 has a blank before a quote"),
+    ("file,label\np/0.png,\u72d7\n".encode("gbk"), "Perhaps it is .*GBK"),
     ("file,label\nq\\1.png,a\n", r"written with \\ as on Windows"),
     ("file,label\np/1,a\n", "The first is there with .png"),
     (f"file,label\n{'x' * 5000},a\n", "do not exist"),
@@ -111,6 +120,34 @@ def told(path, group=None):
         ),
         ("file,label,\np/0.png,a,b\n", {"columns not read": ("warning", ["column 3"])}),
         ("file,label\np/0.png, a\n", {"blanks in labels": ("warning", ["line 2: ' a' is read as 'a'"])}),
+        (
+            'file,label\np/0.png, "cat"\n',
+            {"blanks in labels": ("warning", ["line 2: ' \"cat\"' is read as 'cat'"])},
+        ),
+        (
+            "file,label,Usage\np/0.png,a,Training\np/1.png,b,PublicTest\np/2.png,b,PrivateTest\n",
+            {"splits not read": ("warning", ["Usage: Training is train, PublicTest is test, PrivateTest is test"])},
+        ),
+        (
+            "file,label,data set\np/0.png,a,train\np/1.png,b,valid\n",
+            {"splits not read": ("warning", ["data set: train is train, valid is val"])},
+        ),
+        (
+            "file,label,is_valid\np/0.png,a,True\np/1.png,b,False\n",
+            {"splits not read": ("warning", ["is_valid: True, False, which must become the names of splits"])},
+        ),
+        ("file,label,sharp\np/0.png,a,1\np/1.png,b,0\n", {"other columns": ("note", ["sharp"])}),
+        ("file,label,phase\np/0.png,a,train\np/1.png,b,moon\n", {"other columns": ("note", ["phase"])}),
+        (
+            "file,label,split,phase\np/0.png,a,train,train\np/1.png,b,val,test\n",
+            {"other columns": ("note", ["phase"])},
+        ),
+        (
+            "file,label\np/0.png,cat\np/1.png,dog\np/2.png,cat + dog\n",
+            {"lists perhaps": ("warning", ["cat + dog: cat, dog"])},
+        ),
+        ("file,label\np/0.png,cat\np/1.png,dog\np/2.png,cat/dog\n", {"lists perhaps": ("warning", ["cat/dog: cat, dog"])}),
+        ("file,label\np/0.png,fox\np/1.png,red fox\n", {}),
         ("file,label\np/0.png,'-1\n", {"apostrophes": ("warning", ["line 2: '-1"])}),
     ],
 )
@@ -204,12 +241,42 @@ def test_tables_that_this_package_writes_are_known(folder):
         (["cat,dog", "dog,bird"], True),
         (["cat|dog", "cat"], True),
         (["cat; dog", "dog; bird"], True),
+        (["['cat', 'dog']", "bird"], True),
+        (["[cat, dog]", "bird"], True),
+        (["('cat', 'dog')", "bird"], True),
+        (["['cat']", "[bird]", "plane (old, red)"], False),
     ],
 )
 def test_names_with_a_comma_are_labels_and_lists_are_none(folder, labels, refused):
     text = "".join(f'p/{n}.png,"{label}"\n' for n, label in enumerate(labels))
     with pytest.raises(UserError, match="several classes") if refused else nullcontext():
         assert scan(table(folder, f"file,label\n{text}")).classes == set(labels)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_name_whose_accents_are_written_otherwise_is_found(folder, form):
+    other = "NFD" if form == "NFC" else "NFC"
+    (folder / normalize(other, CAFES)).mkdir()
+    name = f"{normalize(other, CAFES)}/{normalize(form, NINO)}.png"
+    (folder / name).touch()
+    for start in ("", f"{folder}/"):
+        path = table(folder, f"file,label\n{start}{normalize(form, CAFES)}/{normalize(form, NINO)}.png,a\np/0.png,b\n")
+        assert [sample.file for sample in scan(path).samples] == [f"{start}{name}", "p/0.png"]
+    path = table(folder, f"file,split\n{normalize(form, CAFES)}/{normalize(form, NINO)}.png,train\n")
+    kept, _ = apply_split_file([replace(scan_all(folder)[0], file=name)], path)
+    assert [sample.split for sample in kept] == ["train"]
+
+
+def test_only_files_outside_of_the_folder_are_said_to_be_there(folder):
+    (folder / "out.png").touch()
+    path = folder / "p" / "t.csv"
+    path.write_text(f"file,label\n{folder}/p/0.png,a\n../p/1.png,b\n../out.png,b\n{folder}/out.png,b\n")
+    assert scan(path).outside == ["../out.png", f"{folder}/out.png"]
+
+
+def test_contests_name_two_tests(folder):
+    path = table(folder, "file,label,split\np/0.png,a,Training\np/1.png,b,PublicTest\np/2.png,b,private_test\n")
+    assert [sample.split for sample in scan(path).samples] == ["train", "test", "test"]
 
 
 def scan_all(folder):

@@ -112,8 +112,10 @@ def test_images_that_are_no_longer_there_are_asked_for(cli, photos, tmp_path):
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ("file,label,split\n1/00.png,1,test\n", "split.csv has no column sha256: an older version wrote the run"),
-        ("file,label\n1/00.png,1\n", "split.csv is not the table that a run writes"),
+        (lambda old: b"file,label,split\n1/00.png,1,test\n", "split.csv is not as the run wrote it"),
+        (lambda old: old[:300], "split.csv is not as the run wrote it"),
+        (lambda old: old.replace(b",", b";"), "split.csv is not as the run wrote it"),
+        (lambda old: old.replace(b"train", b"TRAIN"), "split.csv is not as the run wrote it"),
     ],
 )
 def test_a_run_whose_split_is_not_known_can_be_judged_on_a_folder(run, cli, tmp_path, table, said):
@@ -121,7 +123,7 @@ def test_a_run_whose_split_is_not_known_can_be_judged_on_a_folder(run, cli, tmp_
 
     old = tmp_path / "old"
     shutil.copytree(run[0], old)
-    (old / "split.csv").write_text(table)
+    (old / "split.csv").write_bytes(table((old / "split.csv").read_bytes()))
     code, _, err = cli("evaluate", f"run={old}", f"out={tmp_path / 'e'}", "workers=0")
     assert (code, "data.root=FOLDER" in err, (tmp_path / "e").exists()) == (2, True, False)
     assert said in err

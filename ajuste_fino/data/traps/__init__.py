@@ -25,6 +25,7 @@ BEFORE_DECODING: tuple[Rule, ...] = (
     names.by_number,
 )
 FILES: tuple[Rule, ...] = (files.bad_files, *LAYOUT, files.passed_over, files.table, files.disguised, depth)
+JUDGING: tuple[Rule, ...] = (*FILES, copies.within)  # of images that judge a model
 RULES: tuple[Rule, ...] = (
     *FILES,
     *STRUCTURE,
@@ -40,7 +41,19 @@ RULES: tuple[Rule, ...] = (
 )
 AUDIT: tuple[Rule, ...] = (*RULES, copies.mislabelled)  # each image beside each: too slow to be done before every run
 
-__all__ = ["AUDIT", "BEFORE_DECODING", "FILES", "LEVELS", "RULES", "STRUCTURE", "Finding", "Rule", "findings", "refuse"]
+__all__ = [
+    "AUDIT",
+    "BEFORE_DECODING",
+    "FILES",
+    "JUDGING",
+    "LEVELS",
+    "RULES",
+    "STRUCTURE",
+    "Finding",
+    "Rule",
+    "findings",
+    "refuse",
+]
 
 
 def findings(inspection: Inspection, rules: Sequence[Rule] = RULES) -> list[Finding]:

@@ -64,11 +64,18 @@ def table(inspection: Inspection) -> Iterator[Finding]:
     """What a CSV has that is not read, or otherwise than it may be meant."""
     found = inspection.found
     ignored = [name for name in found.ignored if name != inspection.config.group]
+    unread = not inspection.config.split and not any(sample.split for sample in found.samples)
+    splits = [told for told in found.splits if unread and told.rpartition(":")[0] in ignored]
+    ignored = [name for name in ignored if name not in {told.rpartition(":")[0] for told in splits}]
     labels = [name for name in ignored if LIKE_LABELS.fullmatch(name.lower())]
     others = [name for name in ignored if name not in labels]
     rename = "Only file, label and split are, and the column that data.group names:"
     verbatim = "The apostrophe is kept as part of the label; if it is there only for a spreadsheet, take it off in the CSV:"
+    rename_split = "Call it split in the first line, or the split is drawn anew:"
+    several = "Images of several classes at once are not supported; such labels are classes of their own:"
     kinds = [
+        ("splits not read", "warning", splits, "a column that seems to be the split and is not read", rename_split),
+        ("lists perhaps", "warning", found.lists, "a label that may be a list of others", several),
         ("columns not read", "warning", labels, "a column that may have labels or splits and is not read", rename),
         ("other columns", "note", others, "a column that is not read", rename),
         ("blanks in labels", "warning", found.trimmed, "a label with blanks around it", "They are taken off:"),

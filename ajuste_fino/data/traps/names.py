@@ -30,7 +30,7 @@ def same(inspection: Inspection) -> Iterator[Finding]:
         fix = "They are classes of their own here, and one folder on Windows and macOS; join or rename them:"
         yield Finding("names by case", "warning", "data.root", "has class names that differ by case alone", fix, files=by_case)
     if others:
-        rule = "has class names that look the same, but for case, spaces, hyphens or signs that are not seen"
+        rule = "has class names that look the same, but for case, spaces, hyphens, quotes or signs that are not seen"
         fix = "They are classes of their own; join them:"
         files, shown = ([", ".join(group) for group in groups] for groups in (others, map(written_apart, others)))
         yield Finding("names alike", "warning", "data.root", rule, fix, files=files, shown=shown)
