@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
-from rich.table import Table
+from rich.table import Column, Table
 
 from ajuste_fino.console import screen
 from ajuste_fino.data import traps
@@ -82,7 +82,7 @@ def _show(inspection: Inspection | None, found: Sequence[Finding]) -> None:
     if not found:
         console.print("No trap was found.")
         return
-    table = Table("level", "trap", "what, and what to do", show_lines=True)
+    table = Table("level", "trap", Column("what, and what to do", overflow="fold"), show_lines=True)
     for one in found:
         table.add_row(one.level, one.trap, f"{one.sentence}{one.listed(SHOWN)}", style=STYLES[one.level])
     console.print(table)

@@ -72,3 +72,11 @@ def test_training_says_what_the_audit_says(cli, photos, tmp_path):
     assert code == 0
     assert "hidden file" in err
     assert "._00.png" in err
+
+
+def test_long_names_of_files_are_shown_whole(cli, photos, monkeypatch, tmp_path):
+    monkeypatch.setenv("COLUMNS", "80")
+    name = f"{'0123456789' * 7}.png"
+    (photos / "1" / name).write_text("no image")
+    out = cli("audit", f"data.root={photos}", f"out={tmp_path / 'audit'}")[1]
+    assert name in "".join(line.split("│")[3].strip() for line in out.splitlines() if line.count("│") == 4)
