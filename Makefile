@@ -1,5 +1,5 @@
 # Two commands do all the set-up on a machine with Python 3.11 or newer, make and git:
-#   make demo    installs, fine-tunes the embedded backbone on the embedded digits, says where the results are
+#   make demo    installs, trains a head on the embedded digits, says where the results are
 #   make test    installs if need be, runs every test
 # An installed `uv` is used when there is one, else one is put into .venv first.
 
@@ -43,7 +43,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Installing into .venv; PyTorch alone is up to 6 GB, so the first time can take many minutes …"
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	command -v uv >/dev/null || test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
-	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[dev,sweep,notebooks,timm]'
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[dev,sweep,notebooks,openvino]'
 	touch $(READY)
 
 clean:

@@ -53,6 +53,7 @@ class Bundle:
             "head": asdict(self.head.shape),
             **({"ensemble": self.head.members} if isinstance(self.head, Ensemble) else {}),
             **({"split": self.split} if self.split else {}),
+            **({"origin": self.backbone.origin} if self.backbone.origin else {}),
         }
 
     def tensors(self) -> dict[str, Tensor]:
@@ -126,6 +127,7 @@ def _assemble(metadata: Mapping[str, Any], tensors: dict[str, Tensor], trusted: 
     head = Ensemble(shape, members) if members else Head(shape)
     head.load_state_dict(part("head"), strict=True)
     backbone = rebuild(BackboneSpec.from_dict(metadata["backbone"]), metadata["preprocessing"], part("backbone"), trusted)
+    backbone.origin = metadata.get("origin", "")
     if backbone.num_features != shape.num_features:
         raise ValueError(f"the backbone gives {backbone.num_features} features, and the head takes {shape.num_features}")
     return Bundle(backbone, head.eval(), metadata["labels"], preprocessing, metadata["precision"], metadata.get("split"))

@@ -1,6 +1,6 @@
 """Frozen means frozen: `eval()` held, no gradients, and a hash of every parameter and buffer to prove it."""
 
-from typing import Self
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +11,23 @@ from ajuste_fino.backbone.weights import digest
 from ajuste_fino.errors import AjusteFinoError
 
 
+class Compiled(Protocol):
+    """What was compiled of a frozen module: pixels → features."""
+
+    precision: str
+
+    def __call__(self, pixels: Tensor) -> Tensor: ...
+
+    def verify(self) -> None:
+        """Raises AjusteFinoError where it gives other features than when it was made."""
+        ...
+
+
 class Frozen(nn.Module):
     """A module that no call of `train()` wakes: its BatchNorm statistics stay, its dropout is off, no gradient is kept.
 
     Whoever trains a model calls `model.train()`, which reaches every part of it; setting `requires_grad` alone leaves
-    BatchNorm's running averages moving with each batch.
+    BatchNorm's running averages moving with each batch. `graph` is what was compiled of it, if anything was.
     """
 
     shape: tuple[int, ...]
@@ -26,6 +38,7 @@ class Frozen(nn.Module):
         module.requires_grad_(False).eval()
         self.shape, self.identity = module.shape or (), module.identity
         self.before = digest(module)
+        self.graph: Compiled | None = None
 
     def train(self, mode: bool = True) -> Self:
         return super().train(False)
@@ -35,7 +48,7 @@ class Frozen(nn.Module):
         return self.module(x)
 
     def verify_frozen(self) -> str:
-        """The SHA-256 of all parameters and buffers, the same as when it was frozen.
+        """The SHA-256 of all parameters and buffers, the same as when it was frozen; a graph still gives the same features.
 
         Raises:
             AjusteFinoError: when a single bit of them changed.
@@ -47,4 +60,6 @@ class Frozen(nn.Module):
                 f"The frozen backbone changed during the run: {hashes}. "
                 "Do not trust this run; some code wrote into the backbone's parameters or buffers."
             )
+        if self.graph is not None:
+            self.graph.verify()
         return after

@@ -22,7 +22,10 @@ METRICS = {
 
 @dataclass(frozen=True)
 class ModelCard:
-    """A model in words: its backbone, what it reads, its classes, the metrics of its run, the image of its curves."""
+    """A model in words: its backbone, what it reads, its classes, the metrics of its run, the image of its curves.
+
+    `origin` says whose the weights of its backbone are, and under which licence.
+    """
 
     backbone: str
     size: int
@@ -30,6 +33,7 @@ class ModelCard:
     labels: list[str]
     metrics: dict[str, Any]
     curves: Path | None
+    origin: str = ""
 
     @property
     def classes(self) -> str:
@@ -54,7 +58,8 @@ class ModelCard:
 
     def html(self) -> str:
         """A table in the page's own colours, so that it can be read on a light and on a dark background."""
-        facts = {"backbone": self.backbone, "images": f"{self.size} px", "precision": self.precision, "classes": self.classes}
+        weights = {"weights": self.origin} if self.origin else {}
+        facts = {"backbone": self.backbone, **weights, "images": f"{self.size} px", "precision": self.precision, "classes": self.classes}
         rows = "".join(
             f'<tr><th style="text-align: left">{escape(name)}</th><td style="text-align: left">{escape(value)}</td></tr>'
             for name, value in {**facts, **self.results}.items()

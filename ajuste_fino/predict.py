@@ -71,11 +71,13 @@ class Predictor:
         head: features (N, D) → logits (N, C).
         run: the run folder it was loaded from; None: a bundle alone.
         split: the SHA-256 of its run's `split.csv`, where the model has it.
+        origin: whose the weights of its backbone are, and their licence, where that is known.
     """
 
     def __init__(self, parts: bundle.Bundle, device: torch.device, run: Path | None = None) -> None:
         self.labels, self.head, self.device, self.run = parts.labels, parts.head, device, run
         self.preprocessing, self.spec, self.split = parts.preprocessing, parts.backbone.spec, parts.split
+        self.origin = parts.backbone.origin
         self.extractor = Extractor(Frozen(parts.backbone), parts.preprocessing, parts.precision).to(device).eval()
 
     @property
@@ -159,7 +161,8 @@ class Predictor:
         layer = f" up to {self.spec.layer.removeprefix(PREFIX)}" if self.spec.layer else ""
         curves = self.run / "plots" / "learning_curves.png" if self.run else None
         precision = f"{self.extractor.precision} on {self.device}"
-        return ModelCard(f"{self.spec.name}{layer}", self.preprocessing.size, precision, self.labels, self.metrics, curves)
+        name = f"{self.spec.name}{layer}"
+        return ModelCard(name, self.preprocessing.size, precision, self.labels, self.metrics, curves, self.origin)
 
     def __repr__(self) -> str:
         return self.card.line()

@@ -15,7 +15,7 @@ def test_inside_a_hydra_application(photos, tmp_path):
 
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf" / "app.yaml").write_text("x: 1\n")
-    keys = {"backbone.weights": "none"}
+    keys = {"backbone": "embedded", "backbone.weights": "none"}
     with initialize_config_dir(str(tmp_path / "conf"), version_base="1.3"):
         theirs = GlobalHydra.instance().hydra
         for name in ("a", "b"):
@@ -29,7 +29,7 @@ def test_one_device_however_many_there_are(monkeypatch, photos, tmp_path):
 
     seen, real = [], pl.Trainer
     monkeypatch.setattr(pl, "Trainer", lambda **given: (seen.append(given), real(**given))[1])
-    fine_tune(photos, out=str(tmp_path / "run"), epochs=1, workers=0, **{"backbone.weights": "none"})
+    fine_tune(photos, out=str(tmp_path / "run"), epochs=1, workers=0, **{"backbone": "embedded", "backbone.weights": "none"})
     assert (seen[0]["devices"], seen[0]["num_nodes"]) == (1, 1)
 
 

@@ -62,7 +62,8 @@ class Backbone(nn.Module):
     """(N, 3, H, W), normalised → (N, num_features).
 
     The output of the block `spec.layer` is pooled; where there is none, the classifier's input serves. `preprocessing` says
-    what the weights expect to see: the fields of `data.transforms.Preprocessing`.
+    what the weights expect to see: the fields of `data.transforms.Preprocessing`; `origin` whose weights they are, with their
+    licence, empty where that is not known.
 
     Raises:
         UserError: where the network cannot end at that layer, or the layer gives no map to pool.
@@ -76,7 +77,7 @@ class Backbone(nn.Module):
         self.spec, self.preprocessing, self.recording = spec, preprocessing, recording
         own_end = spec.layer is None and hasattr(net, "reset_classifier")  # which need not be the classifier's input
         whole = None if own_end else recording.outputs.get(spec.layer or classifier_name(net))
-        self.net = end_at(net, spec.layer, recording)
+        self.net, self.origin = end_at(net, spec.layer, recording), ""
         self.pool = Pool(spec.pool)
         self.num_features = self._num_features(whole)
 
@@ -183,7 +184,9 @@ def build(
     recording = _record(net, name, preprocessing["size"], layer, bool(design))
     layer = layer or (None if name == "cnn" else last_map(net, recording))
     metadata = net.design.metadata() if isinstance(net, DesignedNet) else source.design
-    return Backbone(net, BackboneSpec(name, layer, pool or source.pool, metadata), preprocessing, recording), notes
+    backbone = Backbone(net, BackboneSpec(name, layer, pool or source.pool, metadata), preprocessing, recording)
+    backbone.origin = source.origin if weights == "pretrained" else ""
+    return backbone, notes
 
 
 def _record(net: nn.Module, name: str, size: int, layer: str | None, designed: bool) -> Recording:

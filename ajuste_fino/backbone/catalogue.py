@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ajuste_fino.backbone.designed import Design, DesignedNet
 from ajuste_fino.backbone.embedded import EmbeddedNet
+from ajuste_fino.backbone.packaged import ORIGIN, PACKAGED, packaged_tensors, timm_network
 from ajuste_fino.backbone.published import timm_tensors, torchvision_tensors
 from ajuste_fino.backbone.weight_file import read
 from ajuste_fino.errors import UserError, nearest
@@ -27,7 +28,8 @@ class Architecture:
     """A network by name: `build()` gives it without weights, `pretrained()` gives them.
 
     `preprocessing` has the fields of `data.transforms.Preprocessing`; `layer` and `pool` say where the network is cut
-    and how finely its map is read, when the configuration leaves it open (`layer` None: the last map).
+    and how finely its map is read, when the configuration leaves it open (`layer` None: the last map). `origin` says whose
+    the pretrained weights are, what they were trained on, and their licence, as far as it is known.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Architecture:
     layer: str | None = None
     pool: int = 1
     design: dict[str, Any] | None = None
+    origin: str = ""
 
     def at(self, size: int | None) -> "Architecture":
         """The same for images of another side in px; the ratio of resize to crop is kept."""
@@ -67,12 +70,15 @@ def architecture(
     layer, pool = LAYERS.get(name, (None, 1))
     if name == "embedded":
         expects = {"size": 64, "resize": 64, "mean": (0.5,) * 3, "std": (0.25,) * 3, "squash": True}
-        return Architecture(name, EmbeddedNet, partial(read, EMBEDDED), expects, layer, pool)
+        origin = "of this package, trained on images of fractals; MIT"
+        return Architecture(name, EmbeddedNet, partial(read, EMBEDDED), expects, layer, pool, origin=origin)
     if name == "cnn":
         expects = {"size": 32, "resize": 32, "mean": (0.5,) * 3, "std": (0.25,) * 3, "squash": True}
         return Architecture(name, partial(DesignedNet, Design(**(design or {}))), _untrained, expects)
     if name == "own":
         return _custom(design or {}, trusted)
+    if name in PACKAGED:
+        return _packaged(name, layer, pool)
     if name.startswith("timm/"):
         return _timm(name)
     return _torchvision(name, published, size, layer, pool)
@@ -105,8 +111,8 @@ def _torchvision(name: str, published: bool, size: int | None, layer: str | None
 
     known = models.list_models(module=models)
     if name not in known:
-        fix = f"{nearest(name, ['embedded', *known])} With the extra, timm/NAME works too."
-        raise UserError("backbone.name", "must be a classification model of torchvision, or embedded", got=name, fix=fix)
+        fix = f"{nearest(name, ['embedded', *PACKAGED, *known])} timm/NAME works too."
+        raise UserError("backbone.name", "must be a name that `list` shows, or a network of torchvision", got=name, fix=fix)
     choices = models.get_model_weights(name)
     chosen = choices.DEFAULT if published else next(iter(choices))
     preset = chosen.transforms()
@@ -119,19 +125,25 @@ def _torchvision(name: str, published: bool, size: int | None, layer: str | None
     }
     arguments = {"image_size": size or preset.crop_size[0]} if name.startswith("vit_") else ARGUMENTS.get(name, {})
     build = partial(models.get_model, name, weights=None, **arguments)
-    return Architecture(name, build, partial(torchvision_tensors, name), expects, layer, pool)
+    origin = "as torchvision publishes them, trained on ImageNet"
+    return Architecture(name, build, partial(torchvision_tensors, name), expects, layer, pool, origin=origin)
+
+
+def _packaged(name: str, layer: str | None, pool: int) -> Architecture:
+    file = PACKAGED[name]
+    colour = {"mean": (0.5,) * 3, "std": (0.5,) * 3}
+    expects = {"size": file.size, "resize": file.resize, **colour, "interpolation": "bicubic"}
+    build = partial(timm_network, file.network)
+    return Architecture(name, build, partial(packaged_tensors, name), expects, layer, pool, origin=ORIGIN)
 
 
 def _timm(name: str) -> Architecture:
-    try:
-        import timm
-    except ImportError as error:
-        fix = "Install it with: pip install 'ajuste-fino[timm]'."
-        raise UserError(f"backbone.name={name}", "needs the library timm", fix=fix) from error
+    import timm  # takes most of a second
+
     short = name.removeprefix("timm/")
     if not timm.is_model(short):
         raise UserError("backbone.name", "must be a model of timm", got=name, fix=nearest(short, timm.list_models()))
-    build = partial(timm.create_model, short, pretrained=False)
+    build = partial(timm_network, short)
     config = timm.data.resolve_data_config({}, model=build())
     size = config["input_size"][1]
     expects = {
@@ -141,4 +153,6 @@ def _timm(name: str) -> Architecture:
         "std": tuple(config["std"]),
         "interpolation": config["interpolation"] if config["interpolation"] in ("bilinear", "bicubic") else "bilinear",
     }
-    return Architecture(name, build, partial(timm_tensors, short), expects)
+    licence = timm.get_pretrained_cfg_value(short, "license")
+    origin = "as timm publishes them" + (f"; {licence}" if licence else "")
+    return Architecture(name, build, partial(timm_tensors, short), expects, origin=origin)

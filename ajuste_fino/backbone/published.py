@@ -18,7 +18,7 @@ from ajuste_fino.files import sha256
 
 HASHED = re.compile(r"-([0-9a-f]{8,64})\.[^.]+$")  # how torch.hub, and whoever publishes for it, names files
 HUB_NAMES = ("model.safetensors", "pytorch_model.bin")
-WAY_OUT = "Pass backbone.weights=PATH to a file you have, or backbone=embedded, whose weights are in the package."
+WAY_OUT = "Pass backbone.weights=PATH to a file you have, or backbone=efficientnet_lite0, whose weights are installed."
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class PublishedFile:
     path: Path
     digits: str
     mebibytes: float = 0.0
+    missing = "not here"  # what `list` says where there is none
 
     @classmethod
     def of(cls, url: str, mebibytes: float = 0.0) -> "PublishedFile":
@@ -60,16 +61,6 @@ def torchvision_file(name: str) -> PublishedFile | None:
         return None
     best = models.get_model_weights(name).DEFAULT
     return PublishedFile.of(best.url, best.meta.get("_file_size", 0.0))
-
-
-def published_accuracy(name: str) -> float:
-    """Return the top-1 accuracy on ImageNet, in %, of a torchvision network's published weights; 0 where there are none."""
-    from torchvision import models
-
-    if name not in models.list_models(module=models):
-        return 0.0
-    metrics = models.get_model_weights(name).DEFAULT.meta["_metrics"]
-    return float(metrics["ImageNet-1K"]["acc@1"])
 
 
 def torchvision_tensors(name: str) -> dict[str, Tensor]:

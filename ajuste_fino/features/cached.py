@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -16,6 +17,7 @@ from ajuste_fino.data.transforms import Augment, Preprocessing
 from ajuste_fino.data.transforms import identity as identity_of_views
 from ajuste_fino.errors import counted, preview
 from ajuste_fino.features.cache import FOLDER
+from ajuste_fino.features.engine import Engine
 from ajuste_fino.features.extractor import AtPrecision, Extraction, Extractor, identity
 from ajuste_fino.features.images import ImagePass
 from ajuste_fino.features.ordered import in_order
@@ -37,6 +39,7 @@ class CachedFeatures:
         extractor: the frozen trunk.
         tail: what is trained between the trunk and the head, if anything is.
         num_features: of the head's input.
+        engine: what computes the trunk on a CPU; auto: see `Engine`.
     """
 
     workers: int = 0  # rows are read, not computed
@@ -50,20 +53,35 @@ class CachedFeatures:
         loading: LoaderConfig,
         tail: AtPrecision | None = None,
         num_features: int | None = None,
+        engine: str = "auto",
     ) -> None:
-        space = {"version": VERSION, "device": loading.device.type, **identity(extractor)}
         self.images, self.loading = ImagePass(extractor, augmentation, loading), loading
         self.tail, self.body = tail, cast(nn.Module | None, tail)
         self.num_features: int = num_features or extractor.backbone.shape[0]
         self.pixel_config = (extractor.preprocessing, loading)
         self.augmentation = fingerprint(identity_of_views(augmentation))[:8]
-        self.store = FeatureStore(writable_cache() / FOLDER / fingerprint(space)[:32], extractor.backbone.shape, about=space)
+        self.folder, self.stores = writable_cache() / FOLDER, dict[str, FeatureStore]()
+        graphs = loading.device.type == "cpu" and tail is None
+        self.engine = Engine(engine if graphs else "torch", extractor, self._store_of)
         self.misses = 0
+
+    def _store_of(self, engine: str) -> FeatureStore:
+        """The features that an engine computed."""
+        if engine not in self.stores:
+            extractor = self.images.extractor
+            space = {"version": VERSION, "device": self.loading.device.type, **identity(extractor, engine)}
+            self.stores[engine] = FeatureStore(self.folder / fingerprint(space)[:32], extractor.backbone.shape, about=space)
+        return self.stores[engine]
+
+    @property
+    def store(self) -> FeatureStore:
+        return self._store_of(self.engine.name or "torch")
 
     def example(self) -> Tensor:
         return torch.zeros((1, *self.images.extractor.backbone.shape))
 
     def missing(self, contents: Sequence[str]) -> set[str]:
+        self.engine.choose(contents)
         self.store.refresh()  # another run may have computed some meanwhile
         found = {contents[position] for position in self.store.missing(contents)}
         self.require_space(len(found))
@@ -79,10 +97,11 @@ class CachedFeatures:
         require_space(self.store.folder, count * self.store.dtype.itemsize, f"the features of {counted(count, 'view')}", fix)
 
     def extract(self, stream: Generator[Decoded, None, None]) -> Generator[Decoded, None, None]:
-        extraction = Extraction(self.images.extractor, self.loading.device)
+        extraction: Extraction | None = None
         with self.store as store, closing(stream):
             for decoded in stream:
                 if decoded.pixels is not None:
+                    extraction = extraction or Extraction(self.engine.extractor, self.loading.device)
                     self.misses += len(decoded.contents)
                     store.add(decoded.contents, extraction(decoded.pixels).numpy())
                 yield decoded
@@ -94,6 +113,7 @@ class CachedFeatures:
         """
         contents = [sample.sha256 for sample in samples]
         keys = contents + [f"{content}-{self.augmentation}{view:07}" for view in range(1, views) for content in contents]
+        self.engine.choose(keys)
         todo = self.store.missing(keys)
         self.require_space(len(todo))
         todo.sort(key=lambda position: position % len(samples))  # an image's views together: it is decoded once for them
@@ -106,8 +126,9 @@ class CachedFeatures:
         """Compute the features of these positions and put them on disk, a batch at a time."""
         self.misses += len(todo)
         if todo:
+            images = replace(self.images, extractor=self.engine.extractor)
             with self.store as store:
-                for batch in self.images.features(samples, SubsetBatchSampler(todo, self.loading.batch_size)):
+                for batch in images.features(samples, SubsetBatchSampler(todo, self.loading.batch_size)):
                     store.add([keys[position] for position in batch.positions], batch.features.numpy())
                     yield batch
 
@@ -121,6 +142,7 @@ class CachedFeatures:
         def stored(positions: Sequence[int]) -> Tensor:
             return torch.from_numpy(self.store.rows([contents[position] for position in positions])[slice(None)])
 
+        self.engine.choose(contents)
         with closing(self._compute(samples, contents, self.store.missing(contents))) as computed:
             yield from in_order(len(samples), self.loading.batch_size, computed, stored)
 
@@ -142,7 +164,7 @@ class CachedFeatures:
         return {"cache/hit": self.misses == 0, "cache/misses": self.misses}
 
     def warnings(self) -> list[str]:
-        damaged = [path.name for path in self.store.damaged]
+        damaged = [path.name for name in self.engine.candidates for path in self._store_of(name).damaged]
         reason = "The feature cache has damaged files; their features are computed again"
         return [f"{reason}:\n{preview(damaged)}"] if damaged else []
 

@@ -14,15 +14,19 @@ from ajuste_fino.memory import keep_freed_memory
 IN_CACHE = 16  # images at a time on a CPU: more of them leave its caches between two layers
 
 
-def resolve_precision(wanted: str, device: torch.device) -> str:
-    """`fp32` or `bf16`; `auto` is bf16 where the processor multiplies it in hardware.
+def resolve_precision(wanted: str, device: torch.device, network: nn.Module | None = None) -> str:
+    """`fp32` or `bf16`; `auto` is bf16 where the processor multiplies it in hardware, for networks that bear it.
 
-    An emulated bf16 is slower than fp32, tenfold on processors without AVX512-BF16 or AMX.
+    An emulated bf16 is slower than fp32, tenfold on processors without AVX512-BF16 or AMX. Depthwise convolutions sum few
+    products, whose rounding does not average out: on photographs it moved the features of MobileNetV2 by 7 % of their
+    deviation and one label in fifty; those of SqueezeNet, which has none, by 2 % and one in two hundred.
     """
     if wanted not in ("auto", "fp32", "bf16"):
         raise UserError("features.precision", "must be auto, fp32 or bf16", got=wanted, fix="Pass auto for the faster one.")
     if wanted != "auto":
         return wanted
+    if network is not None and any(isinstance(part, nn.Conv2d) and part.groups > 1 for part in network.modules()):
+        return "fp32"
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
@@ -62,12 +66,18 @@ class Extractor(AtPrecision):
         UserError: for pixels of any other shape, type or range.
     """
 
+    engine = "torch"  # what computes it
+
     def __init__(self, backbone: nn.Module, preprocessing: Preprocessing, precision: str) -> None:
         super().__init__(backbone, precision)
         self.preprocessing = preprocessing
 
     def forward(self, pixels: Tensor) -> Tensor:
         return super().forward(self.preprocessing.normalise(_to_255(pixels, self.preprocessing.size)))
+
+    def at(self, precision: str) -> "Extractor":
+        """The same, of the same tensors, at another precision."""
+        return Extractor(self.backbone, self.preprocessing, precision)
 
     @torch.no_grad()
     def output_dtype(self) -> torch.dtype:
@@ -95,8 +105,8 @@ def _to_255(pixels: Tensor, size: int) -> Tensor:
     return pixels.float() * 255
 
 
-def identity(extractor: Extractor) -> dict[str, Any]:
-    """All that decides the features of an image, as plain values.
+def identity(extractor: Extractor, engine: str = "torch") -> dict[str, Any]:
+    """All that decides the features of an image, as plain values; an engine other than torch is named.
 
     Raises:
         TypeError: where the backbone learns: its features are others after each step.
@@ -104,7 +114,8 @@ def identity(extractor: Extractor) -> dict[str, Any]:
     if not isinstance(extractor.backbone, Frozen):
         raise TypeError("only a frozen backbone has features that stay")
     trunk, preprocessing = extractor.backbone, extractor.preprocessing.metadata()
-    return {"weights": trunk.before, "cut": trunk.identity(), "preprocessing": preprocessing, "precision": extractor.precision}
+    known = {"weights": trunk.before, "cut": trunk.identity(), "preprocessing": preprocessing, "precision": extractor.precision}
+    return known if engine == "torch" else {**known, "engine": engine}
 
 
 class Extraction:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from PIL import Image
 from torch import Tensor
@@ -34,11 +35,13 @@ class Views(PlainView):
         return self.augmentation(image, self.preprocessing.size, int.from_bytes(key[:8], "big", signed=True))
 
 
+@dataclass(frozen=True)
 class ImagePass:
     """Images of samples through an extractor: how views are drawn, and how many images at once."""
 
-    def __init__(self, extractor: Extractor, augmentation: Augment, loading: LoaderConfig) -> None:
-        self.extractor, self.augmentation, self.loading = extractor, augmentation, loading
+    extractor: Extractor
+    augmentation: Augment
+    loading: LoaderConfig
 
     def images(self, samples: Sequence[Sample]) -> ImageDataset:
         """The images of samples, in all their views."""

@@ -59,13 +59,20 @@ def topics(config: str, choices: Mapping[str, str], directory: str | None = None
     """
     file = conf_file(config, directory)
     found = [Topic(config, file.description, file.keys)]
-    for group, name in file.groups.items():
-        found.append(_topic(group, choices.get(group, name), directory))
+    chosen = {group: choices.get(group, name) for group, name in file.groups.items()}
+    for group, name in chosen.items():
+        found.append(_topic(group, choices.get(group, _overridden(group, chosen, directory) or name), directory))
     own = {key.name for key in file.keys}
     for base in file.bases:
         below = topics(base, choices, directory)
         found += [replace(topic, keys=[key for key in topic.keys if key.name not in own]) for topic in below]
     return found
+
+
+def _overridden(group: str, chosen: Mapping[str, str], directory: str | None) -> str | None:
+    """The name of a group that a name chosen in another group takes, as `data=digits` takes another backbone."""
+    files = (f"{other}/{name}" for other, name in chosen.items() if other != group and name in options(other, directory))
+    return next((own[group] for own in (conf_file(file, directory).overrides for file in files) if group in own), None)
 
 
 def keys(config: str, choices: Mapping[str, str] | None = None, directory: str | None = None) -> list[str]:

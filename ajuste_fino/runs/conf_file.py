@@ -12,6 +12,7 @@ import yaml
 from ajuste_fino.errors import UserError
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+OVERRIDE = "override"
 NOT_KEYS = ("defaults", "hydra", "command")  # Hydra's own, and what the command fills in itself
 
 
@@ -44,7 +45,13 @@ class ConfFile(NamedTuple):
     def groups(self) -> dict[str, str]:
         """The groups that it has, each with the default name."""
         pairs = (pair for entry in self.defaults if isinstance(entry, dict) for pair in entry.items())
-        return {group: str(name) for group, name in pairs if not group.startswith("override")}
+        return {group: str(name) for group, name in pairs if not group.startswith(OVERRIDE)}
+
+    @property
+    def overrides(self) -> dict[str, str]:
+        """The names that it chooses in groups of the file that includes it, `override /backbone@_global_.backbone: embedded`."""
+        pairs = (pair for entry in self.defaults if isinstance(entry, dict) for pair in entry.items())
+        return {key.removeprefix(OVERRIDE).strip(" /").partition("@")[0]: str(n) for key, n in pairs if key.startswith(OVERRIDE)}
 
 
 def read(path: Path) -> ConfFile:

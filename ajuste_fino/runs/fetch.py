@@ -6,7 +6,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ajuste_fino.backbone.catalogue import architecture
-from ajuste_fino.backbone.published import torchvision_file
+from ajuste_fino.backbone.whereabouts import weights_file
 from ajuste_fino.errors import UserError
 from ajuste_fino.runs.console import log, start_log
 
@@ -26,6 +26,6 @@ def fetch(cfg: DictConfig, out: Path) -> dict[str, Any]:
         log.info("The weights of embedded come with the package.")
         return {"tensors": 0}
     state = architecture(name, published=True).pretrained()
-    file = torchvision_file(name)
+    file = weights_file(name)
     log.info(f"The weights of {name} are on this machine" + (f": {file.path}" if file else ""))
     return {"tensors": len(state), "file": str(file.path) if file else None}

@@ -21,6 +21,7 @@ from ajuste_fino.data.split import write_split
 from ajuste_fino.data.transforms import Augmentation, Preprocessing
 from ajuste_fino.errors import Range, UserError
 from ajuste_fino.features import AtPrecision, CachedFeatures, Extractor, FeatureSource, LiveFeatures, resolve_precision
+from ajuste_fino.features.engine import require_engine
 from ajuste_fino.files import sha256, write_json
 from ajuste_fino.freezing import Frozen
 from ajuste_fino.head import HeadShape
@@ -75,8 +76,8 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
     clock = Clock()
     data, learner = _validate(cfg, out)
     loading = LoaderConfig(device(cfg.trainer.accelerator), cfg.features.batch_size, workers(cfg.workers), progress)
-    precision = resolve_precision(cfg.features.precision, loading.device)
     backbone, notes = factories.backbone(cfg)
+    precision = resolve_precision(cfg.features.precision, loading.device, backbone)
     trunk, tail = backbone.split(learner.phase.train_from)
     frozen = None if trunk is None else Frozen(trunk)
     features = _features(cfg, data, backbone, frozen, tail, precision, loading)
@@ -177,10 +178,11 @@ def _features(
 ) -> FeatureSource:
     """Cache the outputs of what is frozen, unless `features.mode=live`; else compute features from images."""
     preprocessing, augmentation = _preprocessing(backbone, data), factories.augmentation(cfg)
+    require_engine(cfg.features.engine, loading.device, cfg.features.mode, frozen is None or tail is not None)
     if frozen is not None and cfg.features.mode == "cached":
         extractor = Extractor(frozen, preprocessing, precision)
         after = None if tail is None else AtPrecision(tail, precision, extractor.output_dtype())
-        return CachedFeatures(extractor, augmentation, loading, after, backbone.num_features)
+        return CachedFeatures(extractor, augmentation, loading, after, backbone.num_features, cfg.features.engine)
     parts = [part for part in (frozen, tail) if part is not None]
     whole = parts[0] if len(parts) == 1 else nn.Sequential(*parts)
     return LiveFeatures(Extractor(whole, preprocessing, precision), augmentation, loading, backbone.num_features)

@@ -20,7 +20,7 @@ from tests.conftest import draw_folder
 from tests.data.test_traps import found
 
 Y, X = np.mgrid[:40, :40]
-SMALL = {"workers": 0, "epochs": 2, "backbone.weights": "none"}
+SMALL = {"workers": 0, "epochs": 2, "backbone": "embedded", "backbone.weights": "none"}
 
 
 def values(label, seed, top, dtype=np.uint16):

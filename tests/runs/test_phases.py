@@ -266,7 +266,7 @@ def test_callbacks_may_be_left_out_and_added(cli, photos, tmp_path):
 def test_a_schedule_from_python(photos, tmp_path):
     from ajuste_fino import fine_tune
 
-    keys = {"phases.schedule": [{"train_from": "block3", "epochs": 1, "backbone_lr_mult": 0.5}]}
+    keys = {"backbone": "embedded", "phases.schedule": [{"train_from": "block3", "epochs": 1, "backbone_lr_mult": 0.5}]}
     model = fine_tune(photos, out=str(tmp_path / "run"), workers=0, **keys)
     assert model.metrics["trained/parameters"] > 0
 

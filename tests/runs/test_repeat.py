@@ -9,6 +9,7 @@ from ajuste_fino.runs.data import data_config
 from tests.conftest import draw_folder
 
 OTHER = {
+    "backbone": "embedded",
     "optimizer": "sgd",
     "optimizer.lr": 0.02,
     "schedule": "step",

@@ -160,7 +160,7 @@ def test_from_python_a_misspelt_key_is_told_and_numpys_numbers_are_numbers(photo
 
     with pytest.raises(UserError, match=r"The key epoch is unknown to train. Did you mean epochs\?"):
         fine_tune(photos, backbone="embedded", epoch=20)
-    keys = {"backbone.weights": "none", "optimizer.lr": np.float64(0.01)}
+    keys = {"backbone": "embedded", "backbone.weights": "none", "optimizer.lr": np.float64(0.01)}
     model = fine_tune(photos, out=str(tmp_path / "run"), epochs=np.int64(1), workers=0, **keys)
     assert model.metrics["epoch"] == 1
 

@@ -1,0 +1,102 @@
+"""Which engine computes the features of a frozen trunk: torch, or a graph compiled for the processor."""
+
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+
+from ajuste_fino.console import log
+from ajuste_fino.errors import AjusteFinoError, UserError, counted, nearest
+from ajuste_fino.features.extractor import Extractor
+from ajuste_fino.features.graph import CompiledExtractor, NoGraph, is_installed
+from ajuste_fino.store import FeatureStore
+
+ENGINES = ("auto", "torch", "openvino")
+WORTH = 48_000_000  # pixels to come, from which on a graph saves more than the second or two that it takes to make
+INSTALL = "pip install 'ajuste-fino[openvino]'"
+
+
+def require_engine(wanted: str, device: torch.device, mode: str, tail: bool) -> None:
+    """Refuse a name that is none, and an engine that cannot do what it is wanted for.
+
+    Args:
+        tail: whether a part of the backbone is trained behind the frozen one.
+
+    Raises:
+        UserError: before any work is done.
+    """
+    if wanted not in ENGINES:
+        raise UserError("features.engine", f"must be one of {', '.join(ENGINES)}", got=wanted, fix=nearest(wanted, [*ENGINES]))
+    if wanted != "openvino":
+        return
+    if not is_installed():
+        fix = f"Install it: {INSTALL}. Or pass features.engine=torch."
+        raise UserError("features.engine=openvino", "needs the library openvino", fix=fix)
+    if device.type != "cpu" or mode != "cached" or tail:
+        rule = "computes the cached features of a wholly frozen backbone, on a CPU"
+        got = f"the device {device.type}, features.mode={mode}{', a part of the backbone that is trained' if tail else ''}"
+        raise UserError("features.engine=openvino", rule, got=got, fix="Pass features.engine=torch, or leave it out.")
+
+
+class Engine:
+    """The engine of one cache of features, chosen when it is known which images are to come.
+
+    Args:
+        wanted: torch, openvino, or auto: the one that has all features already, else the one that takes less time for those
+            to come; torch where the other cannot be had.
+        extractor: by torch.
+        store_of: an engine → its features on disk.
+    """
+
+    def __init__(self, wanted: str, extractor: Extractor, store_of: Callable[[str], FeatureStore]) -> None:
+        self.wanted, self.torch, self.store_of = wanted, extractor, store_of
+        self.name = None if wanted == "auto" else wanted
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The engines whose features may serve."""
+        return ("openvino", "torch") if self.name is None else (self.name,)
+
+    def choose(self, keys: Sequence[str]) -> str:
+        """Return its name; the first call decides."""
+        if self.name is None:
+            self.name = self._best(keys)
+        return self.name
+
+    def _best(self, keys: Sequence[str]) -> str:
+        lacking = {name: len(self.store_of(name).missing(keys)) for name in self.candidates}
+        if 0 in lacking.values():
+            return min(lacking, key=lambda name: lacking[name])
+        count = lacking["openvino"]
+        if count * self.torch.preprocessing.size**2 < WORTH:
+            return "torch"
+        if not is_installed():
+            log.info(f"OpenVINO would compute these {counted(count, 'image')} in less time: {INSTALL}.")
+            return "torch"
+        return self._try(count)
+
+    def _try(self, count: int) -> str:
+        """Make the graph and say so, or why torch computes them."""
+        started = time.perf_counter()
+        try:
+            CompiledExtractor(self.torch)
+        except NoGraph as error:
+            log.warning(f"OpenVINO cannot compute this backbone, so torch does: {error}.")
+            return "torch"
+        seconds = time.perf_counter() - started
+        log.info(f"OpenVINO computes the features of {counted(count, 'image')}; its graph took {seconds:.1f} s.")
+        return "openvino"
+
+    @property
+    def extractor(self) -> Extractor:
+        """What computes features.
+
+        Raises:
+            AjusteFinoError: where that is a graph and it cannot be had.
+        """
+        if self.name != "openvino":
+            return self.torch
+        try:
+            return CompiledExtractor(self.torch)
+        except NoGraph as error:
+            raise AjusteFinoError(f"OpenVINO cannot compute this backbone: {error}. Pass features.engine=torch.") from error
