@@ -12,6 +12,7 @@ from PIL import Image
 from ajuste_fino.data import boxes, heif
 from ajuste_fino.data.content import BadImage, Content, ImageFile
 from ajuste_fino.data.depth import DEEP, colour_of_16_bits, from_colour, from_float, from_integers, range_of, refuse_planes
+from ajuste_fino.data.jpeg2000 import as_stored
 from ajuste_fino.data.kinds import FORMATS, HEAD, PILLOWS, image_format, seems
 from ajuste_fino.data.metadata import ORIENTATION, without_metadata
 
@@ -158,6 +159,8 @@ def to_rgb(image: Image.Image, depth: int | None = None, content: bytes = b"") -
     if depth and deep_colour and not content:
         raise ValueError(f"Pillow keeps 8 of its 16 bits of colour, and data.depth={depth} needs all; pass the file itself")
     image.load()
+    if depth and image.format == "JPEG2000":
+        image = as_stored(image, content, depth)
     if image.mode in DEEP or image.mode == "F" or deep_colour:
         stored = stored._replace(values=range_of(image))
     return stored, _upright(image, _plain(image, depth, content if deep_colour else b""))
