@@ -10,7 +10,7 @@ ROOM = 4  # bytes of version and flags, with which some boxes begin
 
 
 def sides(content: bytes) -> Iterator[tuple[int, int]]:
-    """Width and height of every image that the file declares, thumbnails among them; of a damaged one those up to the damage."""
+    """Width and height of every image that a file declares, thumbnails among them; of a damaged file, up to the damage."""
     for start, end in _inside(content, 0, len(content), b"meta"):
         for path in _inside(content, start + ROOM, end, b"iprp"):
             for properties in _inside(content, *path, b"ipco"):

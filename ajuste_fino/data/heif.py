@@ -1,4 +1,4 @@
-"""HEIC and HEIF, the formats of phones: pillow-heif reads them where it is installed; it is imported for the first such file."""
+"""HEIC and HEIF, the formats of phones: read by pillow-heif where it is installed, which the first such file has imported."""
 
 import io
 from functools import cache

@@ -115,7 +115,7 @@ def _what_it_is(content: bytes) -> str:
 
 
 def _decode_as_it_is(content: bytes, min_size: int | None, depth: int | None) -> tuple[Header, Image.Image]:
-    with _open(content) as image:
+    with _opened(content) as image:
         _refuse_huge(image.size)
         size = image.size
         if min_size and image.format in ("JPEG", "MPO"):  # the draft of others is a thumbnail, which may show anything
@@ -124,7 +124,7 @@ def _decode_as_it_is(content: bytes, min_size: int | None, depth: int | None) ->
         return stored._replace(width=size[0], height=size[1]), seen
 
 
-def _open(content: bytes) -> Image.Image:
+def _opened(content: bytes) -> Image.Image:
     """Open a file of the formats that are read, and of no others; nothing is decoded yet."""
     format = image_format(content[:HEAD])
     if format in ("AVIF", "HEIF"):  # whose decoders refuse what is too large for them, and do not say why
@@ -184,18 +184,18 @@ def _plain(image: Image.Image, depth: int | None, colour: bytes) -> Image.Image:
 def _upright(image: Image.Image, pixels: Image.Image) -> Image.Image:
     """The pixels, turned as the metadata of the image they are of say."""
     try:
-        turn = TURNS.get(_orientation(image))
+        turn = _turn(image)
     except Exception:  # metadata that cannot be read say nothing: the pixels stay as they are stored
         return pixels
     return pixels if turn is None else pixels.transpose(turn)
 
 
-def _orientation(image: Image.Image) -> object:
+def _turn(image: Image.Image) -> Image.Transpose | None:
     """By EXIF or XMP; in AVIF and HEIC their own boxes count alone, which Pillow hands on as EXIF and pillow-heif applies."""
     if image.format == "HEIF":
-        return 1
+        return None
     exif = image.getexif()
     if image.format == "AVIF":
         exif = Image.Exif()
         exif.load(image.info.get("exif", b""))
-    return exif.get(ORIENTATION, 1)
+    return TURNS.get(exif.get(ORIENTATION, 1))

@@ -19,8 +19,8 @@ def without_metadata(content: bytes) -> Iterator[bytes]:
     """The same image file without metadata: at first all but what may give the orientation, then that as well.
 
     What decides pixels stays as it is, byte for byte: a file whose pixels are cut off stays cut off. Nothing is yielded for
-    other formats than PNG, JPEG, TIFF, AVIF and HEIC, and for a file whose structure cannot be followed. Takes time in proportion to the
-    length of the file, whatever it holds.
+    other formats than PNG, JPEG, TIFF, AVIF and HEIC, and for a file whose structure cannot be followed. Takes time in
+    proportion to the length of the file, whatever it holds.
     """
     strip = next((strip for start, strip in STRIP.items() if content.startswith(start)), None)
     strip = _items if content[4:8] == b"ftyp" else strip
