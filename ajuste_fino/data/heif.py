@@ -3,8 +3,10 @@
 import io
 from functools import cache
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
-from PIL import Image
+if TYPE_CHECKING:
+    from PIL import Image
 
 INSTALL = "install it with pip install 'ajuste-fino[heif]', or convert the file to JPEG"
 
@@ -15,7 +17,7 @@ def is_installed() -> bool:
     return find_spec("pillow_heif") is not None
 
 
-def opened(content: bytes) -> Image.Image:
+def opened(content: bytes) -> "Image.Image":
     """The first image of a file, its primary one, not decoded yet; Pillow's list of formats stays as it is for others.
 
     Its mode is of 8 bits, whatever the depth of the file, and its pixels will be upright, whatever its EXIF says.

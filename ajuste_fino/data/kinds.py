@@ -81,7 +81,7 @@ def by_name(name: str) -> bool | None:
     """Whether a file is an image by its name; None where the name says nothing, as `frame.0001` and `photo` do not."""
     suffix = suffix_of(name)
     if suffix in FORMAT_OF:
-        return not _needs_library(suffix)
+        return FORMAT_OF[suffix] != "HEIF" or is_installed()
     return False if suffix in SILENT or name.endswith("~") else None
 
 
