@@ -136,7 +136,7 @@ def _introduce(cfg: DictConfig, notes: list[str], features: FeatureSource) -> No
     """Say what the backbone knows, and what is odd about its weights or the cached features."""
     for line in (introduce_backbone(cfg), *notes):
         log.info(line)
-    if cfg.data.resize == "pad" and cfg.features.views > 1:
+    if cfg.data.get("resize") == "pad" and cfg.features.views > 1:
         rule = "pads the plain view of an image alone; its further views are parts cut out of it"
         log.warning(str(UserError("data.resize=pad", rule, fix="Pass data.resize=squash, or features.views=1.")))
     _warn(features.warnings())
