@@ -25,7 +25,7 @@ from ajuste_fino.head import Head, HeadShape
 from ajuste_fino.memory import is_full
 
 FORMAT = 1
-FORMAT_OF_DEPTH = 2  # with a depth, which an earlier release would not know of
+FORMAT_OF_MORE = 2  # with a depth or padding, which an earlier release would not know of
 TENSORS, METADATA = "model.safetensors", "bundle.json"
 
 
@@ -45,7 +45,7 @@ class Bundle:
 
     def metadata(self) -> dict[str, Any]:
         return {
-            "format": FORMAT if self.preprocessing.depth is None else FORMAT_OF_DEPTH,
+            "format": FORMAT_OF_MORE if self.preprocessing.depth or self.preprocessing.pad else FORMAT,
             "labels": self.labels,
             "preprocessing": self.preprocessing.metadata(),
             "precision": self.precision,
@@ -83,8 +83,8 @@ def read(value: str | Path, trusted: Sequence[str] = ()) -> Bundle:
     _verify(where, files)
     try:
         metadata = parsed(files[METADATA])
-        if metadata["format"] not in (FORMAT, FORMAT_OF_DEPTH):
-            rule = f"must have format {FORMAT} or {FORMAT_OF_DEPTH}"
+        if metadata["format"] not in (FORMAT, FORMAT_OF_MORE):
+            rule = f"must have format {FORMAT} or {FORMAT_OF_MORE}"
             raise UserError(f"run={where}", rule, got=metadata["format"], fix="Update ajuste_fino.")
         tensors = load(files[TENSORS])
         _refuse_non_finite(where, tensors)

@@ -62,7 +62,11 @@ def _check_preprocessing(values: Mapping[str, Any]) -> None:
         _require(key not in values or _is_colour(values[key]), f"preprocessing.{key} must be three numbers")
     _require(min(values.get("std", (1,))) > 0, "preprocessing.std must be above 0")
     _require(str(values.get("interpolation", "bilinear")) in INTERPOLATION, "preprocessing.interpolation must be known")
-    _require(isinstance(values.get("squash", False), bool), "preprocessing.squash must be true or false")
+    for key in ("squash", "pad"):
+        _require(isinstance(values.get(key, False), bool), f"preprocessing.{key} must be true or false")
+    _require(not (values.get("squash") and values.get("pad")), "preprocessing.squash and preprocessing.pad exclude each other")
+    mean = values.get("mean", (0,))
+    _require(not values.get("pad") or 0 <= min(mean) <= max(mean) <= 1, "preprocessing.mean must be a colour to pad with")
     _require(values.get("depth") in Range(int, 1, 16, optional=True), "preprocessing.depth must be a number of bits")
 
 

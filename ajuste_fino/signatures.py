@@ -2,12 +2,16 @@
 
 import re
 
+# mif1 and msf1 say that there is an image; among the brands behind them is the one that says how it is stored
+AVIF = rb".{4}ftyp(avi[fs]|(mif1|msf1|miaf).{4}(.{4}){0,8}?avi[fs])"
+HEIC = rb".{4}ftyp(hei[cxms]|hev[cxms]|mif1|msf1)"
+JPEG_2000 = rb"\0\0\0\x0cjP|\xff\x4f\xff\x51"
 SIGNATURES = (  # what a file begins with, what it is
-    (rb".{4}ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", "HEIC"),
-    (rb".{4}ftyp(avif|avis)", "AVIF"),
+    (AVIF, "AVIF"),
+    (HEIC, "HEIC"),
     (rb".{4}ftypcrx ", "camera RAW"),
     (rb".{4}(ftyp|moov|mdat|wide)", "a video"),
-    (rb"\0\0\0\x0cjP|\xff\x4f\xff\x51", "JPEG 2000"),
+    (JPEG_2000, "JPEG 2000"),
     (rb"\xff\x0a|\0\0\0\x0cJXL ", "JPEG XL"),
     (rb"8BPS", "Photoshop"),
     (rb"\0\0[\x01\x02]\0[^\0]", "an icon"),

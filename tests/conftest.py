@@ -56,6 +56,17 @@ def photos(tmp_path):
 
 
 @pytest.fixture
+def without_heif(monkeypatch):
+    """As if pillow-heif were not installed."""
+    from ajuste_fino.data import heif
+
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    heif.is_installed.cache_clear()
+    yield
+    heif.is_installed.cache_clear()
+
+
+@pytest.fixture
 def cli(monkeypatch, capsys):
     """`cli("train", "epochs=2")` → exit code, standard output, standard error.
 

@@ -48,6 +48,8 @@ WRONG = [
     (["train", "optimizer.lr=-1"], "optimizer.lr must be a number above 0; got -1"),
     (["train", "trainer.devices=2"], "The key trainer.devices is unknown to train"),
     (["train", "data.on_bad_image=ignore"], "must be error or skip"),
+    (["train", "data.resize=squish"], "must be squash, crop or pad; got squish. Did you mean squash?"),
+    (["train", "data.resize=224"], "The side in px is data.image_size=224."),
     (["train", "optimizer._target_=os.system"], "must be a class of torch.optim"),
     (["train", "optimizer._target_=torch.load"], "must be a class of torch.optim"),
     (["train", "optimizer._target_=torch.optim.lr_scheduler.StepLR"], "must be a class of torch.optim"),

@@ -255,10 +255,10 @@ def test_arrays_and_files_agree(run):
 def test_files_that_a_folder_has_besides_images_are_named(run, cli, tmp_path):
     (tmp_path / "new").mkdir()
     draw(0, 0).save(tmp_path / "new" / "a.png")
-    (tmp_path / "new" / "b.heic").write_bytes(b"x")
+    (tmp_path / "new" / "b.dng").write_bytes(b"x")
     code, _, err = cli("predict", f"run={run[0]}", f"images={tmp_path / 'new'}")
     assert code == 0
-    assert "1 file in" in err and "b.heic" in err
+    assert "1 file in" in err and "b.dng" in err
 
 
 @pytest.mark.parametrize("top_k", [0, -1, "3", "x.png", True, 2.5, None, [3], float("nan")])

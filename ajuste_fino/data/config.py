@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ajuste_fino.errors import Range, UserError
+from ajuste_fino.errors import Range, UserError, nearest
+
+RESIZES = ("squash", "crop", "pad")  # what becomes of an image that is not square
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,16 @@ class DataConfig:
     group: str | None = None
     seed: int = 0
     depth: int | None = None
+    resize: str | None = None
 
     def __post_init__(self) -> None:
         if self.on_bad_image not in ("error", "skip"):
             fix = "Pass data.on_bad_image=skip to go on without them."
             raise UserError("data.on_bad_image", "must be error or skip", got=self.on_bad_image, fix=fix)
+        if self.resize not in (None, *RESIZES):
+            number = f"The side in px is data.image_size={self.resize}."
+            fix = number if str(self.resize).isdecimal() else nearest(str(self.resize), list(RESIZES))
+            raise UserError("data.resize", "must be squash, crop or pad", got=self.resize, fix=fix)
         if not (0 < self.val < 1 and 0 <= self.test < 1 and self.val + self.test < 1):
             fix, got = "Pass for example data.val=0.2 data.test=0.2.", f"{self.val}, {self.test}"
             raise UserError("data.val and data.test", "must be fractions with a sum below 1", got=got, fix=fix)

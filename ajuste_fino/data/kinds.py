@@ -4,9 +4,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from ajuste_fino.signatures import by_first_bytes
+from ajuste_fino.data.heif import INSTALL, is_installed
+from ajuste_fino.signatures import AVIF, HEIC, JPEG_2000, by_first_bytes
 
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+PILLOWS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "AVIF", "JPEG2000")
+FORMATS = (*PILLOWS, "HEIF")  # in Pillow's words; the last is read by a library of its own
 _NAMES = {
     "JPEG": "jpg jpeg jpe jfif jif jfi pjpeg pjp mpo",
     "PNG": "png apng",
@@ -15,6 +17,9 @@ _NAMES = {
     "TIFF": "tif tiff",
     "WEBP": "webp",
     "PPM": "ppm pgm pbm pnm pfm",
+    "AVIF": "avif avifs",
+    "JPEG2000": "jp2 j2k jpf jpx j2c jpc",
+    "HEIF": "heic heif hif",
 }
 FORMAT_OF = {f".{suffix}": format for format, suffixes in _NAMES.items() for suffix in suffixes.split()}
 SUFFIXES = tuple(FORMAT_OF)
@@ -26,7 +31,7 @@ def _suffixes(names: str) -> frozenset[str]:
 
 # images of formats that are not read
 FOREIGN = _suffixes(
-    "heic heif heics heifs hif avif avifs jxl jp2 j2k jpx jpf psd psb xcf kra svg svgz eps ai ico icns tga pcx exr hdr dcm nii "
+    "heics heifs jxl psd psb xcf kra svg svgz eps ai ico icns tga pcx exr hdr dcm nii "
     "fits jxr wdp raw dng cr2 cr3 crw nef nrw arw srf sr2 orf rw2 raf pef srw 3fr erf kdc mrw x3f rwl iiq gpr"
 )
 UNFINISHED = _suffixes("part partial crdownload opdownload filepart aria2")
@@ -49,6 +54,9 @@ MAGIC = (
     (rb"II\*\0|MM\0\*|II\+\0|MM\0\+", "TIFF"),
     (rb"RIFF.{4}WEBP", "WEBP"),
     (rb"P[1-6]\s*#|P[1-6]\s+\d+\s+\d|P[fF]\s+\d+\s+\d", "PPM"),
+    (AVIF, "AVIF"),
+    (JPEG_2000, "JPEG2000"),
+    (HEIC, "HEIF"),
 )
 TEXTS = (
     (rb"(\xef\xbb\xbf)?\s*(<!--.*)?<(?i:!doctype html|html|head|body)", "an HTML page, perhaps of a failed download"),
@@ -60,7 +68,7 @@ FURTHER = {
     "a Git LFS pointer": "; fetch the file with git lfs pull",
     "a git-annex pointer": "; fetch the file with git annex get",
 }
-CONVERTED = ("HEIC", "AVIF", "camera RAW", "JPEG 2000", "JPEG XL", "Photoshop", "PostScript", "a PDF", "an icon")
+CONVERTED = ("camera RAW", "JPEG XL", "Photoshop", "PostScript", "a PDF", "an icon")
 
 
 def suffix_of(name: str) -> str:
@@ -73,8 +81,13 @@ def by_name(name: str) -> bool | None:
     """Whether a file is an image by its name; None where the name says nothing, as `frame.0001` and `photo` do not."""
     suffix = suffix_of(name)
     if suffix in FORMAT_OF:
-        return True
+        return FORMAT_OF[suffix] != "HEIF" or is_installed()
     return False if suffix in SILENT or name.endswith("~") else None
+
+
+def _needs_library(suffix: str) -> bool:
+    """Whether files of that suffix are not read because the library is missing that reads them."""
+    return FORMAT_OF.get(suffix) == "HEIF" and not is_installed()
 
 
 def image_format(start: bytes) -> str | None:
@@ -103,16 +116,20 @@ def _is_text(start: bytes) -> bool:
 
 def unread_files(names: Iterable[str]) -> str:
     """Of some files, those of formats that are not read, `12 HEIC and 1 DNG files, which are not read; …`; "" for none."""
-    suffixes = [suffix for name in names if (suffix := suffix_of(name)) in FOREIGN]
+    suffixes = [suffix for name in names if (suffix := suffix_of(name)) in FOREIGN or _needs_library(suffix)]
     count = [f"{number:,} {suffix[1:].upper()}" for suffix, number in Counter(suffixes).most_common()]
     one = len(suffixes) == 1
     verb = "which is not read; convert it to JPEG" if one else "which are not read; convert them to JPEG"
+    if any(map(_needs_library, suffixes)):
+        verb += ", or for HEIC pip install 'ajuste-fino[heif]'"
     return f"{' and '.join(count)} {'file' if one else 'files'}, {verb}" if count else ""
 
 
 def why_left_out(name: str) -> str:
     """Why a file of that name is left out; its content may not have been looked at."""
     suffix = suffix_of(name)
+    if _needs_library(suffix):
+        return f"{suffix[1:].upper()} needs the library pillow-heif; {INSTALL}"
     if suffix in FOREIGN:
         return f"{suffix[1:].upper()} is not read; convert it to JPEG"
     if suffix in UNFINISHED:

@@ -11,6 +11,7 @@ STORAGE = (*range(254, 260), 262, 266, 273, *range(277, 285), 284, 292, 293, 317
 STORAGE += (347, *range(512, 522), *range(529, 533))
 MARKER = re.compile(rb"\xff[\xc0-\xfe]")  # of a JPEG
 PADDING = re.compile(rb"\xff+(?=\xff)")
+EXIF_ITEM = re.compile(rb"(infe[\2\3].{7}(?:..)?)Exif", re.DOTALL)  # in the list of what an AVIF or HEIC file holds
 SMALL = 2**16  # bytes; a larger text says more than the orientation
 
 
@@ -18,10 +19,11 @@ def without_metadata(content: bytes) -> Iterator[bytes]:
     """The same image file without metadata: at first all but what may give the orientation, then that as well.
 
     What decides pixels stays as it is, byte for byte: a file whose pixels are cut off stays cut off. Nothing is yielded for
-    other formats than PNG, JPEG and TIFF, and for a file whose structure cannot be followed. Takes time in proportion to the
-    length of the file, whatever it holds.
+    other formats than PNG, JPEG, TIFF, AVIF and HEIC, and for a file whose structure cannot be followed. Takes time in
+    proportion to the length of the file, whatever it holds.
     """
     strip = next((strip for start, strip in STRIP.items() if content.startswith(start)), None)
+    strip = _items if content[4:8] == b"ftyp" else strip
     before = content
     for orientation in (True, False):
         try:
@@ -100,6 +102,11 @@ def _tiff(content: bytes, orientation: bool) -> bytes:
 def _stays(entry: tuple[int, int, int], orientation: bool) -> bool:
     tag, kind, _ = entry
     return tag in STORAGE or (orientation and tag == ORIENTATION and kind == 3)
+
+
+def _items(content: bytes, orientation: bool) -> bytes:
+    """Give the item of EXIF a type that no decoder knows; the orientation is in a box of its own."""
+    return EXIF_ITEM.sub(rb"\1none", content[:SMALL]) + content[SMALL:]
 
 
 STRIP = {

@@ -1,7 +1,7 @@
 """From an image to the numbers a network reads: the one resize, the augmentation, the normalisation."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
@@ -24,8 +24,9 @@ class Preprocessing:
     """What a set of weights expects to see.
 
     `resize` is the shorter side in px, from which the middle `size` × `size` is cut; with `squash` the whole image is
-    resized to `size` × `size` instead, its shape be what it may. `mean` and `std` are per channel, on the scale 0 … 1.
-    `depth` is how many bits are in use in images of 16 bits, where a user said so.
+    resized to `size` × `size` instead, its shape be what it may, and with `pad` so that its longer side has `size` px, in the
+    middle of a square of the mean colour. `mean` and `std` are per channel, on the scale 0 … 1. `depth` is how many bits are
+    in use in images of 16 bits, where a user said so.
     """
 
     size: int
@@ -35,24 +36,41 @@ class Preprocessing:
     interpolation: str = "bilinear"
     squash: bool = False
     depth: int | None = None
+    pad: bool = False
+
+    def fitted(self, resize: str | None) -> "Preprocessing":
+        """The same with another rule for images that are not square, squash, crop or pad; None: as it is."""
+        return self if resize is None else replace(self, squash=resize == "squash", pad=resize == "pad")
 
     def metadata(self) -> dict[str, Any]:
         """As plain values, by which features are cached and bundles read; what was never chosen is not among them."""
-        return {name: value for name, value in asdict(self).items() if name != "depth" or value is not None}
+        return {name: value for name, value in asdict(self).items() if name not in ("depth", "pad") or value}
 
     @property
     def min_size(self) -> int:
         """Of an image's shorter side, how many px are worth decoding: twice what is kept, for the resize to average."""
-        return 2 * (self.size if self.squash else self.resize)
+        return 2 * (self.size if self.squash or self.pad else self.resize)
 
     def __call__(self, image: Image.Image) -> Tensor:
         """RGB image → (3, size, size) uint8."""
         pixels = F.pil_to_tensor(image)
         if self.squash:
             return self.resized(pixels, [self.size, self.size])
+        if self.pad:
+            return self._padded(pixels)
         short = min(pixels.shape[1:])
         pixels = F.center_crop(pixels, [min(side, 4 * short) for side in pixels.shape[1:]])  # a long strip would explode
         return F.center_crop(self.resized(pixels, [self.resize]), [self.size])
+
+    def _padded(self, pixels: Tensor) -> Tensor:
+        """Of a strip so long that its shorter side would vanish, one px is left of it."""
+        longer = max(pixels.shape[1:])
+        small = self.resized(pixels, [max(1, round(side * self.size / longer)) for side in pixels.shape[1:]])
+        top, left = ((self.size - side) // 2 for side in small.shape[1:])
+        square = torch.tensor([round(255 * value) for value in self.mean], dtype=torch.uint8)
+        square = square[:, None, None].repeat(1, self.size, self.size)
+        square[:, top : top + small.shape[1], left : left + small.shape[2]] = small
+        return square
 
     def resized(self, pixels: Tensor, size: list[int]) -> Tensor:
         """The one resize: antialiased, on uint8."""

@@ -22,7 +22,9 @@ def data_config(cfg: DictConfig) -> DataConfig:
     data.root = None if data.name == "digits" else verbatim(str(root))
     split = None if data.split is None else existing("data.split", data.split)
     group = None if data.group is None else str(data.group)
-    return DataConfig(root, split, data.val, data.test, data.on_bad_image, data.max_skipped, group, cfg.seed, data.depth)
+    # a file of the user's own may be older than a key
+    given = data.val, data.test, data.on_bad_image, data.max_skipped, group, cfg.seed, data.depth, data.get("resize")
+    return DataConfig(root, split, *given)
 
 
 def _digits(given: str | None) -> Path:

@@ -25,6 +25,7 @@ SYNONYMS = {  # what other programs call a key of ours
     "ensemble": "n_estimators bagging",
     "data.root": "path root folder source dataset data_dir data_path train_dir dir images",
     "data.image_size": "imgsz img_size image_size img size resize input_size item_tfms",
+    "data.resize": "resize_mode resize_method crop_mode method letterbox squish pad padding keep_aspect_ratio",
     "data.val": "valid_pct val_split val_size validation_fraction validation_split val",
     "data.test": "test_size test_split test",
     "data.folds": "cv folds kfold k_folds n_splits",

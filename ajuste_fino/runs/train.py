@@ -137,6 +137,9 @@ def _introduce(cfg: DictConfig, notes: list[str], features: FeatureSource) -> No
     """Say what the backbone knows, and what is odd about its weights or the cached features."""
     for line in (introduce_backbone(cfg), *notes):
         log.info(line)
+    if cfg.data.get("resize") == "pad" and cfg.features.views > 1:
+        rule = "pads the plain view of an image alone; its further views are parts cut out of it"
+        log.warning(str(UserError("data.resize=pad", rule, fix="Pass data.resize=squash, or features.views=1.")))
     _warn(features.warnings())
 
 
@@ -189,8 +192,8 @@ def _features(
 
 
 def _preprocessing(backbone: Backbone, data: DataConfig) -> Preprocessing:
-    """What the weights expect to see, of images as the data says they are stored."""
-    return Preprocessing(**backbone.preprocessing, depth=data.depth)
+    """What the weights expect to see, of images as the data says they are stored and made square."""
+    return Preprocessing(**backbone.preprocessing, depth=data.depth).fitted(data.resize)
 
 
 def frozen_metrics(frozen: Frozen | None, tail: nn.Module | None) -> Metrics:

@@ -19,7 +19,7 @@ from hazards.shell import call, require_verb, run
 
 @hazard("corrupt-images", "no crash, no file changed, audit and predict agree", size=500, quick=4, seconds=40)
 def corrupt_images(work, size, rng):
-    """Damaged images of seven formats through audit, train and predict"""
+    """Damaged images of ten formats (nine without pillow-heif) through audit, train and predict"""
     root, table = work / "mutants", work / "predictions.csv"
     before = plant(root, size, rng)
     skip = ("data.on_bad_image=skip", "data.max_skipped=1")

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,26 @@ from PIL import Image
 
 from hazards.material import hashes
 
-FORMATS = {"JPEG": "jpg", "PNG": "png", "GIF": "gif", "BMP": "bmp", "TIFF": "tif", "WEBP": "webp", "PPM": "ppm"}
+FORMATS = {
+    "JPEG": "jpg",
+    "PNG": "png",
+    "GIF": "gif",
+    "BMP": "bmp",
+    "TIFF": "tif",
+    "WEBP": "webp",
+    "PPM": "ppm",
+    "AVIF": "avif",
+    "JPEG2000": "jp2",
+    **({"HEIF": "heic"} if find_spec("pillow_heif") else {}),
+}
 OPTIONS = {
     "JPEG": [{"quality": 60}, {"quality": 90, "progressive": True}, {"quality": 80, "optimize": True}],
     "PNG": [{}, {"compress_level": 1}, {"bits": 8}],
     "TIFF": [{}, {"compression": "tiff_lzw"}, {"compression": "tiff_adobe_deflate"}, {"compression": "jpeg"}],
     "WEBP": [{"quality": 70}, {"lossless": True}],
+    "AVIF": [{"quality": 70}, {"quality": 90, "subsampling": "4:4:4"}],
+    "JPEG2000": [{}, {"no_jp2": True}, {"irreversible": True, "quality_layers": [8]}],
+    "HEIF": [{"quality": 70}, {"quality": -1, "chroma": 444}],
 }
 
 
@@ -30,7 +45,13 @@ def striped(rng: np.random.Generator, side: int = 48) -> Image.Image:
 def saved(image: Image.Image, kind: str, rng: np.random.Generator) -> bytes:
     """The bytes of an image in a format, in one of the ways there are to write it."""
     buffer, options = io.BytesIO(), OPTIONS.get(kind, [{}])
-    image.save(buffer, kind, **options[rng.integers(len(options))])
+    chosen = options[rng.integers(len(options))]
+    if kind == "HEIF":  # Pillow's own list of formats stays as users have it
+        from pillow_heif import from_pillow
+
+        from_pillow(image).save(buffer, **chosen)
+    else:
+        image.save(buffer, kind, **chosen)
     return buffer.getvalue()
 
 

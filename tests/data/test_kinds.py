@@ -19,7 +19,7 @@ from tests.data.test_traps import found
 SAVED = {"JPEG": {}, "PNG": {}, "GIF": {}, "BMP": {}, "TIFF": {}, "WEBP": {}, "PPM": {}, "MPO": {}}
 SILENT = ["photo", "frame.0001", "photo.jpg_large", "x.jpg?size=100", "x.tmp", "x.bin", "x.dat", "x.download", "Dr. Who 2"]
 KNOWN = ["x.txt", "x.csv", "x.json", "x.pdf", "x.mp4", "x.zip", "x.py", "x.npy", "x.jpg~", "x.jpg.bak", "x.part", "x.NEF"]
-FOREIGN = ["x.HEIC", "x.heif", "x.avif", "x.dng", "x.cr2"]
+FOREIGN = ["x.HEICS", "x.psd", "x.jxl", "x.dng", "x.cr2"]
 
 
 def put(folder, name, format="JPEG"):
@@ -68,12 +68,12 @@ def test_what_could_be_converted_is_named_first(tmp_path, caplog):
     put(tmp_path, "1.png")
     for n in range(30):
         (tmp_path / f"{n}.txt").touch()
-    (tmp_path / "z.heic").touch()
+    (tmp_path / "z.nef").touch()
     sources([tmp_path])
-    assert "left out:\n  z.heic: HEIC is not read; convert it to JPEG\n" in caplog.text
+    assert "left out:\n  z.nef: NEF is not read; convert it to JPEG\n" in caplog.text
 
 
-def test_a_folder_of_heic_alone_says_so(tmp_path):
+def test_a_folder_of_heic_alone_says_so(tmp_path, without_heif):
     (tmp_path / "a").mkdir()
     for n in range(12):
         (tmp_path / "a" / f"{n}.HEIC").touch()
@@ -83,21 +83,21 @@ def test_a_folder_of_heic_alone_says_so(tmp_path):
         scan(tmp_path)
 
 
-def test_a_class_of_heic_alone_says_so(photos):
+def test_a_class_of_heic_alone_says_so(photos, without_heif):
     (photos / "phone").mkdir()
-    for name in ("1.heic", "2.HEIC", "3.avif"):
+    for name in ("1.heic", "2.HEIC", "3.dng"):
         (photos / "phone" / name).touch()
     sentence = found(photos)["empty classes"].sentence
-    assert "phone holds 2 HEIC and 1 AVIF files, which are not read; convert them to JPEG." in sentence
+    assert "phone holds 2 HEIC and 1 DNG files, which are not read; convert them to JPEG, or for HEIC pip install" in sentence
 
 
 def test_reasons_of_what_cannot_be_trained_on(photos):
-    for name in ("a.heic", "b.txt", "c.crdownload", "d.jpg~"):
+    for name in ("a.dng", "b.txt", "c.crdownload", "d.jpg~"):
         (photos / "1" / name).touch()
     (photos / "1" / "README").write_text("no image")
     bad = inspect_folder(DataConfig(photos), 0, no_progress).bad["files that are no images"]
     assert sorted(one.reason for one in bad) == [
-        "HEIC is not read; convert it to JPEG",
+        "DNG is not read; convert it to JPEG",
         "a backup by its name",
         "an image neither by its name nor by its first bytes",
         "an unfinished download by its name",
@@ -106,8 +106,8 @@ def test_reasons_of_what_cannot_be_trained_on(photos):
 
 
 CONTENTS = [
-    (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC, which is not read; convert it to JPEG"),
-    (b"\0\0\0\x20ftypavif\0\0\0\0avifmif1", "AVIF"),
+    (b"\0\0\0\x20ftypcrx \0\0\0\0crx isom", "camera RAW, which is not read; convert it to JPEG"),
+    (b"\0\0\0\x20ftypavif\0\0\0\0avifmif1", "begins as an AVIF file, but is damaged"),
     (b"\0\0\0\x20ftypisom\0\0\2\0", "a video"),
     (b"%PDF-1.7\n", "PDF"),
     (b"PK\3\4\x14\0", "a ZIP archive"),

@@ -263,10 +263,10 @@ def test_files_that_are_not_read_count_for_the_class_they_lie_in(tmp_path):
     fill(tmp_path, "cat/images", "dog")
     (tmp_path / "images").mkdir()
     (tmp_path / "birds").mkdir()
-    for file in ("cat/images/1.heic", "dog/2.heic", "birds/3.heic"):
+    for file in ("cat/images/1.dng", "dog/2.dng", "birds/3.dng"):
         (tmp_path / file).write_text("")
     fix = found(tmp_path)["empty classes"].fix
-    assert "birds holds 1 HEIC" in fix and "images holds" not in fix
+    assert "birds holds 1 DNG" in fix and "images holds" not in fix
 
 
 @pytest.mark.parametrize("level", ["images", "images/all", "root"])

@@ -175,6 +175,13 @@ HOSTILE = {
     "tiff overlapping tags": b"II*\0\x08\0\0\0\xff\xff" + struct.pack("<HHII", 700, 1, 700_000, 8) * 65535,
     "tiff directory that follows itself": b"II*\0\x08\0\0\0\0\0\x08\0\0\0" + bytes(LONG),
     "bigtiff tags": b"II+\0\x08\0\0\0" + struct.pack("<QQ", 16, LONG // 20) + struct.pack("<HHQQ", 254, 3, 1, 1) * (LONG // 20),
+    "jp2 empty boxes": b"\0\0\0\x0cjP  \r\n\x87\n" + b"\0\0\0\x08free" * (LONG // 8),
+    "j2k empty markers": b"\xff\x4f\xff\x51"
+    + struct.pack(">HHIIIIIIIIH", 41, 0, 9, 9, *bytes(6), 1)
+    + b"\xff\x63\0\2" * (LONG // 4),
+    "avif empty boxes": b"\0\0\0\x10ftypavif\0\0\0\0" + b"\0\0\0\x08free" * (LONG // 8),
+    "avif empty metas": b"\0\0\0\x10ftypavif\0\0\0\0" + b"\0\0\0\x0cmeta\0\0\0\0" * (LONG // 12),
+    "heic empty boxes": b"\0\0\0\x10ftypheic\0\0\0\0" + b"\0\0\0\x08free" * (LONG // 8),
     "bigtiff tags without number": b"II+\0\x08\0\0\0" + struct.pack("<QQ", 16, 2**63) + bytes(LONG),
 }
 

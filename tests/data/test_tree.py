@@ -58,7 +58,7 @@ def test_a_pipe_called_as_a_file_of_a_run_is_not_waited_for(tmp_path):
     assert scan(tmp_path).classes == {"a", "b"}
 
 
-@pytest.mark.parametrize("unread", ["1.heic", "1.dng"])
+@pytest.mark.parametrize("unread", ["1.psd", "1.dng"])
 def test_a_class_of_images_that_are_not_read_is_not_passed_over_for_a_run_in_it(tmp_path, unread):
     results(fill(tmp_path, "a", "b") / "c" / "run", "config.yaml", "log.txt")
     (tmp_path / "c" / unread).write_text("")
@@ -149,7 +149,7 @@ FILES = [
 
 
 @pytest.mark.parametrize("name", ["recycler", "RECYCLER", "node_modules", "Temporary Items"])
-@pytest.mark.parametrize("file", ["1.png", "1.heic"])
+@pytest.mark.parametrize("file", ["1.png", "1.psd"])
 def test_a_word_of_systems_that_may_be_a_class_is_one_where_it_holds_images(tmp_path, name, file):
     fill(tmp_path, "a", "b", f"{name}/S-1-5-21")
     assert scan(tmp_path).classes == {"a", "b"}

@@ -141,7 +141,9 @@ def odd_sizes(inspection: Inspection) -> Iterator[Finding]:
         if not middle / 4 <= min(width, height) <= middle * 8 or max(width, height) > 4 * min(width, height)
     ]
     if odd:
-        fix = "They are resized like all others; of a strip longer than 4 to 1 most networks see only the middle:"
+        fix = (
+            "They are resized like all others; of a strip longer than 4 to 1 most see the middle, or all with data.resize=pad:"
+        )
         rule = f"has {counted(len(odd), 'image')} of unusual size; the median of the shorter sides is {middle} px"
         yield Finding("odd sizes", "note", "data.root", rule, fix, files=odd)
 
