@@ -59,7 +59,13 @@ class ModelCard:
     def html(self) -> str:
         """A table in the page's own colours, so that it can be read on a light and on a dark background."""
         weights = {"weights": self.origin} if self.origin else {}
-        facts = {"backbone": self.backbone, **weights, "images": f"{self.size} px", "precision": self.precision, "classes": self.classes}
+        facts = {
+            "backbone": self.backbone,
+            **weights,
+            "images": f"{self.size} px",
+            "precision": self.precision,
+            "classes": self.classes,
+        }
         rows = "".join(
             f'<tr><th style="text-align: left">{escape(name)}</th><td style="text-align: left">{escape(value)}</td></tr>'
             for name, value in {**facts, **self.results}.items()

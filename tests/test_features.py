@@ -57,7 +57,7 @@ def test_the_second_time_nothing_is_computed(extractor, samples):
     first = all_of(cached_of(extractor), samples)
     again = cached_of(extractor)
     assert torch.equal(all_of(again, samples), first)
-    assert again.metrics() == {"cache/hit": True, "cache/misses": 0}
+    assert again.metrics() == {"cache/hit": True, "cache/misses": 0, "features/engine": "torch"}
 
 
 def test_one_changed_pixel_is_one_miss_and_a_new_name_none(extractor, samples, photos):

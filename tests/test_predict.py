@@ -121,7 +121,9 @@ def test_what_a_run_computed_is_not_computed_again(many, computed, tmp_path):
     from ajuste_fino import fine_tune
 
     (many / "1" / "05.png").unlink()
-    model = fine_tune(many, out=str(tmp_path / "run"), epochs=1, workers=0, **{"backbone": "embedded", "backbone.weights": "none"})
+    model = fine_tune(
+        many, out=str(tmp_path / "run"), epochs=1, workers=0, **{"backbone": "embedded", "backbone.weights": "none"}
+    )
     computed.clear()
     assert len(model.predict(many)) == 74
     assert computed == [0]

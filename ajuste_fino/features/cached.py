@@ -160,8 +160,9 @@ class CachedFeatures:
         yield from map(extraction, batches)
 
     def metrics(self) -> dict[str, object]:
-        """`cache/hit` is true where not one image had to go through the backbone."""
-        return {"cache/hit": self.misses == 0, "cache/misses": self.misses}
+        """`cache/hit` is true where not one image had to go through the backbone; a graph's seconds are part of extraction's."""
+        graph = {"time/graph_s": round(self.engine.seconds, 2)} if self.engine.seconds else {}
+        return {"cache/hit": self.misses == 0, "cache/misses": self.misses, "features/engine": self.engine.name, **graph}
 
     def warnings(self) -> list[str]:
         damaged = [path.name for name in self.engine.candidates for path in self._store_of(name).damaged]

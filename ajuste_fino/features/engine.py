@@ -51,6 +51,7 @@ class Engine:
     def __init__(self, wanted: str, extractor: Extractor, store_of: Callable[[str], FeatureStore]) -> None:
         self.wanted, self.torch, self.store_of = wanted, extractor, store_of
         self.name = None if wanted == "auto" else wanted
+        self.seconds = 0.0  # that the making of a graph took
 
     @property
     def candidates(self) -> tuple[str, ...]:
@@ -77,15 +78,19 @@ class Engine:
 
     def _try(self, count: int) -> str:
         """Make the graph and say so, or why torch computes them."""
-        started = time.perf_counter()
         try:
-            CompiledExtractor(self.torch)
+            self._compiled()
         except NoGraph as error:
             log.warning(f"OpenVINO cannot compute this backbone, so torch does: {error}.")
             return "torch"
-        seconds = time.perf_counter() - started
-        log.info(f"OpenVINO computes the features of {counted(count, 'image')}; its graph took {seconds:.1f} s.")
+        log.info(f"OpenVINO computes the features of {counted(count, 'image')}; its graph took {self.seconds:.1f} s.")
         return "openvino"
+
+    def _compiled(self) -> CompiledExtractor:
+        started = time.perf_counter()
+        compiled = CompiledExtractor(self.torch)
+        self.seconds += time.perf_counter() - started
+        return compiled
 
     @property
     def extractor(self) -> Extractor:
@@ -97,6 +102,6 @@ class Engine:
         if self.name != "openvino":
             return self.torch
         try:
-            return CompiledExtractor(self.torch)
+            return self._compiled()
         except NoGraph as error:
             raise AjusteFinoError(f"OpenVINO cannot compute this backbone: {error}. Pass features.engine=torch.") from error

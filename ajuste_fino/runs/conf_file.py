@@ -49,9 +49,11 @@ class ConfFile(NamedTuple):
 
     @property
     def overrides(self) -> dict[str, str]:
-        """The names that it chooses in groups of the file that includes it, `override /backbone@_global_.backbone: embedded`."""
+        """The names that it chooses in other groups, as `override /backbone@_global_.backbone: embedded` does."""
         pairs = (pair for entry in self.defaults if isinstance(entry, dict) for pair in entry.items())
-        return {key.removeprefix(OVERRIDE).strip(" /").partition("@")[0]: str(n) for key, n in pairs if key.startswith(OVERRIDE)}
+        return {
+            key.removeprefix(OVERRIDE).strip(" /").partition("@")[0]: str(n) for key, n in pairs if key.startswith(OVERRIDE)
+        }
 
 
 def read(path: Path) -> ConfFile:

@@ -116,7 +116,7 @@ def test_the_model_keeps_the_rule(tmp_path, own_cache, cli, rule):
         (root / "ab"[label]).mkdir(parents=True)
         for n in range(8):
             draw(label, n, 80).crop((0, 0, 80, 30)).save(root / "ab"[label] / f"{n}.png")
-    keys = {"workers": 0, "epochs": 2, "backbone.weights": "none", "data.resize": rule}
+    keys = {"backbone": "embedded", "workers": 0, "epochs": 2, "backbone.weights": "none", "data.resize": rule}
     model = fine_tune(root, out=str(out), **keys)
     read = bundle.read(out)
     assert (read.preprocessing.squash, read.preprocessing.pad) == (rule == "squash", rule == "pad")

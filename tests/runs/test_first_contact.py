@@ -25,7 +25,7 @@ def test_the_first_line_comes_before_torch(photos, tmp_path):
         f"command.execute('train', ['data=folder', 'data.root={photos}'], True, load)"
     )
     err = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path).stderr.splitlines()
-    assert err[0].startswith(f"Training on {photos}, backbone embedded")
+    assert err[0].startswith(f"Training on {photos}, backbone efficientnet_lite0")
     assert err[-1] == "False"
 
 

@@ -40,7 +40,9 @@ def odd(tmp_path_factory, cache):
     return (
         root,
         root.parent / "run",
-        fine_tune(root, out=str(root.parent / "run"), epochs=1, workers=0, **{"backbone": "embedded", "backbone.weights": "none"}),
+        fine_tune(
+            root, out=str(root.parent / "run"), epochs=1, workers=0, **{"backbone": "embedded", "backbone.weights": "none"}
+        ),
     )
 
 
