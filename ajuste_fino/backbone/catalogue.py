@@ -19,8 +19,8 @@ from ajuste_fino.trust import own_class, source_of
 EMBEDDED = Path(__file__).parents[1] / "weights" / "embedded.safetensors"
 # these two would be built with an initialisation that takes a minute and that weights overwrite
 ARGUMENTS = {name: {"transform_input": True, "init_weights": False} for name in ("googlenet", "inception_v3")}
-# the grid that did best on validation splits; every other network is read as the mean of its last map
-LAYERS = {"embedded": ("features.block3", 4), "squeezenet1_1": (None, 2)}
+# the layer and grid that did best on validation splits; every other network is read as the mean of its last map
+LAYERS = {"embedded": ("features.block3", 4), "squeezenet1_1": (None, 2), **dict.fromkeys(PACKAGED, ("blocks.6", 2))}
 
 
 @dataclass(frozen=True)
