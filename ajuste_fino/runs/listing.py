@@ -2,7 +2,6 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 from rich.table import Column, Table
@@ -10,9 +9,6 @@ from rich.table import Column, Table
 from ajuste_fino.console import screen
 from ajuste_fino.runs.conf import backbone_name, conf_file, options
 from ajuste_fino.verbs import VERBS
-
-if TYPE_CHECKING:
-    from ajuste_fino.backbone.published import PublishedFile
 
 GROUPS = ("data", "head", "phases", "optimizer", "schedule")  # beside the backbones, which have a table of their own
 MADE_TO_MEASURE = {"cnn": "none: your design", "own": "none: your class"}
@@ -37,13 +33,13 @@ def _backbones() -> Table:
     import torch  # three seconds, which the table above need not wait for
 
     from ajuste_fino.backbone import build
-    from ajuste_fino.backbone.published import torchvision_file
+    from ajuste_fino.backbone.whereabouts import whereabouts
 
     how = "… or backbone.name=any of torchvision, or timm/NAME. ajuste-fino fetch backbone=NAME brings weights here."
     table = Table(Column("backbone=NAME", no_wrap=True), "frozen", "features", "cut after", "image", "weights", caption=how)
     names = {name: backbone_name(name) for name in options("backbone")}
     with ThreadPoolExecutor() as pool:  # hashes the files that are here, while the networks are built
-        here = {name: pool.submit(_whereabouts, torchvision_file(full)) for name, full in names.items()}
+        here = {name: pool.submit(whereabouts, full) for name, full in names.items()}
         for name, full in names.items():
             if name in MADE_TO_MEASURE:
                 table.add_row(name, "–", "–", "–", "–", MADE_TO_MEASURE[name])
@@ -54,11 +50,3 @@ def _backbones() -> Table:
             block = (backbone.spec.layer or "–").removeprefix("features.")
             table.add_row(name, f"{count:,}", f"{backbone.num_features:,}", block, f"{size} px", here[name].result())
     return table
-
-
-def _whereabouts(file: "PublishedFile | None") -> str:
-    if file is None:
-        return "in the package"
-    if not file.path.exists():
-        return "not here"
-    return "here" if file.is_whole() else "damaged"
