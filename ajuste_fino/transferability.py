@@ -15,7 +15,7 @@ TINY = 1e-12
 
 
 def logme(features: Tensor, targets: Tensor) -> float:
-    """The log evidence of a linear model for each class against the rest, at its best α and β, by image; the mean of the classes.
+    """The log evidence of a linear model for each class against the rest, at its best α and β, by image; their mean.
 
     Larger is better; only values of the same images can be compared.
 

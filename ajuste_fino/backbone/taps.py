@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ajuste_fino.backbone import GRIDS, Backbone, Pool
-from ajuste_fino.backbone.blocks import ModuleCall
+from ajuste_fino.backbone.blocks import Recording
 from ajuste_fino.backbone.cut import run
 
 LAST = 3  # blocks whose maps are tried
@@ -22,7 +22,7 @@ class Cut(NamedTuple):
 
     def __str__(self) -> str:
         """As the keys `features.tap` and `features.pool` would give it."""
-        return f"{(self.layer or '–').removeprefix('features.')}, {self.pool} × {self.pool}"
+        return f"{(self.layer or '–').removeprefix('features.')} {self.pool}×{self.pool}"
 
 
 def layers_to_try(backbone: Backbone) -> list[str | None]:
@@ -30,19 +30,19 @@ def layers_to_try(backbone: Backbone) -> list[str | None]:
 
     A backbone that reads the classifier's input, as transformers do, has no other place that is likely to be better.
     """
-    default, calls = backbone.spec.layer, backbone.recording.calls
+    default, recording = backbone.spec.layer, backbone.recording
     if default is None:
         return [None]
     inside = [name for name in backbone.maps if name.startswith(f"{default}.")]  # the last of them ends where it ends
     maps = [name for name in backbone.maps if name not in inside[-1:] and name != default]
-    maps = sorted([*maps, default], key=lambda name: calls[name].end)
-    larger = [name for name, after in pairwise(maps[: 1 - LAST]) if _side(calls[name]) > _side(calls[after])]
-    return sorted({default, *maps[-LAST:], *larger[-1:]}, key=lambda name: calls[name].end)
+    maps = sorted([*maps, default], key=recording.end)
+    larger = [name for name, after in pairwise(maps[: 1 - LAST]) if _side(recording, name) > _side(recording, after)]
+    return sorted({default, *maps[-LAST:], *larger[-1:]}, key=recording.end)
 
 
-def _side(call: ModuleCall) -> int:
+def _side(recording: Recording, name: str) -> int:
     """Of a map in px; the middle number of its shape is one, whether channels come first or last."""
-    shape = call.shape or (0, 0)
+    shape = recording.calls[name].shape or (0, 0)
     return shape[1]
 
 

@@ -52,7 +52,7 @@ class Trial:
 def estimate(candidate: Candidate, trial: Trial) -> float:
     """Seconds that decoding and passing the sample will take, by those of its first images."""
     backbone = candidate.build()
-    few = trial.samples[:IN_CACHE]
+    few = trial.samples[:: max(len(trial.samples) // IN_CACHE, 1)][:IN_CACHE]
     begun = time.perf_counter()
     trial.images(backbone, few)[list(range(len(few)))]
     decoding = (time.perf_counter() - begun) / len(few)

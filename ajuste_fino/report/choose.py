@@ -1,0 +1,105 @@
+"""Draw backbones by accuracy and time, and the front of those than which none is both faster and better."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation
+from matplotlib.ticker import LogFormatter
+from matplotlib.transforms import Bbox
+
+from ajuste_fino.choose.verdict import Row
+from ajuste_fino.report.plots import BLUE, GREEN, ORANGE, plain, save
+
+AREA = 60.0  # points² of a marker for a million parameters
+SMALLEST = 25.0
+PLACES = [(1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1)]  # of a label, by its marker
+DISTANCES = (1.0, 2.0, 3.5)
+
+
+def draw(rows: Sequence[Row], front: Sequence[Row], recommended: Row, device: str, path: Path) -> None:
+    """Accuracy with its interval against milliseconds an image; a marker's area grows with the parameters.
+
+    A candidate's default cut is a ring where another cut is clearly better.
+    """
+    figure = Figure(figsize=(8, 5.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.set_xscale("log")
+    axes.plot([r.milliseconds for r in front], [r.score.accuracy for r in front], color=GREEN, lw=1.5, label="Pareto front")
+    for row in rows:
+        _mark(axes, row, ORANGE if row is recommended else BLUE)
+    axes.set_xlabel(f"milliseconds an image, of the network alone ({device})")
+    axes.set_ylabel("accuracy of a cross-validated head, 95 % interval")
+    axes.grid(alpha=0.3, which="both")
+    axes.margins(x=0.25, y=0.12)
+    axes.xaxis.set_major_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
+    axes.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
+    axes.plot([], [], "o", color=ORANGE, label="recommended")
+    if any(not row.chosen and row.default for row in rows):
+        axes.plot([], [], "o", markerfacecolor="none", markeredgecolor=BLUE, label="the same, cut at its default")
+    figure.legend(loc="outside lower center", ncols=3)
+    _label(figure, axes, [row for row in rows if row.chosen])
+    save(figure, path)
+
+
+def area(row: Row) -> float:
+    """Of a marker, in points²."""
+    return SMALLEST + AREA * (row.parameters / 1e6)
+
+
+def _mark(axes: Axes, row: Row, color: str) -> None:
+    low, high = row.score.interval
+    at, accuracy = row.milliseconds, row.score.accuracy
+    if row.chosen:
+        axes.errorbar([at], [accuracy], [[accuracy - low], [high - accuracy]], color=color, capsize=3, lw=1)
+        axes.scatter([at], [accuracy], s=area(row), color=color, alpha=0.6)
+    elif row.default:
+        axes.scatter([at], [accuracy], s=area(row), facecolors="none", edgecolors=BLUE)
+
+
+def _label(figure: Figure, axes: Axes, rows: Sequence[Row]) -> None:
+    """Put each name at the place beside its marker that hides the least of others."""
+    figure.draw_without_rendering()  # places everything
+    taken = [_marker_box(axes, row) for row in rows]
+    for row in sorted(rows, key=lambda row: -row.score.accuracy):
+        tried = [(_annotate(axes, row, place, far), far) for far in DISTANCES for place in PLACES]
+        boxes = [note.get_window_extent() for note, _ in tried]
+        costs = [_hidden(box, taken, axes.get_window_extent()) + far for box, (_, far) in zip(boxes, tried, strict=True)]
+        best = costs.index(min(costs))
+        for n, (note, _) in enumerate(tried):
+            if n != best:
+                note.remove()
+        taken.append(boxes[best])
+
+
+def _annotate(axes: Axes, row: Row, place: tuple[int, int], far: float) -> Annotation:
+    (right, up), radius = place, (area(row) / 3.14) ** 0.5
+    offset = (right * (radius + 4 * far), up * (radius + 5 * far))
+    align = {1: "left", 0: "center", -1: "right"}[right], {1: "bottom", 0: "center", -1: "top"}[up]
+    return axes.annotate(
+        plain(row.label),
+        (row.milliseconds, row.score.accuracy),
+        xytext=offset,
+        textcoords="offset points",
+        ha=align[0],
+        va=align[1],
+        fontsize=9,
+    )
+
+
+def _marker_box(axes: Axes, row: Row) -> Bbox:
+    """Of a marker and its interval, in px."""
+    low, high = (axes.transData.transform((row.milliseconds, value)) for value in row.score.interval)
+    radius = (area(row) / 3.14) ** 0.5 * axes.figure.dpi / 72
+    return Bbox([[low[0] - radius, low[1]], [high[0] + radius, high[1]]])
+
+
+def _hidden(box: Bbox, taken: Sequence[Bbox], inside: Bbox) -> float:
+    """Square px of what is there already under a box, and of it outside of the axes."""
+    shared = [Bbox.intersection(box, other) for other in taken]
+    within = Bbox.intersection(box, inside)
+    outside = box.width * box.height - (within.width * within.height if within else 0)
+    return sum(one.width * one.height for one in shared if one) + outside

@@ -1,0 +1,120 @@
+"""What `choose` found: tables, figure, the recommendation, and the command to go on with."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from rich.box import SIMPLE
+from rich.table import Column, Table
+
+from ajuste_fino.choose.candidate import Candidate
+from ajuste_fino.choose.measure import Trial
+from ajuste_fino.choose.verdict import Row, Score, pareto, recommend
+from ajuste_fino.console import log, screen
+from ajuste_fino.escape import printable
+from ajuste_fino.files import write_csv, write_json
+from ajuste_fino.report import choose as choose_plot
+
+OWN = ("choose", "out", "command")  # keys that train does not have, or that are of this run alone
+SCORE = ("backbone", "tap", "pool", "accuracy", "accuracy_low", "accuracy_high", "logme", "features")
+ROW = (*SCORE, "milliseconds", "parameters", "default", "chosen", "pareto")
+
+
+def write_tables(out: Path, rows: Sequence[Row], cuts: Mapping[str, Sequence[Score]]) -> None:
+    """Write `choose.csv`, of each candidate its best cut and its default one, and `cuts.csv`, all that were tried."""
+    write_csv(out / "choose.csv", ROW, [list(values.values()) for values in _values(rows)])
+    tried = [list(_score(label, one).values()) for label, scores in cuts.items() for one in scores]
+    write_csv(out / "cuts.csv", SCORE, tried)
+
+
+def conclude(rows: Sequence[Row], found: Sequence[Candidate], trial: Trial, command: DictConfig, out: Path) -> dict[str, Any]:
+    """Draw the figure, show the table, and recommend one; return what `choose.json` has."""
+    chosen, front, where = recommend(rows), pareto(rows), f"{trial.loading.device.type}, {trial.precision}"
+    choose_plot.draw(rows, front, chosen, where, out / "plots" / "choose.png")
+    usual = next(row for row in rows if row.default and row.label == chosen.label)
+    candidate = next(one for one in found if one.label == chosen.label)
+    going_on = _command(candidate, chosen, usual, command)
+    report = {
+        "images": len(trial.samples),
+        "folds": len(trial.folds.unique()),
+        "device": where,
+        "recommended": chosen.label,
+        "command": going_on,
+        "rows": _values(rows),
+    }
+    write_json(out / "choose.json", report)
+    screen().print(_table(rows, front, chosen, where))
+    log.info(_sentence(chosen, rows))
+    screen().print(f"Go on with:\n  {printable(going_on)}", soft_wrap=True)
+    log.info(f"Results: {out.absolute()}")
+    return report
+
+
+def _sentence(chosen: Row, rows: Sequence[Row]) -> str:
+    low, high = chosen.score.interval
+    what = f"{chosen.label}, cut after {chosen.score.cut}: accuracy {chosen.score.accuracy:.3f} ({low:.3f} to {high:.3f})"
+    if len({row.label for row in rows}) == 1:
+        return f"The only candidate is {what}. ajuste-fino fetch brings others, see ajuste-fino list."
+    return f"Recommended is {what}; it is the fastest of those than which no other is clearly better on the same images."
+
+
+def _command(candidate: Candidate, chosen: Row, usual: Row, command: DictConfig) -> str:
+    """The line for `train`, quoted for a shell: what was given here, the backbone, and its cut where it is not the default."""
+    given = [str(one) for one in OmegaConf.to_container(command.overrides)]  # type: ignore[union-attr]
+    shared = [one for one in given if one.lstrip("+~").split("=")[0].split(".")[0] not in OWN]
+    data = [] if any(one.startswith("data=") for one in shared) else ["data=folder"]
+    directory = ["--config-dir", command.config_dir] if command.config_dir else []
+    cut, default = chosen.score.cut, usual.score.cut
+    keys = [f"features.tap={(cut.layer or '').removeprefix('features.')}"] if cut.layer != default.layer else []
+    keys += [f"features.pool={cut.pool}"] if cut.pool != default.pool else []
+    return shlex.join(["ajuste-fino", "train", *directory, *data, *shared, *candidate.keys, *keys])
+
+
+def _table(rows: Sequence[Row], front: Sequence[Row], chosen: Row, where: str) -> Table:
+    caption = f"* recommended; front: none is both faster and more accurate; milliseconds (ms) an image on {where}"
+    columns = ("cut", "accuracy (95 %)", "LogME", "ms", "params", "features", "front")
+    table = Table(Column("backbone", overflow="fold"), *columns, caption=caption, box=SIMPLE, padding=(0, 1, 0, 0))
+    for row in sorted(rows, key=lambda row: (not row.chosen, not row.default)):
+        score, (low, high) = row.score, row.score.interval
+        table.add_row(
+            _name(row, chosen),
+            str(score.cut),
+            f"{score.accuracy:.3f} ({low:.3f}–{high:.3f})",
+            f"{score.logme:.3f}",
+            f"{row.milliseconds:.2f}",
+            f"{row.parameters / 1e6:.2f} M",
+            f"{score.features:,}",
+            "yes" if row in front else "",
+            style="bold" if row is chosen else None if row.chosen else "dim",
+        )
+    return table
+
+
+def _name(row: Row, chosen: Row) -> str:
+    """The backbone; of a cut that does not count, that it is only the best one or the default."""
+    aside = "" if row.chosen else ", default cut" if row.default else ", best cut"
+    return f"{printable(row.label)}{aside}{' *' if row is chosen else ''}"
+
+
+def _score(label: str, score: Score) -> dict[str, Any]:
+    low, high = score.interval
+    cut = score.cut
+    values = (label, cut.layer or "", cut.pool, score.accuracy, low, high, score.logme, score.features)
+    return dict(zip(SCORE, values, strict=True))
+
+
+def _values(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    front = pareto(rows)
+    return [
+        {
+            **_score(row.label, row.score),
+            "milliseconds": row.milliseconds,
+            "parameters": row.parameters,
+            "default": row.default,
+            "chosen": row.chosen,
+            "pareto": row in front,
+        }
+        for row in rows
+    ]
