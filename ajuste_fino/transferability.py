@@ -61,13 +61,19 @@ def log_evidence(eigenvalues: Tensor, z: Tensor, squares: Tensor, n: int, dimens
         shrunk = alpha + beta * s
         gamma = (beta * s / shrunk).sum(0)
         mm, residual = _fit(s, z, alpha, beta, outside)
-        before, alpha, beta = alpha / beta, gamma / mm.clamp(min=TINY), (n - gamma) / residual.clamp(min=TINY)
+        before = alpha / beta
+        alpha, beta = _within(gamma, mm), _within(n - gamma, residual)
         if bool(((alpha / beta - before).abs() <= CLOSE * before).all()):
             break
     mm, residual = _fit(s, z, alpha, beta, outside)
     log_det = (alpha + beta * s).log().sum(0) + (dimensions - len(s)) * alpha.log()
     fitted = n * beta.log() + dimensions * alpha.log() - n * math.log(2 * math.pi)
     return (fitted - beta * residual - alpha * mm - log_det) / 2
+
+
+def _within(above: Tensor, below: Tensor) -> Tensor:
+    """A quotient, kept finite and above 0: without a signal α grows without bound, without noise β does."""
+    return (above / below.clamp(min=TINY)).clamp(TINY, 1 / TINY)
 
 
 def _fit(s: Tensor, z: Tensor, alpha: Tensor, beta: Tensor, outside: Tensor) -> tuple[Tensor, Tensor]:

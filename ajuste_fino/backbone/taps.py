@@ -20,10 +20,6 @@ class Cut(NamedTuple):
     layer: str | None
     pool: int
 
-    def __str__(self) -> str:
-        """As the keys `features.tap` and `features.pool` would give it."""
-        return f"{(self.layer or '–').removeprefix('features.')} {self.pool}×{self.pool}"
-
 
 def layers_to_try(backbone: Backbone) -> list[str | None]:
     """Its own layer, the last three blocks that give a map, and the last block before them whose map is larger.

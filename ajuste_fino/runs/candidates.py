@@ -13,7 +13,6 @@ from ajuste_fino.choose.candidate import Candidate
 from ajuste_fino.errors import UserError, nearest
 from ajuste_fino.files import existing
 from ajuste_fino.runs.conf import backbone_name, options
-from ajuste_fino.runs.grammar import literal
 
 KEY = "choose.backbones"
 UNTRAINED = ("cnn", "own")  # short names of networks that nobody has trained
@@ -63,7 +62,7 @@ def _candidate(given: str, size: int | None) -> Candidate:
     if not sign:
         return Candidate(label, name, "pretrained", tuple(keys), size)
     file = str(existing(f"{KEY}, {label}", path))
-    return Candidate(label, name, file, (*keys, f"backbone.weights={literal(file)}"), size)
+    return Candidate(label, name, file, (*keys, f"backbone.weights={file}"), size)
 
 
 def _told_apart(found: list[Candidate]) -> list[Candidate]:

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.box import SIMPLE
 from rich.table import Column, Table
 
+from ajuste_fino.backbone.taps import Cut
 from ajuste_fino.choose.candidate import Candidate
 from ajuste_fino.choose.measure import Trial
 from ajuste_fino.choose.verdict import Row, Score, pareto, recommend
@@ -53,8 +54,8 @@ def conclude(rows: Sequence[Row], found: Sequence[Candidate], trial: Trial, comm
 
 
 def _sentence(chosen: Row, rows: Sequence[Row]) -> str:
-    low, high = chosen.score.interval
-    what = f"{chosen.label}, cut after {chosen.score.cut}: accuracy {chosen.score.accuracy:.3f} ({low:.3f} to {high:.3f})"
+    cut, (low, high) = chosen.score.cut, chosen.score.interval
+    what = f"{chosen.label}, cut after {short(cut)}, grid {cut.pool}×{cut.pool}: accuracy {chosen.score.accuracy:.3f} ({low:.3f} to {high:.3f})"
     if len({row.label for row in rows}) == 1:
         return f"The only candidate is {what}. ajuste-fino fetch brings others, see ajuste-fino list."
     return f"Recommended is {what}; it is the fastest of those than which no other is clearly better on the same images."
@@ -67,35 +68,37 @@ def _command(candidate: Candidate, chosen: Row, usual: Row, command: DictConfig)
     data = [] if any(one.startswith("data=") for one in shared) else ["data=folder"]
     directory = ["--config-dir", command.config_dir] if command.config_dir else []
     cut, default = chosen.score.cut, usual.score.cut
-    keys = [f"features.tap={(cut.layer or '').removeprefix('features.')}"] if cut.layer != default.layer else []
+    keys = [f"features.tap={short(cut)}"] if cut.layer != default.layer else []
     keys += [f"features.pool={cut.pool}"] if cut.pool != default.pool else []
     return shlex.join(["ajuste-fino", "train", *directory, *data, *shared, *candidate.keys, *keys])
 
 
 def _table(rows: Sequence[Row], front: Sequence[Row], chosen: Row, where: str) -> Table:
-    caption = f"* recommended; front: none is both faster and more accurate; milliseconds (ms) an image on {where}"
-    columns = ("cut", "accuracy (95 %)", "LogME", "ms", "params", "features", "front")
-    table = Table(Column("backbone", overflow="fold"), *columns, caption=caption, box=SIMPLE, padding=(0, 1, 0, 0))
-    for row in sorted(rows, key=lambda row: (not row.chosen, not row.default)):
-        score, (low, high) = row.score, row.score.interval
+    caption = f"* recommended; front: none is both faster and more accurate; ms an image on {where}"
+    columns = ("accuracy (95 %)", "LogME", "ms", "params", "feat.", "")
+    head = (Column("backbone", overflow="fold"), "tap", "grid", *(Column(name, no_wrap=True) for name in columns))
+    table = Table(*head, caption=caption, box=SIMPLE, padding=(0, 1, 0, 0))
+    labels = list(dict.fromkeys(row.label for row in rows))
+    for row in sorted(rows, key=lambda row: (labels.index(row.label), not row.chosen)):
+        cut, (low, high) = row.score.cut, row.score.interval
         table.add_row(
-            _name(row, chosen),
-            str(score.cut),
-            f"{score.accuracy:.3f} ({low:.3f}–{high:.3f})",
-            f"{score.logme:.3f}",
+            f"{printable(row.label)}{' *' if row is chosen else ''}",
+            short(cut),
+            f"{cut.pool}×{cut.pool}",
+            f"{row.score.accuracy:.3f} ({low:.3f}–{high:.3f})",
+            f"{row.score.logme:.3f}",
             f"{row.milliseconds:.2f}",
-            f"{row.parameters / 1e6:.2f} M",
-            f"{score.features:,}",
-            "yes" if row in front else "",
+            f"{row.parameters / 1e6:.1f} M",
+            f"{row.score.features:,}",
+            ("front" if row in front else "") if row.chosen else "default" if row.default else "best",
             style="bold" if row is chosen else None if row.chosen else "dim",
         )
     return table
 
 
-def _name(row: Row, chosen: Row) -> str:
-    """The backbone; of a cut that does not count, that it is only the best one or the default."""
-    aside = "" if row.chosen else ", default cut" if row.default else ", best cut"
-    return f"{printable(row.label)}{aside}{' *' if row is chosen else ''}"
+def short(cut: Cut) -> str:
+    """The block as the key `features.tap` takes it, without what all names of the network begin with."""
+    return (cut.layer or "–").removeprefix("features.")
 
 
 def _score(label: str, score: Score) -> dict[str, Any]:

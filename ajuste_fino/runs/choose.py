@@ -1,6 +1,6 @@
 """`choose`: which trained backbone suits these images, before anything is trained."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -83,9 +83,11 @@ def _sample(data: DataConfig, images: int, workers: int) -> list[Sample]:
     drawn = replace(split, samples=draw(_judgeable(free), images, data.seed))
     if data.strict:
         drawn = drawn.with_decoded(decode_all(drawn.samples, workers, progress, True, depth=data.depth))
-    late = traps.findings(drawn if data.strict else split, traps.FILES)
+    late = [one for one in traps.findings(drawn if data.strict else split, traps.FILES) if one not in early]
     traps.refuse(late)
-    _warn(str(one) for one in dict.fromkeys([*early, *late]) if one.level == "warning")
+    for one in [*early, *late]:
+        if one.level == "warning":
+            log.warning(str(one))
     return drawn.samples
 
 
@@ -133,8 +135,3 @@ def _measure(found: Sequence[Candidate], trial: Trial, out: Path) -> list[Row]:
         rows += measured
         write_tables(out, rows, cuts)
     return rows
-
-
-def _warn(messages: Iterable[str]) -> None:
-    for message in messages:
-        log.warning(message)
