@@ -23,7 +23,7 @@ from ajuste_fino.features.source import refuse_changed
 from ajuste_fino.freezing import Frozen
 from ajuste_fino.transferability import logme
 
-REPEATS = 3  # timed passes, of which the fastest counts: whatever else the machine does only makes one slower
+REPEATS = 5  # timed passes, of which the fastest counts: whatever else the machine does only makes one slower
 
 
 @dataclass(frozen=True)

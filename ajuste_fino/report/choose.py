@@ -1,20 +1,19 @@
 """Draw backbones by accuracy and time, and the front of those than which none is both faster and better."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
-from matplotlib.ticker import LogFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator
 from matplotlib.transforms import Bbox
 
 from ajuste_fino.choose.verdict import Row
 from ajuste_fino.report.plots import BLUE, GREEN, ORANGE, plain, save
 
-AREA = 60.0  # points² of a marker for a million parameters
-SMALLEST = 25.0
+SMALLEST, LARGEST = 25.0, 500.0  # points² of a marker
 PLACES = [(1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1)]  # of a label, by its marker
 DISTANCES = (1.0, 2.0, 3.5)
 
@@ -29,43 +28,55 @@ def draw(rows: Sequence[Row], front: Sequence[Row], recommended: Row, device: st
     axes = figure.subplots()
     axes.set_xscale("log")
     axes.plot([r.milliseconds for r in front], [r.score.accuracy for r in front], color=GREEN, lw=1.5, label="Pareto front")
-    for row in rows:
-        _mark(axes, row, ORANGE if row is recommended else BLUE)
+    areas = _areas(rows)
+    for row, area in zip(rows, areas, strict=True):
+        _mark(axes, row, area, ORANGE if row is recommended else BLUE)
+        _join(axes, row, next(one for one in rows if one.label == row.label and one.chosen))
     axes.set_xlabel(f"milliseconds an image, of the network alone ({device})")
     axes.set_ylabel("accuracy of a cross-validated head, 95 % interval")
     axes.grid(alpha=0.3, which="both")
     axes.margins(x=0.25, y=0.12)
-    axes.xaxis.set_major_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
-    axes.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter("")
     axes.plot([], [], "o", color=ORANGE, label="recommended")
     if any(not row.chosen and row.default for row in rows):
-        axes.plot([], [], "o", markerfacecolor="none", markeredgecolor=BLUE, label="the same, cut at its default")
-    figure.legend(loc="outside lower center", ncols=3)
-    _label(figure, axes, [row for row in rows if row.chosen])
+        axes.plot([], [], "o", markerfacecolor="none", markeredgecolor=BLUE, label="its default cut")
+    figure.legend(loc="outside lower center", ncols=3, title="area: parameters", title_fontsize="small")
+    _label(figure, axes, {row: area for row, area in zip(rows, areas, strict=True) if row.chosen})
     save(figure, path)
 
 
-def area(row: Row) -> float:
-    """Of a marker, in points²."""
-    return SMALLEST + AREA * (row.parameters / 1e6)
+def _areas(rows: Sequence[Row]) -> list[float]:
+    """Of each marker, in points²: by the parameters."""
+    most = max(row.parameters for row in rows) or 1
+    return [SMALLEST + (LARGEST - SMALLEST) * row.parameters / most for row in rows]
 
 
-def _mark(axes: Axes, row: Row, color: str) -> None:
+def _join(axes: Axes, row: Row, chosen: Row) -> None:
+    """A line from a default cut that does not count to the cut that does."""
+    if row.default:
+        pair = (row, chosen)
+        axes.plot([r.milliseconds for r in pair], [r.score.accuracy for r in pair], ":", color=BLUE, lw=1)
+
+
+def _mark(axes: Axes, row: Row, area: float, color: str) -> None:
     low, high = row.score.interval
     at, accuracy = row.milliseconds, row.score.accuracy
     if row.chosen:
-        axes.errorbar([at], [accuracy], [[accuracy - low], [high - accuracy]], color=color, capsize=3, lw=1)
-        axes.scatter([at], [accuracy], s=area(row), color=color, alpha=0.6)
+        axes.errorbar([at], [accuracy], [[max(accuracy - low, 0)], [max(high - accuracy, 0)]], color=color, capsize=3, lw=1)
+        axes.scatter([at], [accuracy], s=area, color=color, alpha=0.6)
     elif row.default:
-        axes.scatter([at], [accuracy], s=area(row), facecolors="none", edgecolors=BLUE)
+        axes.scatter([at], [accuracy], s=area, facecolors="none", edgecolors=BLUE)
 
 
-def _label(figure: Figure, axes: Axes, rows: Sequence[Row]) -> None:
+def _label(figure: Figure, axes: Axes, areas: Mapping[Row, float]) -> None:
     """Put each name at the place beside its marker that hides the least of others."""
     figure.draw_without_rendering()  # places everything
-    taken = [_marker_box(axes, row) for row in rows]
-    for row in sorted(rows, key=lambda row: -row.score.accuracy):
-        tried = [(_annotate(axes, row, place, far), far) for far in DISTANCES for place in PLACES]
+    radii = {row: (area / 3.14) ** 0.5 for row, area in areas.items()}
+    taken = [_marker_box(axes, row, radius) for row, radius in radii.items()]
+    for row in sorted(radii, key=lambda row: -row.score.accuracy):
+        tried = [(_annotate(axes, row, radii[row], place, far), far) for far in DISTANCES for place in PLACES]
         boxes = [note.get_window_extent() for note, _ in tried]
         costs = [_hidden(box, taken, axes.get_window_extent()) + far for box, (_, far) in zip(boxes, tried, strict=True)]
         best = costs.index(min(costs))
@@ -75,8 +86,8 @@ def _label(figure: Figure, axes: Axes, rows: Sequence[Row]) -> None:
         taken.append(boxes[best])
 
 
-def _annotate(axes: Axes, row: Row, place: tuple[int, int], far: float) -> Annotation:
-    (right, up), radius = place, (area(row) / 3.14) ** 0.5
+def _annotate(axes: Axes, row: Row, radius: float, place: tuple[int, int], far: float) -> Annotation:
+    right, up = place
     offset = (right * (radius + 4 * far), up * (radius + 5 * far))
     align = {1: "left", 0: "center", -1: "right"}[right], {1: "bottom", 0: "center", -1: "top"}[up]
     return axes.annotate(
@@ -87,13 +98,14 @@ def _annotate(axes: Axes, row: Row, place: tuple[int, int], far: float) -> Annot
         ha=align[0],
         va=align[1],
         fontsize=9,
+        bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 1},
     )
 
 
-def _marker_box(axes: Axes, row: Row) -> Bbox:
+def _marker_box(axes: Axes, row: Row, radius: float) -> Bbox:
     """Of a marker and its interval, in px."""
     low, high = (axes.transData.transform((row.milliseconds, value)) for value in row.score.interval)
-    radius = (area(row) / 3.14) ** 0.5 * axes.figure.dpi / 72
+    radius *= axes.figure.dpi / 72
     return Bbox([[low[0] - radius, low[1]], [high[0] + radius, high[1]]])
 
 

@@ -55,7 +55,8 @@ def conclude(rows: Sequence[Row], found: Sequence[Candidate], trial: Trial, comm
 
 def _sentence(chosen: Row, rows: Sequence[Row]) -> str:
     cut, (low, high) = chosen.score.cut, chosen.score.interval
-    what = f"{chosen.label}, cut after {short(cut)}, grid {cut.pool}×{cut.pool}: accuracy {chosen.score.accuracy:.3f} ({low:.3f} to {high:.3f})"
+    where = f"cut after {short(cut)}, grid {cut.pool}×{cut.pool}"
+    what = f"{chosen.label}, {where}: accuracy {chosen.score.accuracy:.3f} ({low:.3f} to {high:.3f})"
     if len({row.label for row in rows}) == 1:
         return f"The only candidate is {what}. ajuste-fino fetch brings others, see ajuste-fino list."
     return f"Recommended is {what}; it is the fastest of those than which no other is clearly better on the same images."
@@ -76,8 +77,10 @@ def _command(candidate: Candidate, chosen: Row, usual: Row, command: DictConfig)
 def _table(rows: Sequence[Row], front: Sequence[Row], chosen: Row, where: str) -> Table:
     caption = f"* recommended; front: none is both faster and more accurate; ms an image on {where}"
     columns = ("accuracy (95 %)", "LogME", "ms", "params", "feat.", "")
-    head = (Column("backbone", overflow="fold"), "tap", "grid", *(Column(name, no_wrap=True) for name in columns))
-    table = Table(*head, caption=caption, box=SIMPLE, padding=(0, 1, 0, 0))
+    narrow = [Column(name, no_wrap=True) for name in columns]
+    table = Table(
+        Column("backbone", overflow="fold"), "tap", "grid", *narrow, caption=caption, box=SIMPLE, padding=(0, 1, 0, 0)
+    )
     labels = list(dict.fromkeys(row.label for row in rows))
     for row in sorted(rows, key=lambda row: (labels.index(row.label), not row.chosen)):
         cut, (low, high) = row.score.cut, row.score.interval
