@@ -76,27 +76,31 @@ def _command(candidate: Candidate, chosen: Row, usual: Row, command: DictConfig)
 
 def _table(rows: Sequence[Row], front: Sequence[Row], chosen: Row, where: str) -> Table:
     caption = f"* recommended; front: none is both faster and more accurate; ms an image on {where}"
-    columns = ("accuracy (95 %)", "LogME", "ms", "params", "feat.", "")
-    narrow = [Column(name, no_wrap=True) for name in columns]
-    table = Table(
-        Column("backbone", overflow="fold"), "tap", "grid", *narrow, caption=caption, box=SIMPLE, padding=(0, 1, 0, 0)
-    )
+    names = [Column(name, overflow="fold") for name in ("backbone", "tap")]
+    narrow = [Column(name, no_wrap=True) for name in ("grid", "accuracy (95 %)", "LogME", "ms", "params", "feat.", "")]
+    table = Table(*names, *narrow, caption=caption, box=SIMPLE, padding=0, show_edge=False)
     labels = list(dict.fromkeys(row.label for row in rows))
     for row in sorted(rows, key=lambda row: (labels.index(row.label), not row.chosen)):
         cut, (low, high) = row.score.cut, row.score.interval
         table.add_row(
-            f"{printable(row.label)}{' *' if row is chosen else ''}",
+            printable(row.label),
             short(cut),
             f"{cut.pool}×{cut.pool}",
-            f"{row.score.accuracy:.3f} ({low:.3f}–{high:.3f})",
+            f"{row.score.accuracy:.3f} ({low:.2f}–{high:.2f})",
             f"{row.score.logme:.3f}",
-            f"{row.milliseconds:.2f}",
+            f"{row.milliseconds:.3g}",
             f"{row.parameters / 1e6:.1f} M",
             f"{row.score.features:,}",
-            ("front" if row in front else "") if row.chosen else "default" if row.default else "best",
+            _note(row, front, chosen),
             style="bold" if row is chosen else None if row.chosen else "dim",
         )
     return table
+
+
+def _note(row: Row, front: Sequence[Row], chosen: Row) -> str:
+    if not row.chosen:
+        return "default" if row.default else "best"
+    return f"{'front' if row in front else ''}{' *' if row is chosen else ''}"
 
 
 def short(cut: Cut) -> str:
