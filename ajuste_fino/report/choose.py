@@ -27,6 +27,7 @@ def draw(rows: Sequence[Row], front: Sequence[Row], recommended: Row, device: st
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.set_xscale("log")
+    axes.set_xlim(*_around([row.milliseconds for row in rows]))
     axes.plot([r.milliseconds for r in front], [r.score.accuracy for r in front], color=GREEN, lw=1.5, label="Pareto front")
     areas = _areas(rows)
     for row, area in zip(rows, areas, strict=True):
@@ -35,7 +36,7 @@ def draw(rows: Sequence[Row], front: Sequence[Row], recommended: Row, device: st
     axes.set_xlabel(f"milliseconds an image, of the network alone ({device})")
     axes.set_ylabel("accuracy of a cross-validated head, 95 % interval")
     axes.grid(alpha=0.3, which="both")
-    axes.margins(x=0.25, y=0.12)
+    axes.margins(y=0.12)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter("")
@@ -43,8 +44,14 @@ def draw(rows: Sequence[Row], front: Sequence[Row], recommended: Row, device: st
     if any(not row.chosen and row.default for row in rows):
         axes.plot([], [], "o", markerfacecolor="none", markeredgecolor=BLUE, label="its default cut")
     figure.legend(loc="outside lower center", ncols=3, title="area: parameters", title_fontsize="small")
-    _label(figure, axes, {row: area for row, area in zip(rows, areas, strict=True) if row.chosen})
+    _label(figure, axes, {row: area for row, area in zip(rows, areas, strict=True) if row.chosen or row.default})
     save(figure, path)
+
+
+def _around(times: Sequence[float]) -> tuple[float, float]:
+    """The ends of the axis, with room for labels on either side."""
+    room = max(2.0, (max(times) / min(times)) ** 0.25)
+    return min(times) / room, max(times) * room
 
 
 def _areas(rows: Sequence[Row]) -> list[float]:
@@ -75,7 +82,7 @@ def _label(figure: Figure, axes: Axes, areas: Mapping[Row, float]) -> None:
     figure.draw_without_rendering()  # places everything
     radii = {row: (area / 3.14) ** 0.5 for row, area in areas.items()}
     taken = [_marker_box(axes, row, radius) for row, radius in radii.items()]
-    for row in sorted(radii, key=lambda row: -row.score.accuracy):
+    for row in sorted((row for row in radii if row.chosen), key=lambda row: -row.score.accuracy):
         tried = [(_annotate(axes, row, radii[row], place, far), far) for far in DISTANCES for place in PLACES]
         boxes = [note.get_window_extent() for note, _ in tried]
         costs = [_hidden(box, taken, axes.get_window_extent()) + far for box, (_, far) in zip(boxes, tried, strict=True)]

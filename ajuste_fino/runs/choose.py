@@ -33,7 +33,7 @@ from ajuste_fino.runs.data import data_config
 from ajuste_fino.runs.run_folder import open_run, require_empty
 
 RANGES = {
-    "choose.images": Range(int, 20, 5000),
+    "choose.images": Range(int, 20, 2000),
     "choose.folds": Range(int, 2, 20),
     "features.batch_size": Range(int, 1),
     "workers": WORKERS,
@@ -99,12 +99,12 @@ def _judgeable(samples: list[Sample]) -> list[Sample]:
     """
     few = too_few(samples)
     left = {sample.label for sample in samples} - set(few)
-    what = "images, or groups, outside of the test split"
+    what = "two different images (or groups) outside of the test split"
     if len(left) < 2:
         fix = f"Too few: {listed(few)}. Bring more images, or keep fewer of them aside by data.test=0.1."
-        raise UserError("choose", f"needs two classes of at least two different {what}", got=len(left), fix=fix)
+        raise UserError("choose", f"needs two classes, each of at least {what}", got=len(left), fix=fix)
     if few:
-        log.warning(f"Left out of the sample, since two different {what}, are needed of a class: {listed(few)}")
+        log.warning(f"Left out of the sample, since a class needs {what}: {listed(few)}")
     return [sample for sample in samples if sample.label in left]
 
 

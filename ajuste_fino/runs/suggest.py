@@ -18,7 +18,6 @@ SYNONYMS = {  # what other programs call a key of ours
     "backbone": "model arch architecture net network base_model estimator encoder",
     "choose.backbones": "backbone backbones candidates models model architectures",
     "choose.images": "sample samples n_images subset limit",
-    "choose.folds": "cv folds kfold n_splits",
     "backbone.weights": "weights pretrained checkpoint ckpt",
     "epochs": "epoch n_epoch n_epochs num_epochs max_epochs max_iter n_iter nb_epochs",
     "batch_size": "batch bs batchsize train_batch_size",

@@ -113,7 +113,7 @@ def test_ways_to_write_names(given, names):
         (["choose.backbones=[resnet18]"], "ajuste-fino fetch backbone=resnet18"),
         (["choose.backbones={a: 1}"], "must be a list of names"),
         (["choose.backbones=[]"], "must not be empty"),
-        (["choose.images=5"], "choose.images must be a whole number from 20 to 5000"),
+        (["choose.images=5"], "choose.images must be a whole number from 20 to 2000"),
         (["choose.folds=1"], "choose.folds must be"),
         (["features.precision=fp8"], "features.precision must be auto"),
         (["choose.backbone=x"], "Did you mean choose.backbones?"),
@@ -165,7 +165,7 @@ def test_one_class_and_classes_of_one_image(cli, tmp_path):
     few = draw_folder(tmp_path / "few" / "train", ("a", "b"), each=1)
     draw_folder(few.parent / "val", ("a",), each=1, first=1)
     code, _, err = cli("choose", f"data.root={few.parent}", f"out={tmp_path / 'o'}", *QUICK)
-    assert code == 2 and "needs two classes of at least two" in err
+    assert code == 2 and "needs two classes, each of at least two" in err
     mixed = draw_folder(draw_folder(tmp_path / "mixed", ("a", "b")), ("c",), each=1, first=50)
     code, _, err = cli("choose", f"data.root={mixed}", f"out={tmp_path / 'o'}", *QUICK)
     assert code == 0 and "Left out of the sample" in err, err
