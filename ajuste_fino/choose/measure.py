@@ -21,6 +21,7 @@ from ajuste_fino.features.extractor import IN_CACHE
 from ajuste_fino.features.images import features_of
 from ajuste_fino.features.source import refuse_changed
 from ajuste_fino.freezing import Frozen
+from ajuste_fino.threads import threads_for
 from ajuste_fino.transferability import logme
 
 REPEATS = 5  # timed passes, of which the fastest counts: whatever else the machine does only makes one slower
@@ -70,22 +71,24 @@ def measure(candidate: Candidate, trial: Trial) -> tuple[list[Row], list[Score]]
     """
     backbone = candidate.build()
     default = Cut(backbone.spec.layer, backbone.spec.pool)
-    scores, kept = list[Score](), dict[Cut, Tensor]()
-    for cut, features in _features(candidate, backbone, trial):
-        right = out_of_fold(features, trial.targets, trial.folds) == trial.targets
-        scores.append(Score(cut, right, logme(features, trial.targets), features.shape[1]))
-        kept[cut] = features
+    features = dict(_features(candidate, backbone, trial))
+    with threads_for(0):  # one: of the many small steps, several threads that others disturb make a minute of seconds
+        scores = [_score(cut, of_cut, trial) for cut, of_cut in features.items()]
     usual = next(score for score in scores if score.cut == default)
-    chosen, rows = choose_cut(scores, usual), list[Row]()
-    for score in dict.fromkeys([best(scores).cut, default]):
-        one = next(other for other in scores if other.cut == score)
-        ended = candidate.build(one.cut)
-        if one is chosen:
-            _keep(trial, ended, kept[one.cut])
+    top, chosen = best(scores), choose_cut(scores, usual)
+    rows = list[Row]()
+    for score in [top] if top is usual else [top, usual]:
+        ended = candidate.build(score.cut)
+        if score is chosen:
+            _keep(trial, ended, features[score.cut])
         parameters = sum(parameter.numel() for parameter in ended.parameters())
-        row = Row(candidate.label, one, _milliseconds(ended, trial), parameters, one is usual, one is chosen)
-        rows.append(row)
+        rows.append(Row(candidate.label, score, _milliseconds(ended, trial), parameters, score is usual, score is chosen))
     return rows, scores
+
+
+def _score(cut: Cut, features: Tensor, trial: Trial) -> Score:
+    right = out_of_fold(features, trial.targets, trial.folds) == trial.targets
+    return Score(cut, right, logme(features, trial.targets), features.shape[1])
 
 
 def _features(candidate: Candidate, backbone: Backbone, trial: Trial) -> Iterator[tuple[Cut, Tensor]]:
