@@ -24,7 +24,8 @@ from ajuste_fino.freezing import Frozen
 from ajuste_fino.threads import threads_for
 from ajuste_fino.transferability import logme
 
-REPEATS = 5  # timed passes, of which the fastest counts: whatever else the machine does only makes one slower
+TIMED = 1.0  # seconds of passes, of which the fastest counts: whatever else the machine does only makes one slower
+LEAST = 3  # passes
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def estimate(candidate: Candidate, trial: Trial) -> float:
     begun = time.perf_counter()
     trial.images(backbone, few)[list(range(len(few)))]
     decoding = (time.perf_counter() - begun) / len(few)
-    return len(trial.samples) * (decoding + _milliseconds(backbone, trial, 1) / 1000)
+    return len(trial.samples) * (decoding + _milliseconds(backbone, trial, 0) / 1000)
 
 
 def measure(candidate: Candidate, trial: Trial) -> tuple[list[Row], list[Score]]:
@@ -82,7 +83,9 @@ def measure(candidate: Candidate, trial: Trial) -> tuple[list[Row], list[Score]]
         if score is chosen:
             _keep(trial, ended, features[score.cut])
         parameters = sum(parameter.numel() for parameter in ended.parameters())
-        rows.append(Row(candidate.label, score, _milliseconds(ended, trial), parameters, score is usual, score is chosen))
+        rows.append(
+            Row(candidate.label, score, _milliseconds(ended, trial, TIMED), parameters, score is usual, score is chosen)
+        )
     return rows, scores
 
 
@@ -121,14 +124,19 @@ def _keep(trial: Trial, backbone: Backbone, features: Tensor) -> None:
         store.add([contents[n] for n in new], features[new].numpy())
 
 
-def _milliseconds(backbone: Backbone, trial: Trial, repeats: int = REPEATS) -> float:
-    """Of the network's pass alone, an image, on the device of the trial; after one that warms it up."""
+def _milliseconds(backbone: Backbone, trial: Trial, timed: float) -> float:
+    """Of the network's pass alone, an image, on the device of the trial; the first pass only warms it up.
+
+    Args:
+        timed: for how many seconds passes are repeated; 0: one of them is enough.
+    """
     preprocessing, device = trial.preprocessing(backbone), trial.loading.device
     count, side = IN_CACHE if device.type == "cpu" else trial.loading.batch_size, preprocessing.size
     pixels = torch.arange(count * 3 * side * side).remainder(251).to(torch.uint8).view(count, 3, side, side)
     extraction, seconds = Extraction(Extractor(backbone, preprocessing, trial.precision), device), list[float]()
-    for _ in range(1 + repeats):
+    extraction(pixels)
+    while not seconds or (timed and (sum(seconds) < timed or len(seconds) < LEAST)):
         begun = time.perf_counter()
         extraction(pixels)
         seconds.append(time.perf_counter() - begun)
-    return 1000 * min(seconds[1:]) / count
+    return 1000 * min(seconds) / count

@@ -17,6 +17,7 @@ from ajuste_fino.data import traps
 from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.decoding import decode_all
 from ajuste_fino.data.folds import fold_numbers
+from ajuste_fino.data.group import groups
 from ajuste_fino.data.inspection import inspect_folder
 from ajuste_fino.data.loading import LoaderConfig
 from ajuste_fino.data.names import natural
@@ -111,11 +112,12 @@ def _judgeable(samples: list[Sample]) -> list[Sample]:
 def _trial(samples: Sequence[Sample], cfg: DictConfig, loading: LoaderConfig, precision: str, depth: int | None) -> Trial:
     labels = sorted({sample.label for sample in samples}, key=natural)
     targets = torch.tensor([labels.index(sample.label) for sample in samples])
-    folds = torch.tensor(fold_numbers(samples, cfg.choose.folds, cfg.seed))
-    rare = [label for label, count in zip(labels, targets.bincount().tolist(), strict=True) if count < cfg.choose.folds]
+    count = min(cfg.choose.folds, len(set(groups(samples))))
+    folds = torch.tensor(fold_numbers(samples, count, cfg.seed))
+    rare = [label for label, images in zip(labels, targets.bincount().tolist(), strict=True) if images < count]
     if rare:
         log.warning(f"Fewer images than folds, so that some heads see hardly any of them: {listed(rare)}")
-    log.info(f"{counted(len(samples), 'image')} of {len(labels)} classes, none of the test split, in {cfg.choose.folds} folds")
+    log.info(f"{counted(len(samples), 'image')} of {len(labels)} classes, none of the test split, in {count} folds")
     return Trial(samples, targets, folds, loading, precision, depth)
 
 

@@ -8,11 +8,17 @@ import torch
 from torchvision import models
 
 from ajuste_fino.backbone import published
+from ajuste_fino.choose import measure
 from ajuste_fino.files import read_csv
 from ajuste_fino.runs import candidates
 from tests.conftest import draw_folder
 
 QUICK = ("workers=0", "choose.backbones=[embedded]")
+
+
+@pytest.fixture(autouse=True)
+def timed_once(monkeypatch):
+    monkeypatch.setattr(measure, "TIMED", 0)
 
 
 @pytest.fixture
@@ -171,6 +177,14 @@ def test_one_class_and_classes_of_one_image(cli, tmp_path):
     assert code == 0 and "Left out of the sample" in err, err
 
 
+def test_groups_are_not_parted_and_may_be_fewer_than_folds(cli, photos, tmp_path):
+    for path in sorted(photos.glob("*/*.png")):
+        path.rename(path.with_name(f"p{int(path.stem) % 5}_{path.name}"))
+    code, _, err = cli("choose", f"data.root={photos}", f"out={tmp_path / 'o'}", r"data.group=(p\d)_", *QUICK)
+    assert code == 0 and "in 4 folds" in err, err
+    assert r"'data.group=(p\d)_'" in report(tmp_path / "o")["command"]
+
+
 def test_damaged_files_are_skipped_where_that_is_asked_for(cli, photos, tmp_path):
     (photos / "1" / "bad.png").write_text("no")
     keys = (f"data.root={photos}", f"out={tmp_path / 'o'}", "data.on_bad_image=skip", "data.max_skipped=0.1", *QUICK)
@@ -180,8 +194,6 @@ def test_damaged_files_are_skipped_where_that_is_asked_for(cli, photos, tmp_path
 
 
 def test_a_stop_keeps_what_was_computed(cli, photos, tmp_path, monkeypatch, own_cache):
-    from ajuste_fino.choose import measure
-
     def stop(*_):
         raise KeyboardInterrupt
 
