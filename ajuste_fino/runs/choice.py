@@ -59,7 +59,7 @@ def _sentence(chosen: Row, rows: Sequence[Row]) -> str:
     what = f"{chosen.label}, {where}: accuracy {chosen.score.accuracy:.3f} ({low:.3f} to {high:.3f})"
     if len({row.label for row in rows}) == 1:
         return f"The only candidate is {what}. ajuste-fino fetch brings others, see ajuste-fino list."
-    return f"Recommended is {what}; it is the fastest of those than which no other is clearly better on the same images."
+    return f"Recommended is {what}. No other is clearly better on the same images, and of such it is the fastest."
 
 
 def _command(candidate: Candidate, chosen: Row, usual: Row, command: DictConfig) -> str:

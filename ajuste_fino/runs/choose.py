@@ -125,7 +125,9 @@ def _announce(found: Sequence[Candidate], trial: Trial) -> None:
     """Say what the passes will cost, by a timed one of a few images; what cannot be built is refused by that."""
     seconds = {one.label: estimate(one, trial) for one in found}
     each = ", ".join(f"{label} {cost:.1f} s" for label, cost in seconds.items())
-    log.info(f"About {sum(seconds.values()):.0f} s for the images to pass the networks ({each}), and some for the heads.")
+    log.info(
+        f"About {sum(seconds.values()):.0f} s for the images to pass the networks ({each}), and some seconds each for the heads."
+    )
     log.info("Ctrl-C stops it and keeps the features computed so far.")
 
 
