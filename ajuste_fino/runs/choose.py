@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 
 from ajuste_fino.choose.candidate import Candidate
 from ajuste_fino.choose.measure import Trial, estimate, measure
@@ -63,7 +63,8 @@ def choose(cfg: DictConfig, out: Path) -> dict[str, Any]:
     with tell_when_full("features.batch_size", loading.batch_size):
         samples = _sample(data, cfg.choose.images, loading.workers)
         trial = _trial(samples, cfg, loading, precision, data.depth)
-        command, cfg.command = cfg.command, None
+        with open_dict(cfg):
+            command = cfg.pop("command")  # which is no key of the run
         _announce(found, trial)
         out = open_run(out, cfg)
         log.info(f"Run folder: {out}")
@@ -125,9 +126,7 @@ def _announce(found: Sequence[Candidate], trial: Trial) -> None:
     """Say what the passes will cost, by a timed one of a few images; what cannot be built is refused by that."""
     seconds = {one.label: estimate(one, trial) for one in found}
     each = ", ".join(f"{label} {cost:.1f} s" for label, cost in seconds.items())
-    log.info(
-        f"About {sum(seconds.values()):.0f} s for the images to pass the networks ({each}), and some seconds each for the heads."
-    )
+    log.info(f"About {sum(seconds.values()):.0f} s for the images to pass the networks ({each}), and some more for the heads.")
     log.info("Ctrl-C stops it and keeps the features computed so far.")
 
 

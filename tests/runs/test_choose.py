@@ -183,6 +183,8 @@ def test_groups_are_not_parted_and_may_be_fewer_than_folds(cli, photos, tmp_path
     group = r"data.group='(p\d)_'"
     code, _, err = cli("choose", f"data.root={photos}", f"out={tmp_path / 'o'}", group, *QUICK)
     assert code == 0 and "in 4 folds" in err, err
+    assert "train command that its choose.json has" in cli("predict", f"run={tmp_path / 'o'}", f"images={photos}")[2]
+    assert "must not be a configuration of choose" in cli("train", f"config={tmp_path / 'o'}")[2]
     assert group in shlex.split(report(tmp_path / "o")["command"])
 
 
