@@ -41,6 +41,8 @@ def _found(path: Path, names: Sequence[str], sums: str) -> tuple[Path, dict[str,
 
 
 def _way_out(folder: Path, sums: str) -> str:
+    if (folder / "choose.json").is_file():
+        return "This is the folder of a choice of backbones; go on with the train command that its choose.json has."
     if (folder / "audit.json").is_file() or ((folder / "metrics.json").is_file() and not (folder / "split.csv").is_file()):
         return "This is the folder of an audit or an evaluation; pass that of a run of train."
     if (folder / "config.yaml").is_file():

@@ -28,6 +28,7 @@ Verbs:
 Examples:
   ajuste-fino train                                 try it on embedded digits
   ajuste-fino audit data.root=photos                look for mistakes in a folder
+  ajuste-fino choose data.root=photos               which backbone suits it
   ajuste-fino train data=folder data.root=photos    train on it
   ajuste-fino train config=runs/… epochs=80         repeat a run with a change
   ajuste-fino train -m optimizer=sgd,momentum,adam  compare several runs

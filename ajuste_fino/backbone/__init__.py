@@ -63,7 +63,8 @@ class Backbone(nn.Module):
 
     The output of the block `spec.layer` is pooled; where there is none, the classifier's input serves. `preprocessing` says
     what the weights expect to see: the fields of `data.transforms.Preprocessing`; `origin` whose weights they are, with their
-    licence, empty where that is not known.
+    licence, empty where that is not known. `blocks` are those up to that layer, `maps` all blocks of the network that give a
+    map.
 
     Raises:
         UserError: where the network cannot end at that layer, or the layer gives no map to pool.
@@ -73,7 +74,9 @@ class Backbone(nn.Module):
         super().__init__()
         if spec.pool not in GRIDS:
             raise UserError("features.pool", "must be 1, 2 or 4", got=spec.pool, fix="Pass 1 for the mean of the map.")
-        self.blocks = [name for name in block_names(net, recording) if recording.calls[name].end <= recording.end(spec.layer)]
+        names = block_names(net, recording)
+        self.blocks = [name for name in names if recording.calls[name].end <= recording.end(spec.layer)]
+        self.maps = [name for name in names if len(recording.calls[name].shape or ()) == 3]  # of the whole network
         self.spec, self.preprocessing, self.recording = spec, preprocessing, recording
         own_end = spec.layer is None and hasattr(net, "reset_classifier")  # which need not be the classifier's input
         whole = None if own_end else recording.outputs.get(spec.layer or classifier_name(net))

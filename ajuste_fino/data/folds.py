@@ -24,7 +24,7 @@ def folds(samples: Sequence[Sample], count: int, val: float, seed: int) -> Itera
         UserError: where there are not enough images, or groups, to divide.
     """
     _refuse(samples, count)
-    numbers = _numbers(samples, count, seed)
+    numbers = fold_numbers(samples, count, seed)
     for fold in range(count):
         held = [replace(sample, split="test") for sample, n in zip(samples, numbers, strict=True) if n == fold]
         rest = [replace(sample, split="") for sample, n in zip(samples, numbers, strict=True) if n != fold]
@@ -46,8 +46,8 @@ def _refuse(samples: Sequence[Sample], count: int) -> None:
         raise UserError(KEY, f"must not be larger than the number of {what} of a class", got=count, fix=fix)
 
 
-def _numbers(samples: Sequence[Sample], count: int, seed: int) -> list[int]:
-    """The fold of each sample."""
+def fold_numbers(samples: Sequence[Sample], count: int, seed: int) -> list[int]:
+    """The fold of each sample, from 0; copies of an image, and groups, are in one."""
     names = groups(samples)
     if any(sample.group for sample in samples):
         sides = stratified_group_split(samples, {str(fold): 1 / count for fold in range(count)}, seed)

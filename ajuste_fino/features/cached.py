@@ -160,7 +160,7 @@ class CachedFeatures:
         yield from map(extraction, batches)
 
     def metrics(self) -> dict[str, object]:
-        """`cache/hit` is true where not one image had to go through the backbone; of extraction, the graph had `time/graph_s`."""
+        """`cache/hit` is true where not one image had to go through the backbone; a graph took `time/graph_s` to make."""
         graph = {"time/graph_s": round(self.engine.seconds, 2)} if self.engine.seconds else {}
         return {"cache/hit": self.misses == 0, "cache/misses": self.misses, "features/engine": self.engine.name, **graph}
 

@@ -69,10 +69,9 @@ class CompiledExtractor(Extractor):
 
     def __init__(self, extractor: Extractor) -> None:
         super().__init__(extractor.backbone, extractor.preprocessing, extractor.precision)
-        frozen = extractor.backbone
-        if frozen.graph is None or frozen.graph.precision != extractor.precision:
-            frozen.graph = Graph(extractor)
-        self.graph: Compiled = frozen.graph
+        known: Compiled | None = getattr(extractor.backbone, "graph", None)
+        self.graph = known if known is not None and known.precision == extractor.precision else Graph(extractor)
+        extractor.backbone.graph = self.graph  # which a frozen one verifies at the end
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.graph(pixels)

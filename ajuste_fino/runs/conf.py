@@ -59,9 +59,9 @@ def topics(config: str, choices: Mapping[str, str], directory: str | None = None
     """
     file = conf_file(config, directory)
     found = [Topic(config, file.description, file.keys)]
-    chosen = {group: choices.get(group, name) for group, name in file.groups.items()}
-    for group, name in chosen.items():
-        found.append(_topic(group, choices.get(group, _overridden(group, chosen, directory) or name), directory))
+    names = {**file.groups, **_by_data(choices.get("data", file.groups.get("data", "")), directory), **choices}
+    for group in file.groups:
+        found.append(_topic(group, names[group], directory))
     own = {key.name for key in file.keys}
     for base in file.bases:
         below = topics(base, choices, directory)
@@ -69,10 +69,24 @@ def topics(config: str, choices: Mapping[str, str], directory: str | None = None
     return found
 
 
-def _overridden(group: str, chosen: Mapping[str, str], directory: str | None) -> str | None:
-    """The name of a group that a name chosen in another group takes, as `data=digits` takes another backbone."""
-    files = (f"{other}/{name}" for other, name in chosen.items() if other != group and name in options(other, directory))
-    return next((own[group] for own in (conf_file(file, directory).overrides for file in files) if group in own), None)
+def _by_data(data: str, directory: str | None) -> dict[str, str]:
+    """The names of groups that a name of the group `data` has instead of a verb's own: those in `conf/by_data/`."""
+    there = data in options("by_data", directory)
+    return {key.name: key.default for key in conf_file(f"by_data/{data}", directory).keys} if there else {}
+
+
+def implied(config: str, overrides: Sequence[str], directory: str | None = None) -> list[str]:
+    """Overrides that go without saying: `backbone=embedded` where the digits are trained on and no backbone is named.
+
+    Hydra has no way to let one group's choice decide another's default, unless every verb with the one has the other.
+    """
+    there = conf_file(config, directory)
+    if "data" not in there.groups:
+        bases = [base for base in there.bases if conf_file(base, directory).groups]
+        return implied(bases[0], overrides, directory) if bases else []
+    names = _by_data(choices(config, overrides).get("data", there.groups["data"]), directory)
+    given = {override.lstrip("+~").partition("=")[0] for override in overrides}
+    return [f"{group}={name}" for group, name in names.items() if group in there.groups and group not in given]
 
 
 def keys(config: str, choices: Mapping[str, str] | None = None, directory: str | None = None) -> list[str]:

@@ -12,7 +12,6 @@ import yaml
 from ajuste_fino.errors import UserError
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-OVERRIDE = "override"
 NOT_KEYS = ("defaults", "hydra", "command")  # Hydra's own, and what the command fills in itself
 
 
@@ -45,15 +44,7 @@ class ConfFile(NamedTuple):
     def groups(self) -> dict[str, str]:
         """The groups that it has, each with the default name."""
         pairs = (pair for entry in self.defaults if isinstance(entry, dict) for pair in entry.items())
-        return {group: str(name) for group, name in pairs if not group.startswith(OVERRIDE)}
-
-    @property
-    def overrides(self) -> dict[str, str]:
-        """The names that it chooses in other groups, as `override /backbone@_global_.backbone: embedded` does."""
-        pairs = (pair for entry in self.defaults if isinstance(entry, dict) for pair in entry.items())
-        return {
-            key.removeprefix(OVERRIDE).strip(" /").partition("@")[0]: str(n) for key, n in pairs if key.startswith(OVERRIDE)
-        }
+        return {group: str(name) for group, name in pairs if not group.startswith("override")}
 
 
 def read(path: Path) -> ConfFile:

@@ -5,6 +5,7 @@ from numbers import Integral, Real
 from pathlib import Path
 
 PATHS = ("config", "data.root", "data.split", "backbone.weights", "run", "images", "out", "csv", "json", "storage")
+LISTS = ("choose.backbones",)  # of words that may have a path behind =
 
 
 def quoted(override: str, several: bool = False) -> str:
@@ -13,6 +14,9 @@ def quoted(override: str, several: bool = False) -> str:
     With `several` runs a comma separates paths, unless a path of that very name exists.
     """
     key, sign, value = override.partition("=")
+    if key in LISTS and value not in ("", "null"):
+        words = [one.strip() for one in value.removeprefix("[").removesuffix("]").split(",")]
+        return override if any(word[:1] in ("'", '"', "{") for word in words) else f"{key}={literal(words)}"
     if not sign or key not in PATHS or not value or value[0] in "'\"" or value == "null":
         return override
     if key == "images" and value[0] == "[" and not is_path(value):

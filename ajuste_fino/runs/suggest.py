@@ -16,6 +16,8 @@ SYNONYMS = {  # what other programs call a key of ours
     "images": "data source image img input inputs files file path x",
     "top": "k topk top_k",
     "backbone": "model arch architecture net network base_model estimator encoder",
+    "choose.backbones": "backbone backbones candidates models model architectures",
+    "choose.images": "sample samples n_images subset limit",
     "backbone.weights": "weights pretrained checkpoint ckpt",
     "epochs": "epoch n_epoch n_epochs num_epochs max_epochs max_iter n_iter nb_epochs",
     "batch_size": "batch bs batchsize train_batch_size",

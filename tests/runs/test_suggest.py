@@ -32,6 +32,7 @@ MEANT = {
         "EPOCHS": "epochs",
     },
     "predict": {"source": "images", "model": "run", "weights": "run", "device": "trainer.accelerator"},
+    "choose": {"models": "choose.backbones", "backbone": "choose.backbones", "n_images": "choose.images"},
     "evaluate": {"model": "run", "dataset": "data.root"},
 }
 
