@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino.backbone.catalogue import architecture
 from ajuste_fino.backbone.packaged import PACKAGED
-from ajuste_fino.backbone.whereabouts import DAMAGED, UNKNOWN, is_here, whereabouts
+from ajuste_fino.backbone.whereabouts import DAMAGED, HERE, IN_PACKAGE, UNKNOWN, is_here, whereabouts
 from ajuste_fino.choose.candidate import Candidate
 from ajuste_fino.errors import UserError, nearest
 from ajuste_fino.files import existing
@@ -92,7 +92,7 @@ def _require_weights(one: Candidate, download: bool) -> None:
     if one.weights != "pretrained":
         return
     where = whereabouts(one.name)
-    if is_here(one.name) or where == UNKNOWN:
+    if where in (IN_PACKAGE, HERE, UNKNOWN):
         return
     if where != DAMAGED and not download:
         bring = f"pass choose.download=true, or bring them by ajuste-fino fetch {one.keys[0]}"

@@ -16,7 +16,7 @@ NUM_FEATURES = {
     "efficientnet_b0": 1280,
     "efficientnet_lite0": 1280,
     "efficientnet_lite1": 1280,
-    "efficientnet_lite2": 1280,
+    "efficientnet_lite2": 1408,
     "vgg16": 512,
     "alexnet": 256,
     "convnext_tiny": 768,
