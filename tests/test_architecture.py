@@ -15,7 +15,7 @@ TIERS = [
     {"files", "implementation", "imbalance", "memory", "phases", "tables"},
     {"trust"},
     {"store", "data", "backbone", "head", "scratch"},
-    {"freezing", "scores", "ensemble", "bundle_metadata", "model_card"},
+    {"freezing", "scores", "ensemble", "logistic", "bundle_metadata", "model_card"},
     {"features", "classifier", "callbacks", "sweep", "bundle"},
     {"predict", "report"},
     {"lecture"},

@@ -19,7 +19,7 @@ from ajuste_fino.errors import UserError
 from ajuste_fino.features import FeatureSource, statistics
 from ajuste_fino.head import Head, HeadShape
 from ajuste_fino.phases import Phase
-from ajuste_fino.runs import factories
+from ajuste_fino.runs import factories, logistic
 from ajuste_fino.runs.fit import Fit, Kept
 
 
@@ -97,13 +97,18 @@ class Learner:
         return self.loss if self.cfg.imbalance == "sampler" else weighted, weighted
 
     def fit(self, manifest: Manifest, features: FeatureSource, module: DataModule, out: Path) -> Fitted:
-        """Train a head and load the epoch of the lowest validation loss, also where training was stopped after it."""
+        """Train a head and load the epoch of the lowest validation loss, also where training was stopped after it.
+
+        Where `head.C` is given, fit it as logistic regression instead.
+        """
         cfg, classes = self.cfg, len(manifest.labels)
         loss, val_loss = self._losses(manifest)
         torch.manual_seed(cfg.seed)  # whatever the backbone drew before, the head starts from the seed
         head = Head(HeadShape(features.num_features, classes, **factories.head_shape(cfg.head)))
         if not (self.phase.trains_backbone and cfg.backbone.weights == "none"):  # features of random weights will change
             head.standardise.set(*statistics(features.features_of(manifest.split("train"))))
+        if candidates := logistic.strengths(cfg):
+            return Fitted(head, logistic.fit(head, module, candidates, val_loss, self.class_weights(manifest), out))
         head.set_prior(self.prior(manifest))
         classifier = Classifier(
             head,
