@@ -74,7 +74,9 @@ def fit(head: Head, data: DataModule, candidates: list[float], loss: Loss, weigh
     for number, (c, found) in enumerate(zip(candidates, fits, strict=True), start=1):
         rows.append({"C": c, "train/loss": float(loss(_logits(found, x), y)), **_judge(_logits(found, val), true, loss)})
         if not found.converged:
-            log.warning(f"Logistic regression with C = {c:g} did not converge in {logistic.STEPS} steps; it is judged as it is.")
+            log.warning(
+                f"Logistic regression with C = {c:g} did not converge in {logistic.STEPS} steps; it is judged as it is."
+            )
         log.debug(f"C = {c:g}: validation loss {rows[-1]['val/loss']:.3f}, accuracy {rows[-1]['val/accuracy']:.3f}")
         if rows[-1]["val/loss"] == min(row["val/loss"] for row in rows):
             best = number
