@@ -82,10 +82,14 @@ class Head(nn.Module):
 
         Otherwise the first epochs are spent on learning what could be counted. That holds where the loss weighs the classes
         as well: from zero, such heads were far less accurate when they stopped (`scripts/bench_imbalance.py`).
+        A head without a hidden layer begins with weights of 0: random ones stay as noise in all directions in which the
+        training images do not differ, and there are many where images are fewer than features (`scripts/bench_head.py`).
         Source: Lin, Goyal, Girshick, He and Dollár, "Focal Loss for Dense Object Detection", ICCV 2017, section 3.3.
         """
         last: Any = self.layers[-1]
         last.bias.copy_(shares.log())
+        if not self.shape.hidden:
+            last.weight.zero_()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(self.standardise(x))

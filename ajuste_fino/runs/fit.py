@@ -26,7 +26,7 @@ EXPECTED = (  # what Lightning warns of, and why it may
 
 
 class Kept(NamedTuple):
-    """What was kept, from 1, of how many that were tried, and its validation metrics: epochs, or values of C where C is given."""
+    """The number of what was kept, from 1, of how many that were tried, epochs or values of C, and its validation metrics."""
 
     number: int
     tried: int

@@ -23,6 +23,9 @@ from ajuste_fino.runs import factories, logistic
 from ajuste_fino.runs.fit import Fit, Kept
 
 
+ROWS = 1024  # of features that validation reads at a time: nothing but the head is computed of them
+
+
 class Fitted(NamedTuple):
     """A trained head, what was kept of its training, and what stopped the training before its end, if anything did."""
 
@@ -63,10 +66,12 @@ class Learner:
 
     def data_module(self, manifest: Manifest, features: FeatureSource) -> DataModule:
         """Return the batches of the training and validation splits."""
-        val = manifest.split("val")
+        val, size = manifest.split("val"), self.cfg.features.batch_size
+        if features.body is None:
+            size = max(size, ROWS)
         return DataModule(
             self.training(manifest, features),
-            (features.train_set(val, manifest.targets(val), 1), EpochBatchSampler(len(val), self.cfg.features.batch_size)),
+            (features.train_set(val, manifest.targets(val), 1), EpochBatchSampler(len(val), size)),
             features.workers,
             [sample.file for sample in manifest.split("train")],
         )
