@@ -32,7 +32,7 @@ def test_it_is_the_average_that_is_validated_and_the_weights_that_are_trained(de
     assert [began for began, _ in seen[1:]] == values[:-1]
     expected = [values[0]]
     for n, value in enumerate(values[1:], start=2):
-        share = min(decay, n / (9 + n))
+        share = min(decay, n / (2 + n))
         expected.append(share * expected[-1] + (1 - share) * value)
     assert [validated for _, validated in seen] == pytest.approx(expected)
 

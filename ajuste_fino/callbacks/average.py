@@ -7,13 +7,13 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-SHORT = 9  # epochs; a training of fewer has an average mostly of its last one
+SHORT = 2  # epochs; a training of so few has an average mostly of its last ones
 
 
 class WeightAverage(Callback):
     """w̄ ← δ w̄ + (1 − δ) w at the end of each epoch; w̄ is validated and saved, and training goes on from w.
 
-    In epoch n δ is the smaller of `decay` and n / (9 + n), so that a short training is hardly averaged. Drawn batches and
+    In epoch n δ is the smaller of `decay` and n / (2 + n), so that it does not lag in a short training. Drawn batches and
     dropout's masks scatter w about where it is going, and which epoch then has the lowest loss is partly chance.
 
     Only a head is averaged whose backbone is frozen: the statistics of a BatchNorm belong to weights, not to their average.

@@ -22,7 +22,6 @@ from ajuste_fino.phases import Phase
 from ajuste_fino.runs import factories, logistic
 from ajuste_fino.runs.fit import Fit, Kept
 
-
 ROWS = 1024  # of features that validation reads at a time: nothing but the head is computed of them
 
 
