@@ -9,6 +9,17 @@ from torch import Tensor, nn
 from ajuste_fino.errors import Range, UserError
 from ajuste_fino.implementation import implementation
 
+LEAST = 0.3  # of the features' root mean square deviation
+
+
+def bounded(std: Tensor) -> Tensor:
+    """(D,) → (D,): deviations to divide features by, none far below the others.
+
+    Otherwise a channel that is silent for all but one training image is tens of deviations away for that one and hundreds
+    for the next that it answers to, which the head then gets wrong with certainty (`scripts/bench_head.py`).
+    """
+    return std.clamp(min=LEAST * float(std.square().mean().sqrt()))
+
 
 class Standardise(nn.Module):
     """(N, D) → (N, D) with zero mean and unit variance over the training set; the statistics are buffers.

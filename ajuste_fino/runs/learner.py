@@ -17,7 +17,7 @@ from ajuste_fino.data.order import BalancedBatchSampler, EpochBatchSampler
 from ajuste_fino.ensemble import Ensemble
 from ajuste_fino.errors import UserError
 from ajuste_fino.features import FeatureSource, statistics
-from ajuste_fino.head import Head, HeadShape
+from ajuste_fino.head import Head, HeadShape, bounded
 from ajuste_fino.phases import Phase
 from ajuste_fino.runs import factories, logistic
 from ajuste_fino.runs.fit import Fit, Kept
@@ -110,7 +110,8 @@ class Learner:
         torch.manual_seed(cfg.seed)  # whatever the backbone drew before, the head starts from the seed
         head = Head(HeadShape(features.num_features, classes, **factories.head_shape(cfg.head)))
         if not (self.phase.trains_backbone and cfg.backbone.weights == "none"):  # features of random weights will change
-            head.standardise.set(*statistics(features.features_of(manifest.split("train"))))
+            mean, std = statistics(features.features_of(manifest.split("train")))
+            head.standardise.set(mean, bounded(std))
         if candidates := logistic.strengths(cfg):
             return Fitted(head, logistic.fit(head, module, candidates, val_loss, self.class_weights(manifest), out))
         head.set_prior(self.prior(manifest))
