@@ -55,7 +55,7 @@ def test_a_job_is_shown_as_yaml(cli):
     from omegaconf import OmegaConf
 
     cfg = OmegaConf.create(cli("train", "epochs=3", "--cfg", "job")[1])
-    assert (cfg.epochs, cfg.optimizer.lr) == (3, 0.002)
+    assert (cfg.epochs, cfg.optimizer.lr) == (3, 0.001)
 
 
 def test_a_file_is_read_as_it_stands(tmp_path):
