@@ -109,3 +109,10 @@ def test_what_does_not_go_with_it_is_one_message(cli, tmp_path, monkeypatch, key
     code, _, err = cli("train", "head=logistic", *keys)
     assert (code, list(tmp_path.iterdir())) == (2, []), err
     assert message in err
+
+
+def test_a_search_of_what_it_does_not_use_is_refused(cli, tmp_path):
+    code, _, err = cli("sweep", "head=logistic", f"out={tmp_path / 'search'}")
+    assert code == 2
+    assert "has no use for the others" in err
+    assert not (tmp_path / "search").exists()
