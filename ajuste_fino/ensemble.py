@@ -39,6 +39,8 @@ class Ensemble(nn.Module):
     def set_prior(self, shares: Tensor) -> None:
         """As `Head.set_prior`, for each member."""
         self.weights[-1].copy_(shares.log())
+        if not self.shape.hidden:
+            self.weights[-2].zero_()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.logits(x).log_softmax(2).logsumexp(0) - math.log(self.members)

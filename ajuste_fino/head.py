@@ -9,6 +9,17 @@ from torch import Tensor, nn
 from ajuste_fino.errors import Range, UserError
 from ajuste_fino.implementation import implementation
 
+LEAST = 0.3  # of the features' root mean square deviation
+
+
+def bounded(std: Tensor) -> Tensor:
+    """(D,) → (D,): deviations to divide features by, none far below the others.
+
+    Otherwise a channel that is silent for all but one training image is tens of deviations away for that one and hundreds
+    for the next that it answers to, which the head then gets wrong with certainty (`scripts/bench_head.py`).
+    """
+    return std.clamp(min=LEAST * float(std.square().mean().sqrt()))
+
 
 class Standardise(nn.Module):
     """(N, D) → (N, D) with zero mean and unit variance over the training set; the statistics are buffers.
@@ -82,10 +93,14 @@ class Head(nn.Module):
 
         Otherwise the first epochs are spent on learning what could be counted. That holds where the loss weighs the classes
         as well: from zero, such heads were far less accurate when they stopped (`scripts/bench_imbalance.py`).
+        A head without a hidden layer begins with weights of 0: random ones stay as noise in all directions in which the
+        training images do not differ, and there are many where images are fewer than features (`scripts/bench_head.py`).
         Source: Lin, Goyal, Girshick, He and Dollár, "Focal Loss for Dense Object Detection", ICCV 2017, section 3.3.
         """
         last: Any = self.layers[-1]
         last.bias.copy_(shares.log())
+        if not self.shape.hidden:
+            last.weight.zero_()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(self.standardise(x))

@@ -30,29 +30,34 @@ def plain(name: str) -> str:
     return f" {text}" if text.startswith("_") else text
 
 
-def column(rows: list[dict[str, str]], name: str) -> tuple[list[int], list[float]]:
-    """Epochs, from 1, and the values of a column of `metrics.csv`, where it has any."""
-    pairs = [(int(row["epoch"]), float(row[name])) for row in rows if row.get(name)]
-    return [epoch for epoch, _ in pairs], [value for _, value in pairs]
+def column(rows: list[dict[str, str]], name: str, by: str = "epoch") -> tuple[list[float], list[float]]:
+    """Epochs, from 1, and the values of a column of `metrics.csv`, where it has any; by another column where it is named."""
+    pairs = [(float(row[by]), float(row[name])) for row in rows if row.get(name) and row.get(by)]
+    return [x for x, _ in pairs], [value for _, value in pairs]
 
 
-def learning_curves(table: Path, path: Path, best_epoch: int) -> None:
+def learning_curves(table: Path, path: Path, best_epoch: int, strength: float | None = None) -> None:
     """Loss and accuracy by epoch, of a run's `metrics.csv`; `best_epoch` counts from 1.
 
-    A run that was stopped at the end of its first epoch has no such file, and empty axes.
+    Those of logistic regression are drawn by its C, of which `strength` is the one that was kept. A run that was stopped at
+    the end of its first epoch has no such file, and empty axes.
     """
+    by, kept = ("epoch", best_epoch) if strength is None else ("C", strength)
     rows = read_csv(table) if table.exists() else []
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    left.plot(*column(rows, "train/loss"), ".-", color=BLUE, label="train, with dropout")
-    left.plot(*column(rows, "val/loss"), ".-", color=ORANGE, label="validation")
-    right.plot(*column(rows, "val/accuracy"), ".-", color=ORANGE, label="validation")
+    left.plot(*column(rows, "train/loss", by), ".-", color=BLUE, label="train, with dropout" if by == "epoch" else "train")
+    left.plot(*column(rows, "val/loss", by), ".-", color=ORANGE, label="validation")
+    right.plot(*column(rows, "val/accuracy", by), ".-", color=ORANGE, label="validation")
     left.set_ylabel("cross-entropy (nats)")
     right.set_ylabel("accuracy")
     for axes in (left, right):
-        axes.axvline(best_epoch, color="0.6", linestyle=":", label=f"kept: epoch {best_epoch}")
-        axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.axvline(kept, color="0.6", linestyle=":", label=f"kept: {by} {kept:g}")
+        axes.set_xlabel(by)
+        if by == "epoch":
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        else:
+            axes.set_xscale("log")
         axes.grid(alpha=0.3)
         axes.legend()
     save(figure, path)

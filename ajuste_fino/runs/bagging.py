@@ -41,7 +41,7 @@ def train_ensemble(
     cfg, samples = learner.cfg, manifest.split("train")
     if cfg.ensemble is None or fitted.stopped is not None:
         return fitted, {}
-    head, epochs = fitted.head, fitted.kept.epoch
+    head, epochs = fitted.head, fitted.kept.number
     torch.manual_seed(cfg.seed)
     members = Ensemble(head.shape, cfg.ensemble)
     members.standardise.load_state_dict(head.standardise.state_dict())

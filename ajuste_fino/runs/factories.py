@@ -96,7 +96,7 @@ def augmentation(cfg: DictConfig) -> Augment:
 
 def head_shape(head: DictConfig) -> dict[str, Any]:
     """Return the keys of the head that are fields of `HeadShape`."""
-    return {str(name): value for name, value in head.items() if name != "engine"}
+    return {str(name): value for name, value in head.items() if name not in ("engine", "C")}
 
 
 def loss(cfg: DictConfig) -> Loss:

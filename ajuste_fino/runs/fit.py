@@ -26,11 +26,25 @@ EXPECTED = (  # what Lightning warns of, and why it may
 
 
 class Kept(NamedTuple):
-    """The epoch that was kept, from 1, of how many that were trained, and its validation metrics."""
+    """The number of what was kept, from 1, of how many that were tried, epochs or values of C, and its validation metrics."""
 
-    epoch: int
-    trained: int
+    number: int
+    tried: int
     validation: dict[str, float]
+    C: float | None = None
+
+    def metrics(self) -> dict[str, float]:
+        """Return it as a run's `metrics.json` has it."""
+        which = {"epoch": self.number, "epochs_trained": self.tried} if self.C is None else {"logistic/C": self.C}
+        return {**which, **self.validation}
+
+    def summary(self, patience: int) -> str:
+        """Return the sentence that a run says of it."""
+        if self.C is not None:
+            return f"Of {self.tried} values, C = {self.C:g} has the lowest validation loss and is kept"
+        kept = f"Epoch {self.number} of {self.tried} has the lowest validation loss and is kept"
+        stopped = self.tried - self.number >= patience
+        return kept + (f", as the next {patience} (patience) were no better" if stopped else "")
 
 
 class Fit:

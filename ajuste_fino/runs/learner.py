@@ -17,10 +17,12 @@ from ajuste_fino.data.order import BalancedBatchSampler, EpochBatchSampler
 from ajuste_fino.ensemble import Ensemble
 from ajuste_fino.errors import UserError
 from ajuste_fino.features import FeatureSource, statistics
-from ajuste_fino.head import Head, HeadShape
+from ajuste_fino.head import Head, HeadShape, bounded
 from ajuste_fino.phases import Phase
-from ajuste_fino.runs import factories
+from ajuste_fino.runs import factories, logistic
 from ajuste_fino.runs.fit import Fit, Kept
+
+ROWS = 1024  # of features that validation reads at a time: nothing but the head is computed of them
 
 
 class Fitted(NamedTuple):
@@ -63,10 +65,12 @@ class Learner:
 
     def data_module(self, manifest: Manifest, features: FeatureSource) -> DataModule:
         """Return the batches of the training and validation splits."""
-        val = manifest.split("val")
+        val, size = manifest.split("val"), self.cfg.features.batch_size
+        if features.body is None:
+            size = max(size, ROWS)
         return DataModule(
             self.training(manifest, features),
-            (features.train_set(val, manifest.targets(val), 1), EpochBatchSampler(len(val), self.cfg.features.batch_size)),
+            (features.train_set(val, manifest.targets(val), 1), EpochBatchSampler(len(val), size)),
             features.workers,
             [sample.file for sample in manifest.split("train")],
         )
@@ -97,13 +101,19 @@ class Learner:
         return self.loss if self.cfg.imbalance == "sampler" else weighted, weighted
 
     def fit(self, manifest: Manifest, features: FeatureSource, module: DataModule, out: Path) -> Fitted:
-        """Train a head and load the epoch of the lowest validation loss, also where training was stopped after it."""
+        """Train a head and load the epoch of the lowest validation loss, also where training was stopped after it.
+
+        Where `head.C` is given, fit it as logistic regression instead.
+        """
         cfg, classes = self.cfg, len(manifest.labels)
         loss, val_loss = self._losses(manifest)
         torch.manual_seed(cfg.seed)  # whatever the backbone drew before, the head starts from the seed
         head = Head(HeadShape(features.num_features, classes, **factories.head_shape(cfg.head)))
         if not (self.phase.trains_backbone and cfg.backbone.weights == "none"):  # features of random weights will change
-            head.standardise.set(*statistics(features.features_of(manifest.split("train"))))
+            mean, std = statistics(features.features_of(manifest.split("train")))
+            head.standardise.set(mean, bounded(std))
+        if candidates := logistic.strengths(cfg):
+            return Fitted(head, logistic.fit(head, module, candidates, val_loss, self.class_weights(manifest), out))
         head.set_prior(self.prior(manifest))
         classifier = Classifier(
             head,

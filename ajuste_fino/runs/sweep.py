@@ -120,6 +120,10 @@ def _validate(cfg: DictConfig, space: Mapping[str, Any]) -> None:
     validate_ranges(cfg, {"trials": Range(int, 1, 10**6)})
     searching.check(space)
     known = keys("train")
+    unused = [key for key in space if key.split(".")[0] in ("optimizer", "schedule", "head") and key != "head.C"]
+    if cfg.head.C is not None and unused:
+        fix = "Pass ~space.optimizer ~space.head, and for example +space.features.pool=[1,2,4]."
+        raise UserError("head=logistic (head.C)", "chooses its C itself and has no use for the others", got=unused, fix=fix)
     for key in space:
         if key in OWN or key == "trust":
             raise UserError(f"space.{key}", "cannot be searched", fix="Leave it out.")

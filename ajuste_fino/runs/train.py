@@ -28,7 +28,7 @@ from ajuste_fino.head import HeadShape
 from ajuste_fino.memory import tell_when_full
 from ajuste_fino.predict import device
 from ajuste_fino.report.plots import learning_curves
-from ajuste_fino.runs import bagging, factories, folds
+from ajuste_fino.runs import bagging, factories, folds, logistic
 from ajuste_fino.runs.clock import Clock
 from ajuste_fino.runs.configuration import require_keys, validate_ranges
 from ajuste_fino.runs.console import WORKERS, progress, run_log, workers
@@ -82,7 +82,7 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
     frozen = None if trunk is None else Frozen(trunk)
     features = _features(cfg, data, backbone, frozen, tail, precision, loading)
     learner.require_batches(features)
-    _introduce(cfg, [] if cfg.phases.start == "random" else notes, features)
+    _introduce(cfg, [*([] if cfg.phases.start == "random" else notes), *logistic.notes(cfg)], features)
 
     clock.start("extract")
     manifest = _inspect(data, features, loading)
@@ -102,13 +102,13 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
     backbone.adopt(tail)
     parts = backbone, fitted.head, manifest.labels, _preprocessing(backbone, data), precision, sha256(out / "split.csv")
     bundle.write(bundle.Bundle(*parts), out / "bundle")
-    learning_curves(out / "metrics.csv", out / "plots" / "learning_curves.png", fitted.kept.epoch)
+    learning_curves(out / "metrics.csv", out / "plots" / "learning_curves.png", fitted.kept.number, fitted.kept.C)
     if fitted.stopped is not None:
         _close_stopped(out, metrics | clock.metrics())
         raise fitted.stopped
     if run_test:
         metrics |= evaluate_split(split, manifest, manifest.split(split), probabilities(fitted.head, judged), out)
-    return _close(out, metrics | clock.metrics(), manifest, cfg)
+    return _close(out, metrics | clock.metrics(), manifest, cfg, fitted.kept)
 
 
 def validate_numbers(cfg: DictConfig) -> None:
@@ -129,6 +129,7 @@ def _validate(cfg: DictConfig, out: Path) -> tuple[DataConfig, Learner]:
     HeadShape(1, 2, **factories.head_shape(cfg.head))
     folds.require_possible(cfg, phase)
     bagging.require_possible(cfg, phase)
+    logistic.require_possible(cfg, phase)
     require_empty(out, cfg)
     return data_config(cfg), Learner(cfg, phase)
 
@@ -227,15 +228,9 @@ def _to_evaluate(manifest: Manifest, features: FeatureSource) -> tuple[str, Iter
 
 
 def _validation(kept: Kept, count: int) -> Metrics:
-    """Return the validation metrics of the epoch that was kept; of the accuracy also its 95 % interval."""
+    """Return the validation metrics of what was kept; of the accuracy also its 95 % interval."""
     low, high = wilson(round(kept.validation["val/accuracy"] * count), count)
-    return {
-        "epoch": kept.epoch,
-        "epochs_trained": kept.trained,
-        **kept.validation,
-        "val/accuracy_low": low,
-        "val/accuracy_high": high,
-    }
+    return {**kept.metrics(), "val/accuracy_low": low, "val/accuracy_high": high}
 
 
 def _close_stopped(out: Path, metrics: Metrics) -> None:
@@ -247,17 +242,14 @@ def _close_stopped(out: Path, metrics: Metrics) -> None:
     )
 
 
-def _close(out: Path, metrics: Metrics, manifest: Manifest, cfg: DictConfig) -> Metrics:
+def _close(out: Path, metrics: Metrics, manifest: Manifest, cfg: DictConfig, kept: Kept) -> Metrics:
     """Write the metrics and say what was found."""
     write_json(out / "metrics.json", metrics)
     if "frozen/sha256" in metrics:
         what = f"{metrics['frozen/parameters']:,} parameters and all buffers"
         log.info(f"The frozen backbone is unchanged: SHA-256 {metrics['frozen/sha256'][:16]}… of {what}")
     interval = f"95 % interval {metrics['val/accuracy_low']:.3f} to {metrics['val/accuracy_high']:.3f}"
-    kept = f"Epoch {metrics['epoch']} of {metrics['epochs_trained']} has the lowest validation loss and is kept"
-    if metrics["epochs_trained"] - metrics["epoch"] >= cfg.patience:
-        kept += f", as the next {cfg.patience} (patience) were no better"
-    log.info(f"{kept}: validation accuracy {metrics['val/accuracy']:.4f}, {interval}")
+    log.info(f"{kept.summary(cfg.patience)}: validation accuracy {metrics['val/accuracy']:.4f}, {interval}")
     for name in ("test", "val"):
         if f"{name}/images" in metrics:
             log_evaluation(name, metrics, manifest.labels)
