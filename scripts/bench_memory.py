@@ -25,7 +25,15 @@ def draw(root: Path, count: int) -> None:
 
 def peak(work: Path, root: Path, mode: str) -> float:
     """Peak memory in MiB of one whole run: the largest of its processes."""
-    arguments = ["train", "data=folder", f"data.root={root}", f"out={work / 'run'}", "epochs=2", f"features.mode={mode}"]
+    arguments = [
+        "train",
+        "data=folder",
+        "backbone=embedded",
+        f"data.root={root}",
+        f"out={work / 'run'}",
+        "epochs=2",
+        f"features.mode={mode}",
+    ]
     code = f"import sys; sys.argv = ['ajuste-fino'] + {arguments!r}\nfrom ajuste_fino.cli import main\nmain()"
     child = (
         "import os, resource, subprocess, sys\n"

@@ -21,7 +21,7 @@ def whereabouts(name: str) -> str:
     file = weights_file(name)
     if file is None:
         return UNKNOWN
-    if not file.is_there():
+    if file.path is None or not file.path.exists():
         return file.missing
     return HERE if file.is_whole() else DAMAGED
 

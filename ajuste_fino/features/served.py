@@ -25,11 +25,12 @@ FEW = 64  # images that are computed before a large cache is opened and verified
 def serve(images: Sequence[Content | Image.Image], extractor: Extractor, loading: LoaderConfig) -> Iterator[FeatureBatch]:
     """Features of images in their order, a batch at a time.
 
-    More than 64 are read from the cache, or computed and kept there, unless some are in memory as PIL images, which have no
-    content to be known by.
+    More than 64, and samples whose content is known, are read from the cache, or computed and kept there, unless some are in
+    memory as PIL images, which have no content to be known by. So a run's images have the features that the run had.
     """
     contents = [image for image in images if not isinstance(image, Image.Image)]
-    if FEW < len(images) == len(contents) and _can_cache():
+    worth = len(images) > FEW or all(isinstance(image, Sample) and image.sha256 for image in images)
+    if worth and len(images) == len(contents) and _can_cache():
         return _cached(contents, extractor, loading)
     return _plain(images, extractor, loading)
 

@@ -11,7 +11,7 @@ from PIL import Image
 from hazards.shell import run
 
 CLASSES = ("1", "2", "10")
-KEYS = ("data=folder", "epochs=2", "workers=0", "features.precision=fp32")
+KEYS = ("data=folder", "backbone=embedded", "epochs=2", "workers=0", "features.precision=fp32")
 
 
 def draw(rng: np.random.Generator, label: int = 0, side: int = 40) -> Image.Image:

@@ -83,7 +83,7 @@ def test_fetch_finds_what_is_there(cli, torch_home):
         (["backbone=resnet18"], "cannot be fetched"),
         (["backbone=cnn"], "must be pretrained"),
         (["backbone=resnet18", "backbone.weights=none"], "must be pretrained"),
-        (["backbone.name=resnet"], "must be a classification model"),
+        (["backbone.name=resnet"], "must be a name that `list` shows"),
     ],
 )
 def test_fetch_says_what_cannot_be_had(cli, torch_home, monkeypatch, keys, message):

@@ -23,7 +23,7 @@ def mine(photos, tmp_path):
 
 
 def test_a_run_with_them_its_evaluation_and_its_repetition(cli, mine, photos, tmp_path):
-    code, _, err = cli("train", *mine, "data=photos", "optimizer=mine", *FAST, f"out={tmp_path / 'a'}")
+    code, _, err = cli("train", *mine, "data=photos", "backbone=embedded", "optimizer=mine", *FAST, f"out={tmp_path / 'a'}")
     assert code == 0, err
     cfg = OmegaConf.load(tmp_path / "a" / "config.yaml")
     assert (cfg.data.name, cfg.data.root, cfg.data.val, cfg.data.augment.flip) == ("folder", str(photos), 0.3, 0.5)
