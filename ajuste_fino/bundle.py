@@ -33,7 +33,8 @@ TENSORS, METADATA = "model.safetensors", "bundle.json"
 class Bundle:
     """A trained model with all that its predictions depend on.
 
-    `split` is the SHA-256 of the `split.csv` of its run; None where an older version wrote it.
+    `split` is the SHA-256 of the `split.csv` of its run; None where an older version wrote it. `engine` is what computed the
+    features that its head learnt from.
     """
 
     backbone: Backbone
@@ -42,6 +43,7 @@ class Bundle:
     preprocessing: Preprocessing
     precision: str
     split: str | None = None
+    engine: str = "torch"
 
     def metadata(self) -> dict[str, Any]:
         return {
@@ -53,6 +55,7 @@ class Bundle:
             "head": asdict(self.head.shape),
             **({"ensemble": self.head.members} if isinstance(self.head, Ensemble) else {}),
             **({"split": self.split} if self.split else {}),
+            **({"engine": self.engine} if self.engine != "torch" else {}),
             **({"origin": self.backbone.origin} if self.backbone.origin else {}),
         }
 
@@ -130,4 +133,5 @@ def _assemble(metadata: Mapping[str, Any], tensors: dict[str, Tensor], trusted: 
     backbone.origin = metadata.get("origin", "")
     if backbone.num_features != shape.num_features:
         raise ValueError(f"the backbone gives {backbone.num_features} features, and the head takes {shape.num_features}")
-    return Bundle(backbone, head.eval(), metadata["labels"], preprocessing, metadata["precision"], metadata.get("split"))
+    rest = metadata["precision"], metadata.get("split"), metadata.get("engine", "torch")
+    return Bundle(backbone, head.eval(), metadata["labels"], preprocessing, *rest)

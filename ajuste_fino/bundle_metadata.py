@@ -44,7 +44,8 @@ def check(metadata: Mapping[str, Any], head: Mapping[str, Tensor]) -> None:
     _check_preprocessing(metadata["preprocessing"])
     _check_backbone(metadata["backbone"])
     _require(metadata["precision"] in ("fp32", "bf16"), "precision must be fp32 or bf16")
-    _require(isinstance(metadata.get("origin", ""), str), "origin must be a text")
+    for key in ("origin", "engine"):
+        _require(isinstance(metadata.get(key, ""), str), f"{key} must be a text")
     _check_head(metadata["head"], len(metadata["labels"]), metadata.get("ensemble", 1), head)
 
 

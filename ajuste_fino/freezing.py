@@ -1,6 +1,6 @@
 """Frozen means frozen: `eval()` held, no gradients, and a hash of every parameter and buffer to prove it."""
 
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +39,10 @@ class Frozen(nn.Module):
         self.shape, self.identity = module.shape or (), module.identity
         self.before = digest(module)
         self.graph: Compiled | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy has: a graph is made again."""
+        return {**self.__dict__, "graph": None}
 
     def train(self, mode: bool = True) -> Self:
         return super().train(False)

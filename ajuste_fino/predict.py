@@ -22,6 +22,7 @@ from ajuste_fino.data.loading import ImageDataset, LoaderConfig, PlainView
 from ajuste_fino.ensemble import Ensemble, disagreement
 from ajuste_fino.errors import UserError
 from ajuste_fino.features import Extractor, serve
+from ajuste_fino.features.engine import engine_for
 from ajuste_fino.files import existing
 from ajuste_fino.freezing import Frozen
 from ajuste_fino.model_card import ModelCard
@@ -71,13 +72,14 @@ class Predictor:
         head: features (N, D) → logits (N, C).
         run: the run folder it was loaded from; None: a bundle alone.
         split: the SHA-256 of its run's `split.csv`, where the model has it.
+        engine: what computed the features that the head learnt from, torch or openvino.
         origin: whose the weights of its backbone are, and their licence, where that is known.
     """
 
     def __init__(self, parts: bundle.Bundle, device: torch.device, run: Path | None = None) -> None:
         self.labels, self.head, self.device, self.run = parts.labels, parts.head, device, run
         self.preprocessing, self.spec, self.split = parts.preprocessing, parts.backbone.spec, parts.split
-        self.origin = parts.backbone.origin
+        self.origin, self.engine = parts.backbone.origin, parts.engine
         self.extractor = Extractor(Frozen(parts.backbone), parts.preprocessing, parts.precision).to(device).eval()
 
     @property
@@ -151,7 +153,8 @@ class Predictor:
         self, images: Sequence[Source], batch_size: int = 64, workers: int = 0, progress: Progress = no_progress
     ) -> Generator[Scores, None, None]:
         """The scores of one batch of images after the other, in their order; the feature cache serves more than 64."""
-        for batch in serve(images, self.extractor, LoaderConfig(self.device, batch_size, workers, progress)):
+        loading = LoaderConfig(self.device, batch_size, workers, progress)
+        for batch in serve(images, self.extractor, loading, engine_for(self.extractor, self.engine, self.device)):
             features = batch.features if batch.positions else torch.empty(0, self.head.shape.num_features)
             apart = disagreement(self.head.logits(features)) if isinstance(self.head, Ensemble) else None
             yield Scores(batch.positions, probabilities(self.head, [features]), apart, batch.bad)

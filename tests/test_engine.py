@@ -1,3 +1,4 @@
+import copy
 import sys
 
 import pytest
@@ -57,9 +58,14 @@ def test_a_graph_gives_the_features_of_torch(name, cut):
     assert torch.equal(compiled(pixels[3:]), ours[3:])  # whatever else is in the batch
 
 
-def test_bf16_is_computed_as_roughly_as_by_torch():
-    compiled = graph.CompiledExtractor(extractor_of(precision="bf16"))
-    assert compiled.graph.precision == "bf16"
+def test_bf16_is_computed_about_as_roughly_as_by_torch():
+    extractor = extractor_of(precision="bf16")
+    pixels = torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8)
+    exact = extractor.at("fp32")(pixels)
+    ours, theirs = (
+        float((found - exact).abs().max()) for found in (graph.CompiledExtractor(extractor)(pixels), extractor(pixels))
+    )
+    assert 0 <= ours <= 3 * theirs
 
 
 def test_auto_takes_a_graph_where_the_images_are_worth_it(monkeypatch, samples):
@@ -87,6 +93,29 @@ def test_the_engine_is_part_of_the_key_and_torch_has_the_key_it_had():
     extractor = extractor_of()
     assert "engine" not in identity(extractor)
     assert identity(extractor, "openvino") == {**identity(extractor), "engine": "openvino"}
+
+
+def test_a_model_in_bf16_predicts_by_the_engine_that_it_was_trained_with(monkeypatch, photos, tmp_path):
+    """Whatever lies in the cache, and for one image as for many."""
+    from ajuste_fino import fine_tune, load
+    from ajuste_fino.files import read_csv
+
+    keys = {"backbone": "embedded", "features.precision": "bf16", "epochs": 2, "workers": 0}
+    for name in ("torch", "openvino"):
+        fine_tune(photos, out=str(tmp_path / name), **keys, **{"features.engine": name})
+    for name in ("torch", "openvino"):
+        model = load(tmp_path / name)
+        assert model.engine == name
+        rows = read_csv(tmp_path / name / "predictions_test.csv")
+        told = [float(row["probability"]) for row in rows]
+        for found in (model.predict([photos / row["file"] for row in rows]), [model.predict(photos / r["file"]) for r in rows]):
+            assert [one.probability for one in found] == pytest.approx(told, abs=2e-6)
+
+
+def test_a_copy_of_a_model_makes_its_graph_anew():
+    extractor = extractor_of()
+    graph.CompiledExtractor(extractor)
+    assert copy.deepcopy(extractor).backbone.graph is None
 
 
 class Moody(nn.Module):

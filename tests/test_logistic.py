@@ -80,7 +80,7 @@ def test_a_run_with_it_is_a_run_like_any_other(cli, photos, tmp_path):
     code, shown, err = cli("train", *keys, f"out={out}", "data.folds=2", "imbalance=weights")
     assert code == 0, err
     assert "C = " in shown + err
-    assert "epochs, patience and batch_size are not used" in shown + err
+    assert "batch_size and callbacks are not used" in shown + err
     assert not (out / "checkpoints").exists()
     assert (out / "plots" / "learning_curves.png").is_file()
     before = (out / "predictions_test.csv").read_text()

@@ -98,6 +98,8 @@ class Backbone(nn.Module):
 
     def adopt(self, tail: nn.Module | None) -> None:
         """Copy the trained tensors of a tail, where there is one, back into this backbone."""
+        if tail is not None and self.origin:
+            self.origin = f"trained on from those {self.origin}"
         if tail is not None and tail is not self:
             self.net.load_state_dict(tail[0].net.state_dict(), strict=False)  # type: ignore[index]
 

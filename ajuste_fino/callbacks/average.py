@@ -30,6 +30,12 @@ class WeightAverage(Callback):
         self.average: list[Tensor] = []
         self.trained: list[Tensor] = []
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"average": self.average, "trained": self.trained}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.average, self.trained = state_dict["average"], state_dict["trained"]
+
     @torch.no_grad()
     def on_validation_start(self, trainer: pl.Trainer, module: Any) -> None:
         """Put the average in the place of the weights."""

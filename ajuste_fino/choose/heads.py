@@ -46,6 +46,8 @@ def _standardised(features: Tensor) -> Tensor:
     x = x - x.mean(0)
     deviation = x.square().mean(0).sqrt()
     kept = deviation > SMALL * deviation.max()
+    if not kept.any():  # whatever is on the images, they are all the same to the network
+        return x[:, :1]
     return x[:, kept] / (deviation[kept] * int(kept.sum()) ** 0.5)
 
 

@@ -1,74 +1,27 @@
 """Run a candidate over the sample: the features of all its cuts from one pass, and what heads make of them."""
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ajuste_fino.backbone import Backbone
 from ajuste_fino.backbone.taps import Cut, Taps, layers_to_try
 from ajuste_fino.choose.candidate import Candidate
 from ajuste_fino.choose.heads import out_of_fold
+from ajuste_fino.choose.trial import Trial
 from ajuste_fino.choose.verdict import Row, Score, best, choose_cut
-from ajuste_fino.data.loading import ImageDataset, LoaderConfig, PlainView
 from ajuste_fino.data.order import EpochBatchSampler
-from ajuste_fino.data.sample import Sample
-from ajuste_fino.data.transforms import Augmentation, Preprocessing
-from ajuste_fino.features import CachedFeatures, Extraction, Extractor, resolve_precision
-from ajuste_fino.features.engine import is_worth_a_graph
+from ajuste_fino.features import Extraction
 from ajuste_fino.features.extractor import IN_CACHE
-from ajuste_fino.features.graph import CompiledExtractor, is_installed
 from ajuste_fino.features.images import features_of
 from ajuste_fino.features.source import refuse_changed
-from ajuste_fino.freezing import Frozen
 from ajuste_fino.threads import threads_for
 from ajuste_fino.transferability import logme
 
 TIMED = 1.0  # seconds of passes, of which the fastest counts: whatever else the machine does only makes one slower
 LEAST = 3  # passes
-
-
-@dataclass(frozen=True)
-class Trial:
-    """The sample with the numbers of its classes and folds, (N,) each, and how its images pass through a network.
-
-    `total` is how many images there are besides; by it the engine is the one that `train` will take, and finds the features of.
-    """
-
-    samples: Sequence[Sample]
-    targets: Tensor
-    folds: Tensor
-    loading: LoaderConfig
-    precision: str
-    total: int
-    depth: int | None = None
-
-    def preprocessing(self, backbone: Backbone) -> Preprocessing:
-        return Preprocessing(**backbone.preprocessing, depth=self.depth)
-
-    def cached(self, backbone: Backbone) -> CachedFeatures:
-        """The place in the cache where `train` looks for the features of this backbone."""
-        return CachedFeatures(
-            self._by_torch(Frozen(backbone), backbone), Augmentation(), self.loading, engine=self.engine(backbone)
-        )
-
-    def extractor(self, network: nn.Module, backbone: Backbone) -> Extractor:
-        """Pixels → what a part of this backbone gives, by the engine that `train` will take."""
-        extractor = self._by_torch(network, backbone).eval()
-        return extractor if self.engine(backbone) == "torch" else CompiledExtractor(extractor)
-
-    def engine(self, backbone: Backbone) -> str:
-        worth = is_worth_a_graph(self.total, backbone.preprocessing["size"], self.loading.device)
-        return "openvino" if worth and is_installed() else "torch"
-
-    def _by_torch(self, network: nn.Module, backbone: Backbone) -> Extractor:
-        precision = resolve_precision(self.precision, self.loading.device, backbone)
-        return Extractor(network, self.preprocessing(backbone), precision)
-
-    def images(self, backbone: Backbone, samples: Sequence[Sample]) -> ImageDataset:
-        return ImageDataset(samples, PlainView(self.preprocessing(backbone)), self.loading.threads)
 
 
 def estimate(candidate: Candidate, trial: Trial) -> float:
@@ -116,13 +69,13 @@ def _score(cut: Cut, features: Tensor, trial: Trial) -> Score:
 
 def _features(candidate: Candidate, backbone: Backbone, trial: Trial) -> Iterator[tuple[Cut, Tensor]]:
     """The features (N, D) of each cut; those of the default one are on disk as soon as they are computed."""
-    cached, default = trial.cached(backbone), Cut(backbone.spec.layer, backbone.spec.pool)
+    default, layers = Cut(backbone.spec.layer, backbone.spec.pool), layers_to_try(backbone)
     contents = [sample.sha256 for sample in trial.samples]
-    missing = cached.missing(contents)
-    layers = layers_to_try(backbone)
     whole = backbone if layers[-1] == default.layer else candidate.build(Cut(layers[-1], 1))
     taps = Taps(whole, layers, default)
     extractor = trial.extractor(taps, backbone)
+    cached = trial.cached(backbone)
+    missing = cached.missing(contents)
     order, parts = EpochBatchSampler(len(contents), trial.loading.batch_size), list[Tensor]()
     with cached.store as store:
         for batch in features_of(trial.images(backbone, trial.samples), order, extractor, trial.loading):
@@ -131,6 +84,7 @@ def _features(candidate: Candidate, backbone: Backbone, trial: Trial) -> Iterato
             new = [n for n, position in enumerate(batch.positions) if contents[position] in missing]
             rows = batch.features[new][:, taps.columns[default]]
             store.add([contents[batch.positions[n]] for n in new], rows.numpy())
+        extractor.verify()
     features = torch.cat(parts)
     yield from ((cut, features[:, columns]) for cut, columns in taps.columns.items())
 

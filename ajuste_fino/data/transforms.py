@@ -1,6 +1,7 @@
 """From an image to the numbers a network reads: the one resize, the augmentation, the normalisation."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -10,6 +11,7 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
+from ajuste_fino.data.config import DataConfig
 from ajuste_fino.errors import Range
 from ajuste_fino.trust import source_of
 
@@ -37,6 +39,11 @@ class Preprocessing:
     squash: bool = False
     depth: int | None = None
     pad: bool = False
+
+    @classmethod
+    def of(cls, expected: Mapping[str, Any], data: DataConfig) -> "Preprocessing":
+        """What weights expect to see, of images as the data says they are stored and made square."""
+        return cls(**expected, depth=data.depth).fitted(data.resize)
 
     def fitted(self, resize: str | None) -> "Preprocessing":
         """The same with another rule for images that are not square, squash, crop or pad; None: as it is."""

@@ -48,6 +48,19 @@ def is_worth_a_graph(images: int, size: int, device: torch.device, by_torch: int
     return device.type == "cpu" and pixels / 2 + WORTH / 2 <= torchs
 
 
+def engine_for(extractor: Extractor, trained: str, device: torch.device) -> str:
+    """Return the engine with which a trained model predicts: in fp32 any, in bf16 the one that its head learnt from.
+
+    In fp32 they give the same to the sixth digit; in bf16 each rounds in its own way, which moves one label in two hundred.
+    """
+    if extractor.precision == "fp32" or trained == "torch":
+        return "auto" if extractor.precision == "fp32" else "torch"
+    if device.type == "cpu" and is_installed():
+        return "openvino"
+    log.warning(f"This model was trained on features of OpenVINO in bf16; torch, which rounds otherwise, predicts. {INSTALL}")
+    return "torch"
+
+
 class Engine:
     """The engine of one cache of features, chosen when it is known which images are to come.
 
@@ -66,7 +79,9 @@ class Engine:
     @property
     def candidates(self) -> tuple[str, ...]:
         """The engines whose features may serve."""
-        return ("openvino", "torch") if self.name is None else (self.name,)
+        if self.name is not None:
+            return (self.name,)
+        return ("openvino", "torch") if is_installed() else ("torch",)
 
     def choose(self, keys: Sequence[str]) -> str:
         """Return its name; the first call decides."""
@@ -78,10 +93,11 @@ class Engine:
         lacking = {name: len(self.store_of(name).missing(keys)) for name in self.candidates}
         if 0 in lacking.values():
             return min(lacking, key=lambda name: lacking[name])
-        count, side = lacking["openvino"], self.torch.preprocessing.size
-        if not is_worth_a_graph(count, side, CPU, lacking["torch"]):
+        by_torch, side = lacking["torch"], self.torch.preprocessing.size
+        count = lacking.get("openvino", by_torch)
+        if not is_worth_a_graph(count, side, CPU, by_torch):
             return "torch"
-        if not is_installed():
+        if "openvino" not in lacking:
             log.info(f"OpenVINO would compute these {counted(count, 'image')} in less time: {INSTALL}.")
             return "torch"
         return self._try(count)

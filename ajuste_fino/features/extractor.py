@@ -79,6 +79,9 @@ class Extractor(AtPrecision):
         """The same, of the same tensors, at another precision."""
         return Extractor(self.backbone, self.preprocessing, precision)
 
+    def verify(self) -> None:
+        """Nothing that could differ from the tensors stands beside them."""
+
     @torch.no_grad()
     def output_dtype(self) -> torch.dtype:
         """In which type the output is computed, before it is made float32; a tail must go on in the same."""

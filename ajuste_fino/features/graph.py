@@ -76,6 +76,9 @@ class CompiledExtractor(Extractor):
     def forward(self, pixels: Tensor) -> Tensor:
         return self.graph(pixels)
 
+    def verify(self) -> None:
+        self.graph.verify()
+
 
 def example(size: int) -> Tensor:
     """(2, 3, size, size) uint8: waves, and the same upside down."""
@@ -88,7 +91,6 @@ def is_installed() -> bool:
 
 
 def _compiled(extractor: Extractor, pixels: Tensor, precision: str) -> Any:
-    openvino = _openvino()
     hints = {
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         "INFERENCE_PRECISION_HINT": HINTS[precision],
@@ -96,6 +98,7 @@ def _compiled(extractor: Extractor, pixels: Tensor, precision: str) -> Any:
         "ENABLE_CPU_PINNING": False,  # other processes have the cores as well
     }
     try:
+        openvino = _openvino()
         model = openvino.convert_model(_traced(extractor, pixels), example_input=(pixels,))
         model.reshape([-1, *pixels.shape[1:]])
         return openvino.Core().compile_model(model, "CPU", hints)

@@ -15,6 +15,7 @@ from ajuste_fino.data.transforms import Augmentation
 from ajuste_fino.errors import UserError
 from ajuste_fino.features.cached import CachedFeatures
 from ajuste_fino.features.extractor import Extractor
+from ajuste_fino.features.graph import CompiledExtractor
 from ajuste_fino.features.images import features_of
 from ajuste_fino.features.source import FeatureBatch
 from ajuste_fino.files import writable_cache
@@ -22,7 +23,9 @@ from ajuste_fino.files import writable_cache
 FEW = 64  # images that are computed before a large cache is opened and verified
 
 
-def serve(images: Sequence[Content | Image.Image], extractor: Extractor, loading: LoaderConfig) -> Iterator[FeatureBatch]:
+def serve(
+    images: Sequence[Content | Image.Image], extractor: Extractor, loading: LoaderConfig, engine: str = "auto"
+) -> Iterator[FeatureBatch]:
     """Features of images in their order, a batch at a time.
 
     More than 64, and samples whose content is known, are read from the cache, or computed and kept there, unless some are in
@@ -31,8 +34,8 @@ def serve(images: Sequence[Content | Image.Image], extractor: Extractor, loading
     contents = [image for image in images if not isinstance(image, Image.Image)]
     worth = len(images) > FEW or all(isinstance(image, Sample) and image.sha256 for image in images)
     if worth and len(images) == len(contents) and _can_cache():
-        return _cached(contents, extractor, loading)
-    return _plain(images, extractor, loading)
+        return _cached(contents, extractor, loading, engine)
+    return _plain(images, CompiledExtractor(extractor) if engine == "openvino" else extractor, loading)
 
 
 def _plain(images: Sequence[Content | Image.Image], extractor: Extractor, loading: LoaderConfig) -> Iterator[FeatureBatch]:
@@ -61,14 +64,14 @@ def _go_on_without(error: UserError) -> bool:
     return False
 
 
-def _cached(images: Sequence[Content], extractor: Extractor, loading: LoaderConfig) -> Iterator[FeatureBatch]:
+def _cached(images: Sequence[Content], extractor: Extractor, loading: LoaderConfig, engine: str) -> Iterator[FeatureBatch]:
     samples = [image if isinstance(image, Sample) else Sample(image, str(image), "") for image in images]
     known = all(sample.sha256 for sample in samples)
     hashed = samples if known else hash_each(samples, loading.workers, loading.progress)
     good = {n: one for n, one in enumerate(hashed) if isinstance(one, Sample)}
     yield FeatureBatch(torch.empty(0), [], {n: one for n, one in enumerate(hashed) if isinstance(one, BadImage)})
     place, found = list(good), list(good.values())
-    source = CachedFeatures(extractor, Augmentation(), loading)
+    source = CachedFeatures(extractor, Augmentation(), loading, engine=engine)
     with note_if_stopped(source.stop_note):
         for batch in source.batches(found) if _has_space(source, found) else _plain(found, extractor, loading):
             bad = {place[position]: one for position, one in batch.bad.items()}

@@ -11,7 +11,7 @@ from rich.table import Column, Table
 
 from ajuste_fino.backbone.taps import Cut
 from ajuste_fino.choose.candidate import Candidate
-from ajuste_fino.choose.measure import Trial
+from ajuste_fino.choose.trial import Trial
 from ajuste_fino.choose.verdict import Row, Score, pareto, recommend
 from ajuste_fino.console import log, screen
 from ajuste_fino.escape import printable

@@ -9,8 +9,9 @@ import torch
 from omegaconf import DictConfig, open_dict
 
 from ajuste_fino.choose.candidate import Candidate
-from ajuste_fino.choose.measure import Trial, estimate, measure
+from ajuste_fino.choose.measure import estimate, measure
 from ajuste_fino.choose.sample import draw, too_few
+from ajuste_fino.choose.trial import Trial
 from ajuste_fino.choose.verdict import Row, Score
 from ajuste_fino.console import log, note_if_stopped
 from ajuste_fino.data import traps
@@ -62,7 +63,7 @@ def choose(cfg: DictConfig, out: Path) -> dict[str, Any]:
     resolve_precision(cfg.features.precision, loading.device)  # refuses what is none
     with tell_when_full("features.batch_size", loading.batch_size):
         samples, total = _sample(data, cfg.choose.images, loading.workers)
-        trial = _trial(samples, total, cfg, loading, data.depth)
+        trial = _trial(samples, total, cfg, loading, data)
         with open_dict(cfg):
             command = cfg.pop("command")  # which is no key of the run
         _announce(found, trial)
@@ -86,7 +87,7 @@ def _sample(data: DataConfig, images: int, workers: int) -> tuple[list[Sample], 
         inspection = inspection.with_decoded(decode_all(inspection.samples, workers, progress, False, depth=data.depth))
     split = inspection.with_splits()
     free = [sample for sample in split.samples if sample.split != "test"]
-    drawn = replace(split, samples=draw(_judgeable(free), images, data.seed))
+    drawn = replace(split, samples=_judgeable(draw(_judgeable(free), images, data.seed)))
     if data.strict:
         drawn = drawn.with_decoded(decode_all(drawn.samples, workers, progress, True, depth=data.depth))
     late = [one for one in traps.findings(drawn if data.strict else split, traps.FILES) if one not in early]
@@ -114,7 +115,7 @@ def _judgeable(samples: list[Sample]) -> list[Sample]:
     return [sample for sample in samples if sample.label in left]
 
 
-def _trial(samples: Sequence[Sample], total: int, cfg: DictConfig, loading: LoaderConfig, depth: int | None) -> Trial:
+def _trial(samples: Sequence[Sample], total: int, cfg: DictConfig, loading: LoaderConfig, data: DataConfig) -> Trial:
     labels = sorted({sample.label for sample in samples}, key=natural)
     targets = torch.tensor([labels.index(sample.label) for sample in samples])
     count = min(cfg.choose.folds, len(set(groups(samples))))
@@ -123,14 +124,16 @@ def _trial(samples: Sequence[Sample], total: int, cfg: DictConfig, loading: Load
     if rare:
         log.warning(f"Fewer images than folds, so that some heads see hardly any of them: {listed(rare)}")
     log.info(f"{counted(len(samples), 'image')} of {len(labels)} classes, none of the test split, in {count} folds")
-    return Trial(samples, targets, folds, loading, cfg.features.precision, total, depth)
+    return Trial(samples, targets, folds, loading, cfg.features.precision, total, data)
 
 
 def _announce(found: Sequence[Candidate], trial: Trial) -> None:
     """Say what the passes will cost, by a timed one of a few images; what cannot be built is refused by that."""
     seconds = {one.label: estimate(one, trial) for one in found}
     each = ", ".join(f"{label} {cost:.1f} s" for label, cost in seconds.items())
-    log.info(f"About {sum(seconds.values()):.0f} s for the images to pass the networks ({each}), and some more for the heads.")
+    log.info(
+        f"About {sum(seconds.values()):.0f} s for the images to pass the networks ({each}), and some more for graphs and heads."
+    )
     log.info("Ctrl-C stops it and keeps the features computed so far.")
 
 

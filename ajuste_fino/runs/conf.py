@@ -70,9 +70,11 @@ def topics(config: str, choices: Mapping[str, str], directory: str | None = None
 
 
 def _by_data(data: str, directory: str | None) -> dict[str, str]:
-    """The names of groups that a name of the group `data` has instead of a verb's own: those in `conf/by_data/`."""
-    there = data in options("by_data", directory)
-    return {key.name: key.default for key in conf_file(f"by_data/{data}", directory).keys} if there else {}
+    """The names of groups that a name of the group `data`, or what it is built on, has in `conf/by_data/`."""
+    if data in options("by_data", directory):
+        return {key.name: key.default for key in conf_file(f"by_data/{data}", directory).keys}
+    bases = conf_file(f"data/{data}", directory).bases if data in options("data", directory) else []
+    return next((names for base in bases if (names := _by_data(base.removeprefix("data/"), directory))), {})
 
 
 def implied(config: str, overrides: Sequence[str], directory: str | None = None) -> list[str]:

@@ -1,5 +1,6 @@
 """`head=logistic`: logistic regression on the features in the place of training, its penalty chosen on the validation split."""
 
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from ajuste_fino import logistic
 from ajuste_fino.classifier import Loss
 from ajuste_fino.data.module import DataModule
 from ajuste_fino.data.order import EpochBatchSampler
-from ajuste_fino.errors import Range, UserError
+from ajuste_fino.errors import Diverged, Range, UserError
 from ajuste_fino.files import write_csv
 from ajuste_fino.head import Head
 from ajuste_fino.logistic import LinearFit
@@ -24,12 +25,13 @@ from ajuste_fino.scores import metrics
 
 STRENGTH = Range(float, 0, 1e6, above=True)
 ROWS = 1024  # that are read at a time
-UNUSED = "Logistic regression is not trained in epochs: optimizer, schedule, epochs, patience and batch_size are not used."
+UNUSED = ("optimizer", "schedule", "epochs", "patience", "batch_size", "callbacks")
 
 
 def strengths(cfg: DictConfig) -> list[float]:
     """The values of C to try, from small to large; none where the head is trained."""
-    given = OmegaConf.to_container(cfg.head.C) if OmegaConf.is_list(cfg.head.C) else cfg.head.C
+    chosen = cfg.head.get("C")  # a group of the user's own may be older
+    given = OmegaConf.to_container(chosen) if OmegaConf.is_list(chosen) else chosen
     values = given if isinstance(given, list) else [] if given is None else [given]
     if given == [] or any(value not in STRENGTH for value in values):
         raise UserError("head.C", f"must be {STRENGTH}, or a list of them", got=given, fix="Pass head.C=[0.01,0.1,1].")
@@ -52,7 +54,8 @@ def require_possible(cfg: DictConfig, phase: Phase) -> None:
 
 def notes(cfg: DictConfig) -> list[str]:
     """What the user should know of it before it begins."""
-    return [UNUSED] if strengths(cfg) else []
+    sentence = f"Logistic regression is not trained in epochs: {', '.join(UNUSED[:-1])} and {UNUSED[-1]} are not used."
+    return [sentence] if strengths(cfg) else []
 
 
 def fit(head: Head, data: DataModule, candidates: list[float], loss: Loss, weights: Tensor | None, out: Path) -> Kept:
@@ -68,7 +71,7 @@ def fit(head: Head, data: DataModule, candidates: list[float], loss: Loss, weigh
     val, true = _rows(head, *data.val)
     counts = torch.ones(len(y)) if weights is None else weights[y]
     counts = counts / data.train[1].views  # so that C means the same with more views of an image
-    rows: list[dict[str, float]] = []
+    rows, best = list[dict[str, float]](), 1
     last: Any = head.layers[-1]
     fits = logistic.fits(x, y, head.shape.num_classes, candidates, counts)
     for number, (c, found) in enumerate(zip(candidates, fits, strict=True), start=1):
@@ -78,7 +81,9 @@ def fit(head: Head, data: DataModule, candidates: list[float], loss: Loss, weigh
                 f"Logistic regression with C = {c:g} did not converge in {logistic.STEPS} steps; it is judged as it is."
             )
         log.debug(f"C = {c:g}: validation loss {rows[-1]['val/loss']:.3f}, accuracy {rows[-1]['val/accuracy']:.3f}")
-        if rows[-1]["val/loss"] == min(row["val/loss"] for row in rows):
+        if not isfinite(rows[-1]["val/loss"]):
+            raise Diverged(f"The validation loss of logistic regression with C = {c:g} is not finite: look at the features.")
+        if rows[-1]["val/loss"] < rows[best - 1]["val/loss"] or number == 1:
             best = number
             last.load_state_dict({"weight": found.weight, "bias": found.bias})
     out.mkdir(parents=True, exist_ok=True)

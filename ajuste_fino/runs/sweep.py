@@ -12,6 +12,7 @@ from ajuste_fino.errors import AjusteFinoError, Range, UserError
 from ajuste_fino.files import write_csv, write_json
 from ajuste_fino.places import require_writable, user_path
 from ajuste_fino.report import search as search_plot
+from ajuste_fino.runs import logistic
 from ajuste_fino.runs.conf import keys
 from ajuste_fino.runs.configuration import compose, validate_ranges
 from ajuste_fino.runs.console import log, start_log
@@ -120,8 +121,8 @@ def _validate(cfg: DictConfig, space: Mapping[str, Any]) -> None:
     validate_ranges(cfg, {"trials": Range(int, 1, 10**6)})
     searching.check(space)
     known = keys("train")
-    unused = [key for key in space if key.split(".")[0] in ("optimizer", "schedule", "head") and key != "head.C"]
-    if cfg.head.C is not None and unused:
+    unused = [key for key in space if key.split(".")[0] in (*logistic.UNUSED, "head") and key != "head.C"]
+    if logistic.strengths(cfg) and unused:
         fix = "Pass ~space.optimizer ~space.head, and for example +space.features.pool=[1,2,4]."
         raise UserError("head=logistic (head.C)", "chooses its C itself and has no use for the others", got=unused, fix=fix)
     for key in space:

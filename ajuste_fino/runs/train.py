@@ -100,8 +100,8 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
     metrics |= frozen_metrics(frozen, tail) | _validation(fitted.kept, len(manifest.split("val"))) | bagged
     metrics |= features.metrics() | {"images/skipped": len(manifest.skipped)}
     backbone.adopt(tail)
-    parts = backbone, fitted.head, manifest.labels, _preprocessing(backbone, data), precision, sha256(out / "split.csv")
-    bundle.write(bundle.Bundle(*parts), out / "bundle")
+    parts = fitted.head, manifest.labels, Preprocessing.of(backbone.preprocessing, data), precision, sha256(out / "split.csv")
+    bundle.write(bundle.Bundle(backbone, *parts, str(metrics.get("features/engine", "torch"))), out / "bundle")
     learning_curves(out / "metrics.csv", out / "plots" / "learning_curves.png", fitted.kept.number, fitted.kept.C)
     if fitted.stopped is not None:
         _close_stopped(out, metrics | clock.metrics())
@@ -181,20 +181,16 @@ def _features(
     loading: LoaderConfig,
 ) -> FeatureSource:
     """Cache the outputs of what is frozen, unless `features.mode=live`; else compute features from images."""
-    preprocessing, augmentation = _preprocessing(backbone, data), factories.augmentation(cfg)
-    require_engine(cfg.features.engine, loading.device, cfg.features.mode, frozen is None or tail is not None)
+    preprocessing, augmentation = Preprocessing.of(backbone.preprocessing, data), factories.augmentation(cfg)
+    engine = str(cfg.features.get("engine", "auto"))  # a group of the user's own may be older
+    require_engine(engine, loading.device, cfg.features.mode, frozen is None or tail is not None)
     if frozen is not None and cfg.features.mode == "cached":
         extractor = Extractor(frozen, preprocessing, precision)
         after = None if tail is None else AtPrecision(tail, precision, extractor.output_dtype())
-        return CachedFeatures(extractor, augmentation, loading, after, backbone.num_features, cfg.features.engine)
+        return CachedFeatures(extractor, augmentation, loading, after, backbone.num_features, engine)
     parts = [part for part in (frozen, tail) if part is not None]
     whole = parts[0] if len(parts) == 1 else nn.Sequential(*parts)
     return LiveFeatures(Extractor(whole, preprocessing, precision), augmentation, loading, backbone.num_features)
-
-
-def _preprocessing(backbone: Backbone, data: DataConfig) -> Preprocessing:
-    """What the weights expect to see, of images as the data says they are stored and made square."""
-    return Preprocessing(**backbone.preprocessing, depth=data.depth).fitted(data.resize)
 
 
 def frozen_metrics(frozen: Frozen | None, tail: nn.Module | None) -> Metrics:

@@ -6,7 +6,7 @@ import torch
 from ajuste_fino.backbone.taps import Cut
 from ajuste_fino.choose import measure
 from ajuste_fino.choose.candidate import Candidate
-from ajuste_fino.choose.measure import Trial
+from ajuste_fino.choose.trial import Trial
 from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.inspection import inspect_folder
 from ajuste_fino.data.loading import LoaderConfig
@@ -21,7 +21,7 @@ def trial(photos, own_cache, monkeypatch):
     loading = LoaderConfig(torch.device("cpu"), 16, 0, lambda items, *_: iter(items))
     samples = inspect_folder(config, 0, loading.progress).with_splits().samples
     targets = torch.tensor([["1", "2", "10"].index(sample.label) for sample in samples])
-    return Trial(samples, targets, torch.arange(len(samples)) % 4, loading, "fp32", len(samples))
+    return Trial(samples, targets, torch.arange(len(samples)) % 4, loading, "fp32", len(samples), config)
 
 
 @pytest.mark.parametrize("chosen", [Cut("features.block3", 4), Cut("features.block2", 2)])
