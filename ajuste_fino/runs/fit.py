@@ -51,7 +51,7 @@ class Fit:
     """A Trainer as the configuration wants it; wrong callbacks and loggers are refused when this is made."""
 
     def __init__(self, cfg: DictConfig) -> None:
-        self.epochs, self.seed, self.batch_size = cfg.epochs, cfg.seed, cfg.batch_size
+        self.epochs, self.seed = cfg.epochs, cfg.seed
         self.on_cpu = device(cfg.trainer.accelerator).type == "cpu"
         self.callbacks, self.loggers, self.arguments = factories.trainer(cfg)
 
@@ -74,7 +74,7 @@ class Fit:
         )
         threads = self._threads(classifier, module)
         torch.manual_seed(self.seed)  # dropout's masks, whatever was drawn before
-        with threads, tell_when_full("batch_size", self.batch_size):
+        with threads, tell_when_full("batch_size", module.train[1].batch_size):
             stopped = _run(trainer, classifier, module)
         path = out / "checkpoints" / "best.ckpt"
         if stopped is not None and not path.is_file():
@@ -89,7 +89,7 @@ class Fit:
         if not self.on_cpu:
             return nullcontext()
         example, _ = module.train[0][[0]]
-        return threads_for(flops_of_step(classifier, example, self.batch_size))
+        return threads_for(flops_of_step(classifier, example, module.train[1].batch_size))
 
 
 def _run(trainer: pl.Trainer, classifier: pl.LightningModule, module: DataModule) -> BaseException | None:

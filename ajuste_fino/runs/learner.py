@@ -22,6 +22,7 @@ from ajuste_fino.phases import Phase
 from ajuste_fino.runs import factories, logistic
 from ajuste_fino.runs.fit import Fit, Kept
 
+BATCH, FEW = 64, 2000  # images in a step, and of how few a step has half as many
 ROWS = 1024  # of features that validation reads at a time: nothing but the head is computed of them
 
 
@@ -54,7 +55,7 @@ class Learner:
         Raises:
             UserError: where a BatchNorm would see a single value of each channel, of which there is no variance.
         """
-        if self.cfg.batch_size > 1 or features.body is None:
+        if self.cfg.batch_size != 1 or features.body is None:
             return
         try:
             with torch.no_grad():
@@ -81,8 +82,13 @@ class Learner:
         targets = manifest.targets(samples)
         dataset = features.train_set(samples, targets, views)
         if cfg.imbalance == "sampler":
-            return dataset, BalancedBatchSampler(targets, cfg.batch_size, cfg.seed, views)
-        return dataset, EpochBatchSampler(len(samples), cfg.batch_size, cfg.seed, views)
+            return dataset, BalancedBatchSampler(targets, self.batch_size(len(samples)), cfg.seed, views)
+        return dataset, EpochBatchSampler(len(samples), self.batch_size(len(samples)), cfg.seed, views)
+
+    def batch_size(self, images: int) -> int:
+        """Return how many images a step has; a head on few of them would make too few steps, `scripts/bench_head.py`."""
+        few = images < FEW and not self.phase.trains_backbone
+        return int(self.cfg.batch_size or (BATCH // 2 if few else BATCH))
 
     def prior(self, manifest: Manifest) -> Tensor:
         """(C,): how frequent each class is among the training images."""

@@ -45,7 +45,7 @@ RANGES = {
     "epochs": Range(int, 1),
     "patience": Range(int, 1),
     "callbacks.early_stopping.patience": Range(int, 1, optional=True),
-    "batch_size": Range(int, 1),
+    "batch_size": Range(int, 1, inf, optional=True),
     "workers": WORKERS,
     "features.batch_size": Range(int, 1),
     "features.views": Range(int, 1, 10**6),
