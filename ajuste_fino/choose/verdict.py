@@ -45,14 +45,14 @@ class Row:
     chosen: bool
 
 
-def clearly_better(one: Tensor, other: Tensor) -> bool:
-    """Whether one head is right on clearly more of the same images than the other: by two standard errors.
+def clearly_better(one: Tensor, other: Tensor, errors: float = ERRORS) -> bool:
+    """Whether one head is right on clearly more of the same images than the other: by two standard errors, or as many.
 
     Only the images on which they differ tell; source: McNemar, "Note on the Sampling Error of the Difference between Correlated
     Proportions or Percentages", *Psychometrika* 12, 1947.
     """
     gained, lost = int((one & ~other).sum()), int((other & ~one).sum())
-    return gained - lost > ERRORS * (gained + lost) ** 0.5
+    return gained - lost > errors * (gained + lost) ** 0.5
 
 
 def best(scores: Sequence[Score]) -> Score:
@@ -67,10 +67,15 @@ def choose_cut(scores: Sequence[Score], default: Score) -> Score:
 
 
 def recommend(rows: Sequence[Row]) -> Row:
-    """Of the chosen rows the fastest than which the most accurate one is not clearly better."""
+    """Of the chosen rows the fastest that is within one standard error of the most accurate.
+
+    Source: the rule of Breiman, Friedman, Olshen and Stone, *Classification and Regression Trees*, 1984, section 3.4.3. A
+    small sample cannot tell much apart, and must not make a far worse one good enough.
+    """
     chosen = [row for row in rows if row.chosen]
     top = best([row.score for row in chosen])
-    return min((row for row in chosen if not clearly_better(top.right, row.score.right)), key=lambda row: row.milliseconds)
+    near = (row for row in chosen if not clearly_better(top.right, row.score.right, errors=1))
+    return min(near, key=lambda row: row.milliseconds)
 
 
 def pareto(rows: Sequence[Row]) -> list[Row]:

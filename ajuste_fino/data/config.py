@@ -1,10 +1,11 @@
 """The keys `data.*`: where images come from, how they are divided, and what is done when some are bad."""
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import ClassVar
 
-from ajuste_fino.errors import Range, UserError, nearest
+from ajuste_fino.errors import Range, UserError
 
 RESIZES = ("squash", "crop", "pad")  # what becomes of an image that is not square
 
@@ -38,7 +39,9 @@ class DataConfig:
             raise UserError("data.on_bad_image", "must be error or skip", got=self.on_bad_image, fix=fix)
         if self.resize not in (None, *RESIZES):
             number = f"The side in px is data.image_size={self.resize}."
-            fix = number if str(self.resize).isdecimal() else nearest(str(self.resize), list(RESIZES))
+            close = get_close_matches(str(self.resize).lower(), RESIZES, n=1)
+            words = f"Did you mean {close[0]}?" if close else "pad keeps the whole image undistorted, in a square."
+            fix = number if str(self.resize).isdecimal() else words
             raise UserError("data.resize", "must be squash, crop or pad", got=self.resize, fix=fix)
         if not (0 < self.val < 1 and 0 <= self.test < 1 and self.val + self.test < 1):
             fix, got = "Pass for example data.val=0.2 data.test=0.2.", f"{self.val}, {self.test}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from ajuste_fino.console import log
-from ajuste_fino.errors import AjusteFinoError, UserError, counted, nearest
+from ajuste_fino.errors import AjusteFinoError, UserError, counted
 from ajuste_fino.features.extractor import Extractor
 from ajuste_fino.features.graph import CompiledExtractor, NoGraph, is_installed
 from ajuste_fino.store import FeatureStore
@@ -27,7 +27,8 @@ def require_engine(wanted: str, device: torch.device, mode: str, tail: bool) -> 
         UserError: before any work is done.
     """
     if wanted not in ENGINES:
-        raise UserError("features.engine", f"must be one of {', '.join(ENGINES)}", got=wanted, fix=nearest(wanted, [*ENGINES]))
+        fix = "Pass auto for the one that takes less time."
+        raise UserError("features.engine", f"must be one of {', '.join(ENGINES)}", got=wanted, fix=fix)
     if wanted != "openvino":
         return
     if not is_installed():

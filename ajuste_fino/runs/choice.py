@@ -59,7 +59,11 @@ def _sentence(chosen: Row, rows: Sequence[Row]) -> str:
     what = f"{chosen.label}, {where}: accuracy {chosen.score.accuracy:.3f} ({low:.3f} to {high:.3f})"
     if len({row.label for row in rows}) == 1:
         return f"The only candidate is {what}. ajuste-fino fetch brings others, see ajuste-fino list."
-    return f"Recommended is {what}. No other is clearly better on the same images, and of such it is the fastest."
+    top = max((row for row in rows if row.chosen), key=lambda row: row.score.accuracy)
+    if top is chosen:
+        return f"Recommended is {what}: the most accurate, and none within its standard error is faster."
+    best = f"{top.label}, {top.score.accuracy:.3f}"
+    return f"Recommended is {what}: the fastest within a standard error of the most accurate, which is {best}."
 
 
 def _command(candidate: Candidate, chosen: Row, usual: Row, command: DictConfig) -> str:

@@ -45,7 +45,7 @@ def require_possible(cfg: DictConfig, phase: Phase) -> None:
     require_cached_head("head=logistic (head.C)", cfg, phase)
     for key, allowed in (("head.hidden", 0), ("head.dropout", 0), ("head.engine", None), ("ensemble", None)):
         if (got := OmegaConf.select(cfg, key)) != allowed:
-            fix = f"Leave {key} out, or train the head with head=linear."
+            fix = f"Pass head=logistic and leave {key} out, or leave head.C out to train the head."
             raise UserError(key, "has no meaning for logistic regression (head.C)", got=str(got), fix=fix)
     if cfg.imbalance == "sampler":
         fix = "Pass imbalance=weights, or train the head with head=linear."

@@ -98,9 +98,9 @@ def test_keys_are_as_they_were_where_nobody_chose():
     [
         ("squish", "Did you mean squash?"),
         ("padded", "Did you mean pad?"),
-        ("", "crop, pad, squash"),
+        ("", "pad keeps the whole image"),
         (224, "data.image_size=224"),
-        (True, "crop, pad, squash"),
+        (True, "pad keeps the whole image"),
     ],
 )
 def test_other_rules_are_refused(photos, value, way_out):
