@@ -89,6 +89,17 @@ def test_what_has_all_features_already_is_taken_and_no_graph_is_made(monkeypatch
     assert (again.engine.name, again.misses) == (first, 0)
 
 
+def test_a_rerun_makes_no_graph(monkeypatch, photos, tmp_path):
+    from ajuste_fino import fine_tune
+
+    monkeypatch.setattr(engine, "WORTH", 1)
+    keys = {"backbone": "embedded", "features.precision": "fp32", "epochs": 1, "workers": 0}
+    assert fine_tune(photos, out=str(tmp_path / "a"), **keys).metrics["features/engine"] == "openvino"
+    monkeypatch.setattr(graph, "Graph", None)
+    again = fine_tune(photos, out=str(tmp_path / "b"), **keys).metrics
+    assert (again["features/engine"], again["cache/hit"], "time/graph_s" in again) == ("openvino", True, False)
+
+
 def test_the_engine_is_part_of_the_key_and_torch_has_the_key_it_had():
     extractor = extractor_of()
     assert "engine" not in identity(extractor)

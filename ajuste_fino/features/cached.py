@@ -100,7 +100,7 @@ class CachedFeatures:
         extraction: Extraction | None = None
         with self.store as store, closing(stream):
             for decoded in stream:
-                if decoded.pixels is not None:
+                if decoded.pixels is not None and len(decoded.pixels):
                     extraction = extraction or Extraction(self.engine.extractor, self.loading.device)
                     self.misses += len(decoded.contents)
                     store.add(decoded.contents, extraction(decoded.pixels).numpy())
