@@ -123,6 +123,16 @@ def test_a_model_in_bf16_predicts_by_the_engine_that_it_was_trained_with(monkeyp
             assert [one.probability for one in found] == pytest.approx(told, abs=2e-6)
 
 
+def test_a_model_of_openvino_in_bf16_is_predicted_by_torch_where_there_is_no_graph(monkeypatch, caplog):
+    extractor = extractor_of(precision="bf16")
+    assert engine.engine_for(extractor, "torch", CPU) == "torch"
+    monkeypatch.setattr(graph, "TOLERANCE", -1)
+    monkeypatch.setattr(graph, "OF_BF16", 0)
+    assert engine.engine_for(extractor, "openvino", CPU) == "torch"
+    assert "rounds otherwise" in caplog.text
+    assert engine.engine_for(extractor_of(), "openvino", CPU) == "auto"
+
+
 def test_a_copy_of_a_model_makes_its_graph_anew():
     extractor = extractor_of()
     graph.CompiledExtractor(extractor)

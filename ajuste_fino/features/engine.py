@@ -56,9 +56,13 @@ def engine_for(extractor: Extractor, trained: str, device: torch.device) -> str:
     """
     if extractor.precision == "fp32" or trained == "torch":
         return "auto" if extractor.precision == "fp32" else "torch"
+    why = INSTALL
     if device.type == "cpu" and is_installed():
-        return "openvino"
-    log.warning(f"This model was trained on features of OpenVINO in bf16; torch, which rounds otherwise, predicts. {INSTALL}")
+        try:
+            return CompiledExtractor(extractor).engine
+        except NoGraph as error:
+            why = str(error)
+    log.warning(f"This model was trained on features of OpenVINO in bf16; torch, which rounds otherwise, predicts ({why}).")
     return "torch"
 
 
