@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL import Image
 
-INSTALL = "install it with pip install 'ajuste-fino[heif]', or convert the file to JPEG"
+PIP = "pip install 'ajuste-fino[heif]'"
+INSTALL = f"install it with {PIP}, or convert the file to JPEG"
 
 
 @cache

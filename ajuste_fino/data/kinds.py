@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from ajuste_fino.data.heif import INSTALL, is_installed
+from ajuste_fino.data.heif import INSTALL, PIP, is_installed
 from ajuste_fino.signatures import AVIF, HEIC, JPEG_2000, by_first_bytes
 
 PILLOWS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "AVIF", "JPEG2000")
@@ -121,7 +121,7 @@ def unread_files(names: Iterable[str]) -> str:
     one = len(suffixes) == 1
     verb = "which is not read; convert it to JPEG" if one else "which are not read; convert them to JPEG"
     if any(map(_needs_library, suffixes)):
-        verb += ", or for HEIC pip install 'ajuste-fino[heif]'"
+        verb += f", or for HEIC {PIP}"
     return f"{' and '.join(count)} {'file' if one else 'files'}, {verb}" if count else ""
 
 

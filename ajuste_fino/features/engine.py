@@ -12,7 +12,7 @@ from ajuste_fino.features.graph import CompiledExtractor, NoGraph, is_installed
 from ajuste_fino.store import FeatureStore
 
 ENGINES = ("auto", "torch", "openvino")
-WORTH = 48_000_000  # pixels to come, from which on a graph saves more than the second or two that it takes to make
+WORTH = 48_000_000  # pixels to come, from which on a graph saves more than the second that it takes to make
 CPU = torch.device("cpu")
 INSTALL = "pip install 'ajuste-fino[openvino]'"
 
