@@ -1,21 +1,25 @@
 """The LightningModule: one step, one loss, the metrics, the optimizer. It trains what is given to it and no more."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.nn.modules.batchnorm import _NormBase
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MeanMetric
 
+from ajuste_fino.data.order import seed_of_step
+from ajuste_fino.errors import AjusteFinoError, preview
 from ajuste_fino.freezing import Frozen
 from ajuste_fino.head import Head
+from ajuste_fino.plan import Plan, share_buffers
 from ajuste_fino.scores import metrics
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+Mix = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
 
 
 @runtime_checkable
@@ -28,20 +32,19 @@ class Engine(Protocol):
 
 
 class Classifier(pl.LightningModule):
-    """Batches x, y → logits (N, C) = head(body(x)).
+    """Batches x, y → logits (N, C) = head(body(x)), by the body of the phase.
+
+    What is trained, in which mode and at which rate follows from the epoch and the step alone; so does what is drawn.
 
     Args:
-        head: what is trained.
-        body: what is before it: an extractor where x are images, a tail where they are the outputs of a trunk, nothing where
-            they are features already. Parts of it that are `Frozen` are not trained.
-        optimizer: parameters → optimizer.
-        schedule: optimizer → schedule, stepped once an epoch.
-        loss: logits (N, C), classes (N,) → their mean cross-entropy, in training.
-        val_loss: the same in validation, where it is another.
-        engine: computes loss and gradients of the head in place of `loss` and autograd; how far its gradients are from
+        head: what is trained in every phase.
+        plan: what else each phase trains; its bodies come before the head: an extractor where x are images, a tail where they
+            are the outputs of a trunk, nothing where they are features already. Parts that are `Frozen` are not trained.
+        losses: of training and of validation: logits (N, C), classes (N,) → a number.
+        engine: computes loss and gradients of the head in place of the loss and autograd; how far its gradients are from
             autograd's is measured on the first batch of each epoch and logged as `train/gradient_difference`.
-        lr: the head's learning rate; None: the optimizer's.
-        backbone_lr_mult: the body's learning rate, as a share of the head's.
+        mix: inputs, classes (N,), a seed → mixed inputs, targets (N, C).
+        seed: of dropout's masks and of mixing, with epoch and step.
     """
 
     strict_loading = False  # a checkpoint holds no frozen tensor: they come from the weights, and their hash is proven
@@ -50,37 +53,79 @@ class Classifier(pl.LightningModule):
         self,
         head: Head,
         num_classes: int,
-        optimizer: Callable[..., Optimizer],
-        schedule: Callable[[Optimizer], LRScheduler],
-        body: nn.Module | None = None,
-        loss: Loss = cross_entropy,
+        plan: Plan,
+        losses: tuple[Loss, Loss] = (cross_entropy, cross_entropy),
         engine: Engine | None = None,
-        lr: float | None = None,
-        backbone_lr_mult: float = 1.0,
-        val_loss: Loss | None = None,
+        mix: Mix | None = None,
+        seed: int = 0,
     ) -> None:
         super().__init__()
-        self.head, self.body = head, body or nn.Identity()
-        self.optimizer, self.schedule, self.loss, self.engine = optimizer, schedule, loss, engine
-        self.lr, self.backbone_lr_mult, self.loss_of_val = lr, backbone_lr_mult, val_loss or loss
+        bodies = [body or nn.Identity() for body in plan.bodies]
+        self.head, self.body, self.earlier = head, bodies[-1], nn.ModuleList(bodies[:-1])  # they share their tensors
+        self.plan, self.engine, self.mix, self.seed = plan, engine, mix, seed
+        self.loss, self.loss_of_val = losses
+        self.train_loss_so_far: dict[str, Tensor] = {}
+        self.bodies, self.moment = bodies, plan.phases.at(0)
         self.train_loss, self.val_loss = (MeanMetric(nan_strategy="disable") for _ in range(2))  # a NaN must be seen
         self.val_metrics = metrics(num_classes).clone(prefix="val/")
+        self.enter(0)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.body(x))
+        return self.head(self.bodies[self.moment.phase](x))
+
+    def enter(self, epoch: int) -> None:
+        """Make ready for an epoch: gradients for what its phase trains, and for nothing else.
+
+        Where a phase begins, what the one before froze is verified.
+        """
+        before, self.moment = self.moment, self.plan.phases.at(epoch)
+        if before.phase < self.moment.phase and before.phase not in self.plan.proofs:
+            self.plan.verify(before.phase)
+        for parameter in self.plan.trained(-1):
+            parameter.requires_grad_(False)
+        for parameter in self.plan.trained(self.moment.phase):
+            parameter.requires_grad_(True)
+
+    def train(self, mode: bool = True) -> Self:
+        """Frozen modules stay in `eval()`, and BatchNorm does, unless the plan trains its statistics."""
+        super().train(mode)
+        if self.plan.batchnorm_frozen:
+            for module in self.modules():
+                if isinstance(module, _NormBase):
+                    module.eval()
+        return self
+
+    def on_fit_start(self) -> None:
+        share_buffers(self.bodies)
 
     def on_train_start(self) -> None:
-        """Switch to training mode, which Lightning does not do; frozen modules stay in `eval()`."""
+        """Switch to training mode, which Lightning does not do; a run that is resumed may begin anywhere in an epoch."""
+        self.enter(self.current_epoch)
         self.train()
+        for name, value in self.train_loss_so_far.items():
+            setattr(self.train_loss, name, value.to(self.device))
+
+    def on_train_epoch_start(self) -> None:
+        self.enter(self.current_epoch)
+
+    def on_train_batch_start(self, _batch: object, index: int) -> None:
+        """Set what is drawn and the learning rates, both from epoch and step."""
+        torch.manual_seed(seed_of_step(self.seed, self.current_epoch, index))
+        share = index / max(int(self.trainer.num_training_batches), 1)
+        settings = self.plan.settings(self.moment, share)
+        for group, changed in zip(self.trainer.optimizers[0].param_groups, settings, strict=True):
+            group.update(changed)
 
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
         x, y = batch
+        if self.mix is not None:
+            x, y = self.mix(x, y, seed_of_step(self.seed, self.current_epoch, index))
         loss = self.loss(self(x), y) if self.engine is None else self._by_engine(self.engine, x, y, index)
         self.train_loss.update(loss.detach(), len(y))
         return loss
 
     def _by_engine(self, engine: Engine, x: Tensor, y: Tensor, index: int) -> Tensor:
-        inputs, layers = self.head.standardise(self.body(x)), self.head.layers
+        inputs, layers = self.head.standardise(self.bodies[self.moment.phase](x)), self.head.layers
         if index == 0:
             self.gap = engine.difference(layers, inputs, y)
         return engine(layers, inputs, y)
@@ -106,22 +151,37 @@ class Classifier(pl.LightningModule):
         self.val_loss.reset()
         self.val_metrics.reset()
 
-    def configure_optimizers(self) -> Any:
-        """One group of parameters for the head, one for what is trained of the body, each with its own learning rate."""
-        parts = [[p for p in part.parameters() if p.requires_grad] for part in (self.head, self.body)]
-        optimizer = self.optimizer([{"params": part} for part in parts if part])
-        for group in optimizer.param_groups:
-            group["lr"] = group["lr"] if self.lr is None else self.lr
-        for group in optimizer.param_groups[1:]:
-            group["lr"] = group["lr"] * self.backbone_lr_mult
-        return {"optimizer": optimizer, "lr_scheduler": self.schedule(optimizer)}
+    def configure_optimizers(self) -> Optimizer:
+        """All groups exist from the first step on; those without gradients are left alone by the optimizer."""
+        return self.plan.optimizer(self.head)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what is trained, for frozen tensors come from the weights, and the metrics of the last validation."""
+        validation = getattr(self, "validation", {})
+        checkpoint["validation"] = {name: float(value) for name, value in validation.items()}
+        checkpoint["proofs"] = dict(self.plan.proofs)
+        checkpoint["train_loss"] = self.train_loss.metric_state  # so far, in the middle of an epoch
+        kept = self._kept(checkpoint["state_dict"])
+        checkpoint["state_dict"] = {name: checkpoint["state_dict"][name] for name in kept}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the metrics of the last validation; refuse what lacks more than frozen tensors, or has other ones.
+
+        Raises:
+            AjusteFinoError: where the checkpoint is that of another model.
+        """
+        if other := sorted(set(self._kept(self.state_dict())) ^ set(checkpoint["state_dict"])):
+            raise AjusteFinoError(
+                f"The checkpoint is not one of this model. Tensors that one of the two lacks:\n{preview(other)}"
+            )
+        self.validation = {name: torch.tensor(value) for name, value in checkpoint["validation"].items()}
+        self.plan.proofs.update(checkpoint["proofs"])
+        self.train_loss_so_far = checkpoint["train_loss"]
+
+    def _kept(self, names: Iterable[str]) -> list[str]:
+        """Return the tensors that checkpoints have: not frozen ones, nor one under the name that another phase has for it."""
         frozen = tuple(f"{name}." for name, module in self.named_modules() if isinstance(module, Frozen))
-        state = checkpoint["state_dict"]
-        checkpoint["validation"] = {name: float(value) for name, value in self.validation.items()}
-        checkpoint["state_dict"] = {name: tensor for name, tensor in state.items() if not name.startswith(frozen)}
+        return [name for name in names if not name.startswith(("earlier.", *frozen))]
 
 
 @torch.inference_mode()

@@ -13,14 +13,26 @@ PASSES = 3  # forward, and backward to the inputs and to the weights
 
 
 @contextmanager
-def threads_for(flops: float) -> Iterator[None]:
-    """Use no more threads than a training step of so many operations can employ; never more than torch would use."""
+def own_threads() -> Iterator[int]:
+    """Yield how many threads torch uses, and restore that number whatever is set in the block."""
     before = torch.get_num_threads()
     try:
-        torch.set_num_threads(max(1, min(before, int(flops / FLOPS_PER_THREAD))))
-        yield
+        yield before
     finally:
         torch.set_num_threads(before)
+
+
+def worth(flops: float, most: int) -> int:
+    """Return how many threads a training step of so many operations can employ."""
+    return max(1, min(most, int(flops / FLOPS_PER_THREAD)))
+
+
+@contextmanager
+def threads_for(flops: float) -> Iterator[None]:
+    """Use no more threads than a training step of so many operations can employ; never more than torch would use."""
+    with own_threads() as most:
+        torch.set_num_threads(worth(flops, most))
+        yield
 
 
 @torch.no_grad()

@@ -7,10 +7,14 @@ import torch
 from torch import nn
 
 from ajuste_fino.callbacks import WeightAverage
+from ajuste_fino.phases import Phase, Phases
 
 
-def module(body=None):
-    return SimpleNamespace(head=nn.Linear(1, 1, bias=False), body=body or nn.Identity())
+def module(trains=False):
+    """A model of one phase, which trains the head alone or more."""
+    phases = Phases([Phase("all", backbone_lr_mult=1) if trains else Phase()], 9)
+    plan = SimpleNamespace(phases=phases, trained=lambda _: [], batchnorm_frozen=True)
+    return SimpleNamespace(head=nn.Linear(1, 1, bias=False), bodies=[nn.Identity()], plan=plan, moment=phases.at(0))
 
 
 def epochs(callback, model, values):
@@ -38,7 +42,7 @@ def test_it_is_the_average_that_is_validated_and_the_weights_that_are_trained(de
 
 
 def test_where_the_body_is_trained_nothing_is_averaged():
-    seen = epochs(WeightAverage(), module(nn.Linear(1, 1)), [1.0, 2.0, 3.0])
+    seen = epochs(WeightAverage(), module(trains=True), [1.0, 2.0, 3.0])
     assert [validated for _, validated in seen] == [1.0, 2.0, 3.0]
 
 

@@ -61,7 +61,7 @@ class Rows(torch.utils.data.Dataset):
 def test_the_c_of_the_lowest_validation_loss_is_kept(tmp_path, views):
     x, y = drawn(count=120)
     train = Rows(x[:60].repeat(views, 1), y[:60]), EpochBatchSampler(60, 16, 0, views)
-    data = DataModule(train, (Rows(x[60:], y[60:]), EpochBatchSampler(60, 16)), 0)
+    data = DataModule([train], [(Rows(x[60:], y[60:]), EpochBatchSampler(60, 16))], 0)
     head = Head(HeadShape(5, 3, dropout=0))
     kept = logistic.fit(head, data, [0.001, 0.1, 10.0], cross_entropy, None, tmp_path)
     rows = read_csv(tmp_path / "metrics.csv")

@@ -12,11 +12,13 @@ from ajuste_fino.backbone.blocks import PREFIX, Recording, block_names, classifi
 from ajuste_fino.backbone.catalogue import Architecture, architecture
 from ajuste_fino.backbone.cut import Tail, Trunk, close, end_at, run
 from ajuste_fino.backbone.designed import DesignedNet
+from ajuste_fino.backbone.shares import block_of, shares_from
 from ajuste_fino.backbone.weight_file import read
 from ajuste_fino.backbone.weights import is_finite, load_into, load_tensors
 from ajuste_fino.errors import UserError, nearest
 
 GRIDS = (1, 2, 4)
+UPPER_SHARE = 0.4  # of the backbone's operations, at most, that the blocks trained by train_from=upper do
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,8 @@ class Backbone(nn.Module):
         """Divide the backbone into a trunk, which stays frozen, and a tail, which is trained with the head.
 
         Args:
-            train_from: a block; `head` for none of the backbone, `all` for the whole of it.
+            train_from: a block; `upper` for the last ones, which do at most `UPPER_SHARE` of the work; `head` for none of the
+                backbone, `all` for the whole of it.
 
         Returns:
             The trunk, images → features or, where a tail follows, the output of a block; the tail, which goes on from there
@@ -133,12 +136,37 @@ class Backbone(nn.Module):
         """
         if train_from in ("head", "all"):
             return (self, None) if train_from == "head" else (None, self)
+        first = self.first_trained(train_from)
+        return (None, self) if first == 0 else self._divide(self.blocks[first - 1], train_from)
+
+    def first_trained(self, train_from: str) -> int:
+        """Return the number of the block that `train_from` names; of `head`, how many blocks there are.
+
+        Raises:
+            UserError: where there is no such block.
+        """
+        if train_from in ("head", "all"):
+            return len(self.blocks) if train_from == "head" else 0
+        if train_from == "upper":
+            shares = shares_from(self.net, self.blocks, self.recording.size)
+            small = [number for number, share in enumerate(shares) if share <= UPPER_SHARE] or [len(shares) - 1]
+            same = [number for number in small if shares[number] == shares[small[0]]]  # before a block that computes nothing
+            return same[-1]
         short = [name.removeprefix(PREFIX) for name in self.blocks]
         if train_from.removeprefix(PREFIX) not in short:
-            fix = nearest(train_from, ["head", "all", *short])
-            raise UserError("train_from", "must be head, all or a block of the backbone", got=train_from, fix=fix)
-        first = short.index(train_from.removeprefix(PREFIX))
-        return (None, self) if first == 0 else self._divide(self.blocks[first - 1], train_from)
+            fix = nearest(train_from, ["head", "upper", "all", *short])
+            raise UserError("train_from", "must be head, upper, all or a block of the backbone", got=train_from, fix=fix)
+        return short.index(train_from.removeprefix(PREFIX))
+
+    def trained_blocks(self, train_from: str) -> list[list[nn.Parameter]]:
+        """Return the parameters that `train_from` trains, by block, those of the last block first."""
+        first, named = self.first_trained(train_from), list(self.net.named_parameters())
+        numbers = [block_of(name, self.blocks, self.recording) for name, _ in named]
+        by_block = [
+            [parameter for (_, parameter), n in zip(named, numbers, strict=True) if n == number]
+            for number in reversed(range(first, len(self.blocks)))
+        ]
+        return [block for block in by_block if block]
 
     @torch.no_grad()
     def _divide(self, last: str, train_from: str) -> tuple[Trunk, nn.Module]:

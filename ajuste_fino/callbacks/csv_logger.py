@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 
+from ajuste_fino.files import read_csv, write_csv
 from ajuste_fino.places import naming
 
 
@@ -24,5 +26,27 @@ class EpochCSVLogger(CSVLogger):
         if "epoch" in metrics:
             super().log_metrics({**self.row, "epoch": int(metrics["epoch"]) + 1}, step)
             self.row = {}
-            with naming(Path(self.log_dir) / "metrics.csv"):
+            with naming(self.path):
                 self.save()
+
+    @property
+    def path(self) -> Path:
+        return Path(self.log_dir) / ExperimentWriter.NAME_METRICS_FILE
+
+    def go_on(self, epochs: int) -> None:
+        """Keep the rows of so many epochs, and write behind them: a run that is resumed has the others again."""
+        rows = [row for row in read_csv(self.path) if row["epoch"].isdigit() and int(row["epoch"]) <= epochs]
+        if rows:
+            write_csv(self.path, list(rows[0]), [list(row.values()) for row in rows])
+            self._experiment = _Behind(self.log_dir, list(rows[0]))
+
+
+class _Behind(ExperimentWriter):
+    """Writes behind the rows that are there, which Lightning's would delete."""
+
+    def __init__(self, log_dir: str, header: list[str]) -> None:
+        super().__init__(log_dir)
+        self.metrics_keys = header
+
+    def _check_log_dir_exists(self) -> None:
+        """Leave them."""

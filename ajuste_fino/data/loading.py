@@ -208,7 +208,7 @@ def decode_pixels(
         yield Decoded(infos, bad, [contents[position] for position in batch.positions], batch.pixels)
 
 
-def loader(dataset: Dataset[Any], order: Sampler[list[int]], workers: int = 0, pin: bool = False) -> DataLoader[Any]:
+def loader(dataset: Dataset[Any], order: Sampler[Any], workers: int = 0, pin: bool = False) -> DataLoader[Any]:
     """The dataset's batches in that order, made by `workers` processes of one thread each (0: by this one).
 
     The processes live as long as the loader: to start them anew for every epoch would take a second of each.

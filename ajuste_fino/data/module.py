@@ -1,41 +1,63 @@
-"""The LightningDataModule: a training and a validation set, whatever they hold, in a reproducible order."""
+"""The LightningDataModule: a training and a validation set for each phase, whatever they hold, in a reproducible order."""
 
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
 from torch.utils.data import DataLoader, Dataset
 
 from ajuste_fino.data.loading import loader
-from ajuste_fino.data.order import EpochBatchSampler
+from ajuste_fino.data.order import EpochBatchSampler, PhasedBatchSampler
+
+Part = tuple[Dataset[Any], EpochBatchSampler]
+
+
+class PhasedDataset(Dataset[Any]):
+    """The datasets of all phases, read at the number of a phase and a list of positions."""
+
+    def __init__(self, datasets: Sequence[Dataset[Any]]) -> None:
+        self.datasets = datasets
+
+    def __getitem__(self, place: tuple[int, list[int]]) -> Any:
+        phase, positions = place
+        return self.datasets[phase][positions]
 
 
 class DataModule(pl.LightningDataModule):
-    """Batches of `train` (in a new order every epoch) and `val`; both give x, y for a list of positions.
+    """Batches of `train` (in a new order every epoch) and `val`; both have for each phase what gives x, y for positions.
 
     Args:
+        workers: processes that make batches; 0: none.
         files: the names of the training images, for messages.
+        phase_of: the number of an epoch → that of its phase.
     """
 
     def __init__(
         self,
-        train: tuple[Dataset[Any], EpochBatchSampler],
-        val: tuple[Dataset[Any], EpochBatchSampler],
+        train: Sequence[Part],
+        val: Sequence[Part],
         workers: int,
         files: Sequence[str] = (),
+        phase_of: Callable[[int], int] = lambda _: 0,
     ) -> None:
         super().__init__()
         self.train, self.val, self.workers, self.files = train, val, workers, files
+        self.orders = [PhasedBatchSampler([order for _, order in parts], phase_of) for parts in (train, val)]
+
+    @property
+    def batch_size(self) -> int:
+        return self.orders[0].batch_size
 
     def files_of(self, batch: int) -> list[str]:
-        """The images of a batch of this epoch, by its number: the order is a function of seed and epoch, so it is known."""
-        _, order = self.train
-        positions = next(islice(order, batch, None))
-        return [self.files[position % order.count] for position in positions] if self.files else []
+        """The images of a batch of this epoch, by its number."""
+        return self.orders[0].files(batch, self.files) if self.files else []
+
+    def begin_at(self, epoch: int, batch: int) -> None:
+        """Begin with a batch of an epoch, as a run does that is resumed."""
+        self.orders[0].begin_at(epoch, batch)
 
     def train_dataloader(self) -> DataLoader[Any]:
-        return loader(*self.train, self.workers)
+        return loader(PhasedDataset([dataset for dataset, _ in self.train]), self.orders[0], self.workers)
 
     def val_dataloader(self) -> DataLoader[Any]:
-        return loader(*self.val, self.workers)
+        return loader(PhasedDataset([dataset for dataset, _ in self.val]), self.orders[1], self.workers)

@@ -1,11 +1,20 @@
 """In which order samples are read, as batches of positions: decided by seed and epoch alone."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 from torch.utils.data import Sampler
+
+
+def seed_of_step(seed: int, epoch: int, step: int) -> int:
+    """Return the seed of what is drawn in a step of training, so that no step depends on those before it."""
+    return _seed(f"step {seed} {epoch} {step}")
+
+
+def _seed(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big", signed=True)
 
 
 class EpochBatchSampler(Sampler[list[int]]):
@@ -26,20 +35,23 @@ class EpochBatchSampler(Sampler[list[int]]):
         return -(-self.count // self.batch_size) - self._joins
 
     def __iter__(self) -> Iterator[list[int]]:
+        yield from self.batches()
+
+    def batches(self) -> list[list[int]]:
+        """Return the positions of each batch of the epoch."""
         positions = torch.arange(self.count) if self.seed is None else self._shuffled()
         batches = [batch.tolist() for batch in positions.split(self.batch_size)]
         if self._joins:
             last = batches.pop()
             batches[-1] += last
-        yield from batches
+        return batches
 
     @property
     def _joins(self) -> bool:
         return self.seed is not None and self.count > self.batch_size > 1 and self.count % self.batch_size == 1
 
     def _shuffled(self) -> Tensor:
-        key = hashlib.sha256(f"order {self.seed} {self.epoch}".encode()).digest()
-        generator = torch.Generator().manual_seed(int.from_bytes(key[:8], "big", signed=True))
+        generator = torch.Generator().manual_seed(_seed(f"order {self.seed} {self.epoch}"))
         view = torch.randint(self.views, (self.count,), generator=generator)
         return self._order(generator) + view * self.count
 
@@ -57,6 +69,46 @@ class BalancedBatchSampler(EpochBatchSampler):
 
     def _order(self, generator: torch.Generator) -> Tensor:
         return torch.multinomial(self.weights, self.count, replacement=True, generator=generator)
+
+
+class PhasedBatchSampler(Sampler[tuple[int, list[int]]]):
+    """Batches of the phase that an epoch belongs to, with the phase's number; all phases have the same number of them.
+
+    Args:
+        orders: of each phase.
+        phase_of: the number of an epoch → that of its phase.
+    """
+
+    def __init__(self, orders: Sequence[EpochBatchSampler], phase_of: Callable[[int], int]) -> None:
+        self.orders, self.phase_of = orders, phase_of
+        self.begun = (-1, 0)
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch, self.phase = epoch, self.phase_of(epoch)
+        self.orders[self.phase].set_epoch(epoch)
+
+    def begin_at(self, epoch: int, batch: int) -> None:
+        """Begin with a batch of an epoch, as a run does that is resumed; later epochs have all of theirs."""
+        self.begun = (epoch, batch)
+        self.set_epoch(epoch)
+
+    @property
+    def batch_size(self) -> int:
+        return self.orders[0].batch_size
+
+    def files(self, batch: int, names: Sequence[str]) -> list[str]:
+        """Return the names of the samples in a batch of this epoch: the order follows from seed and epoch."""
+        order = self.orders[self.phase]
+        return [names[position % order.count] for position in order.batches()[batch]]
+
+    def __len__(self) -> int:
+        return len(self.orders[self.phase])
+
+    def __iter__(self) -> Iterator[tuple[int, list[int]]]:
+        epoch, batch = self.begun
+        first = batch if epoch == self.epoch else 0
+        yield from ((self.phase, positions) for positions in self.orders[self.phase].batches()[first:])
 
 
 class SubsetBatchSampler(EpochBatchSampler):

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -26,6 +27,7 @@ from ajuste_fino.files import fingerprint, writable_cache
 from ajuste_fino.places import require_space
 from ajuste_fino.store import FeatureRows, FeatureStore
 
+LARGEST = 65504.0  # number of half precision
 VERSION = 2  # of what a feature is: raise it when the same key would give other numbers
 
 
@@ -33,7 +35,8 @@ class CachedFeatures:
     """A `FeatureSource` that computes the outputs of a trunk once and keeps them on disk; `misses` counts those computed.
 
     The key of a row is the SHA-256 of an image's content and the number of its view, so that renaming costs nothing and one
-    changed pixel is another image. Everything else that decides a feature names the folder.
+    changed pixel is another image. Everything else that decides a feature names the folder. Where a tail follows, the outputs
+    are maps, kept in half precision (fp16), of the images that are trained and validated on.
 
     Args:
         extractor: the frozen trunk.
@@ -69,8 +72,10 @@ class CachedFeatures:
         """The features that an engine computed."""
         if engine not in self.stores:
             extractor = self.images.extractor
-            space = {"version": VERSION, "device": self.loading.device.type, **identity(extractor, engine)}
-            self.stores[engine] = FeatureStore(self.folder / fingerprint(space)[:32], extractor.backbone.shape, about=space)
+            half = {} if self.tail is None else {"stored": "fp16"}
+            space = {"version": VERSION, "device": self.loading.device.type, **identity(extractor, engine), **half}
+            folder, dtype = self.folder / fingerprint(space)[:32], "<f2" if half else "<f4"
+            self.stores[engine] = FeatureStore(folder, extractor.backbone.shape, dtype, about=space)
         return self.stores[engine]
 
     @property
@@ -81,6 +86,8 @@ class CachedFeatures:
         return torch.zeros((1, *self.images.extractor.backbone.shape))
 
     def missing(self, contents: Sequence[str]) -> set[str]:
+        if self.tail is not None:  # which images are trained on is not known yet
+            return set()
         self.engine.choose(contents)
         self.store.refresh()  # another run may have computed some meanwhile
         found = {contents[position] for position in self.store.missing(contents)}
@@ -103,7 +110,7 @@ class CachedFeatures:
                 if decoded.pixels is not None and len(decoded.pixels):
                     extraction = extraction or Extraction(self.engine.extractor, self.loading.device)
                     self.misses += len(decoded.contents)
-                    store.add(decoded.contents, extraction(decoded.pixels).numpy())
+                    store.add(decoded.contents, self._stored(extraction(decoded.pixels)))
                 yield decoded
 
     def rows(self, samples: Sequence[Sample], views: int = 1) -> FeatureRows:
@@ -111,8 +118,7 @@ class CachedFeatures:
 
         Stopping it loses at most the batch at work: the same call goes on.
         """
-        contents = [sample.sha256 for sample in samples]
-        keys = contents + [f"{content}-{self.augmentation}{view:07}" for view in range(1, views) for content in contents]
+        keys = self._keys(samples, views)
         self.engine.choose(keys)
         todo = self.store.missing(keys)
         self.require_space(len(todo))
@@ -122,6 +128,14 @@ class CachedFeatures:
                 refuse_changed(batch)
         return self.store.rows(keys)
 
+    def _keys(self, samples: Sequence[Sample], views: int) -> list[str]:
+        contents = [sample.sha256 for sample in samples]
+        return contents + [f"{content}-{self.augmentation}{view:07}" for view in range(1, views) for content in contents]
+
+    def bytes_to_come(self, samples: Sequence[Sample], views: int) -> int:
+        """What the features that are not on disk yet will take there."""
+        return len(self.store.missing(self._keys(samples, views))) * self.store.dtype.itemsize
+
     def _compute(self, samples: Sequence[Sample], keys: Sequence[str], todo: list[int]) -> Generator[FeatureBatch, None, None]:
         """Compute the features of these positions and put them on disk, a batch at a time."""
         self.misses += len(todo)
@@ -129,8 +143,14 @@ class CachedFeatures:
             images = replace(self.images, extractor=self.engine.extractor)
             with self.store as store:
                 for batch in images.features(samples, SubsetBatchSampler(todo, self.loading.batch_size)):
-                    store.add([keys[position] for position in batch.positions], batch.features.numpy())
+                    store.add([keys[position] for position in batch.positions], self._stored(batch.features))
                     yield batch
+
+    def _stored(self, features: Tensor) -> np.ndarray:
+        """As they are put on disk; what half precision cannot hold is at its limit."""
+        row = self.store.dtype["row"].base
+        array = features.numpy()
+        return array if row == array.dtype else array.clip(-LARGEST, LARGEST).astype(row)
 
     def batches(self, samples: Sequence[Sample]) -> Iterator[FeatureBatch]:
         """The features of the plain views, in the samples' order, a batch at a time; what is missing is computed and kept.

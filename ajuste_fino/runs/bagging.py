@@ -14,17 +14,17 @@ from ajuste_fino.ensemble import Ensemble
 from ajuste_fino.errors import Diverged, UserError
 from ajuste_fino.features import FeatureSource
 from ajuste_fino.head import Head
-from ajuste_fino.phases import Phase
+from ajuste_fino.phases import Phases
 from ajuste_fino.runs.console import log, progress
 from ajuste_fino.runs.factories import require_cached_head
 from ajuste_fino.runs.learner import Fitted, Learner
 
 
-def require_possible(cfg: DictConfig, phase: Phase) -> None:
+def require_possible(cfg: DictConfig, phases: Phases) -> None:
     """Refuse an ensemble of what is trained on images, or by another engine than autograd."""
     if cfg.ensemble is None:
         return
-    require_cached_head("ensemble", cfg, phase)
+    require_cached_head("ensemble", cfg, phases)
     if cfg.head.engine is not None:
         fix = "Leave ensemble out, or take another head."
         raise UserError("ensemble", "needs a head without an engine of its own", got="head.engine", fix=fix)
@@ -51,7 +51,7 @@ def train_ensemble(
     optimizer = learner.optimizer(members.parameters())
     weights = learner.class_weights(manifest) if cfg.imbalance == "weights" else None
     weighted = counts if weights is None else counts * weights[manifest.targets(samples)]
-    batches, schedule = _epochs(learner, manifest, features, epochs), learner.schedule(optimizer)
+    batches, schedule = _epochs(learner, manifest, features, epochs), learner.schedules[0](optimizer)
     try:
         ensemble.fit(members, batches, weighted, optimizer, schedule.step)
     except (KeyboardInterrupt, SystemExit) as stop:
@@ -64,7 +64,7 @@ def train_ensemble(
 
 def _epochs(learner: Learner, manifest: Manifest, features: FeatureSource, epochs: int) -> Iterator[Iterator[Any]]:
     """For each epoch, the batches that the one head saw: features, classes, and which images they are of."""
-    dataset, order = learner.training(manifest, features)
+    dataset, order = learner.training(manifest, features, learner.phases[0].views or 1)
 
     def batches() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         for positions in order:

@@ -16,9 +16,9 @@ from ajuste_fino.backbone import Backbone, build
 from ajuste_fino.callbacks import EpochCSVLogger
 from ajuste_fino.classifier import Engine, Loss
 from ajuste_fino.data.transforms import Augment, Augmentation
-from ajuste_fino.errors import UserError, nearest
+from ajuste_fino.errors import Range, UserError, nearest
 from ajuste_fino.implementation import implementation
-from ajuste_fino.phases import Phase
+from ajuste_fino.phases import HEAD, Phase, Phases
 from ajuste_fino.runs.targets import class_of
 from ajuste_fino.trust import own_class, packages
 
@@ -40,24 +40,38 @@ def backbone(cfg: DictConfig) -> tuple[Backbone, list[str]]:
     return build(str(cfg.backbone.name), str(cfg.backbone.weights), **where, design=design or None, trusted=trusted(cfg))
 
 
-def phases(cfg: DictConfig) -> list[Phase]:
-    """Build the phases of the schedule; `phases.rate` overrides the rate of each.
+def phases(cfg: DictConfig) -> Phases:
+    """Build the phases of the schedule; `phases.rate` overrides the rate of each that trains the backbone.
 
     Raises:
         UserError: for a schedule that is none, or weights that its phases do not begin with.
     """
     schedule = OmegaConf.to_container(cfg.phases.schedule, resolve=True) if OmegaConf.is_list(cfg.phases.schedule) else None
-    if not isinstance(schedule, list) or len(schedule) != 1:
-        fix = "Several phases after each other are not supported yet; pass phases=head, full or scratch."
-        raise UserError("phases.schedule", "must be a list of one phase", got=cfg.phases.schedule, fix=fix)
+    if not isinstance(schedule, list) or not schedule:
+        fix = "Pass phases=head, ladder, full or scratch, or phases.schedule=[{train_from: head, epochs: 5}]."
+        raise UserError("phases.schedule", "must be a list of phases", got=cfg.phases.schedule, fix=fix)
     rate = {} if cfg.phases.rate is None else {"backbone_lr_mult": cfg.phases.rate}
+    several = len(schedule) > 1
     try:
-        found = [Phase(**{**phase, **rate, "train_from": str(phase.get("train_from", "head"))}) for phase in schedule]
+        found = [
+            Phase(**{**one, **({} if several and first == HEAD else rate), "train_from": first})
+            for one, first in ((one, str(one.get("train_from", HEAD))) for one in schedule)
+        ]
     except (TypeError, AttributeError) as error:
         fix = f"A phase has {', '.join(field.name for field in fields(Phase))}."
         raise UserError("phases.schedule", f"is not accepted ({error})", got=schedule, fix=fix) from error
     _require_matching_weights(cfg)
-    return found
+    _require_choices(cfg)
+    return Phases(found, cfg.epochs, cfg.features.views)
+
+
+def _require_choices(cfg: DictConfig) -> None:
+    """Refuse a decay or a treatment of BatchNorm that is none; a group of the user's own may be older than they are."""
+    if (decay := cfg.phases.get("lr_decay", 1.0)) not in Range(float, 0, 1, above=True):
+        raise UserError("phases.lr_decay", "must be above 0, and at most 1", got=decay, fix="Pass 1 for the same rate.")
+    if (batchnorm := cfg.phases.get("batchnorm", "frozen")) not in ("frozen", "train"):
+        fix = "Pass frozen to keep its statistics."
+        raise UserError("phases.batchnorm", "must be frozen or train", got=batchnorm, fix=fix)
 
 
 def _require_matching_weights(cfg: DictConfig) -> None:
@@ -72,10 +86,10 @@ def _require_matching_weights(cfg: DictConfig) -> None:
         raise UserError("phases.start", "must be any, trained or random", got=start, fix="Pass any for either.")
 
 
-def require_cached_head(key: str, cfg: DictConfig, phase: Phase) -> None:
+def require_cached_head(key: str, cfg: DictConfig, phases: Phases) -> None:
     """Refuse a key that trains many heads, where each would have to pass all images through the backbone again."""
-    if phase.trains_backbone or cfg.features.mode != "cached":
-        got = f"train_from={phase.train_from}, features.mode={cfg.features.mode}"
+    if len(phases) > 1 or phases.trains_backbone or cfg.features.mode != "cached":
+        got = f"train_from={', '.join(phase.train_from for phase in phases)}; features.mode={cfg.features.mode}"
         fix = f"Leave {key} out, or train a head on cached features."
         raise UserError(key, "needs phases=head and features.mode=cached", got=got, fix=fix)
 

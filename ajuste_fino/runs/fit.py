@@ -2,22 +2,25 @@
 
 import logging
 import warnings
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
 import lightning.pytorch as pl
-import torch
 from omegaconf import DictConfig
 
-from ajuste_fino.callbacks.checkpoints import AtomicCheckpointIO
+from ajuste_fino.callbacks.checkpoints import BEST, AtomicCheckpointIO, load_checkpoint
+from ajuste_fino.callbacks.threads import PhaseThreads
+from ajuste_fino.classifier import Classifier
 from ajuste_fino.data.module import DataModule
 from ajuste_fino.memory import tell_when_full
+from ajuste_fino.phases import Moment
 from ajuste_fino.predict import device
 from ajuste_fino.runs import factories
-from ajuste_fino.threads import flops_of_step, threads_for
+from ajuste_fino.runs.resume import Resumed
+from ajuste_fino.threads import flops_of_step, own_threads, worth
 
-EXPECTED = (  # what Lightning warns of, and why it may
+EXPECTED = (
+    ".*dataloader is not resumable.*",  # it is: the order begins where the checkpoint was written  # what Lightning warns of, and why it may
     ".*does not have many workers.*",  # features are read, not decoded
     ".*exists and is not empty.*",  # the run folder, which was checked to be empty before
     ".*in eval mode at the start of training.*",  # frozen, on purpose
@@ -50,17 +53,20 @@ class Kept(NamedTuple):
 class Fit:
     """A Trainer as the configuration wants it; wrong callbacks and loggers are refused when this is made."""
 
-    def __init__(self, cfg: DictConfig) -> None:
-        self.epochs, self.seed = cfg.epochs, cfg.seed
+    def __init__(self, cfg: DictConfig, epochs: int) -> None:
+        self.epochs = epochs
         self.on_cpu = device(cfg.trainer.accelerator).type == "cpu"
         self.callbacks, self.loggers, self.arguments = factories.trainer(cfg)
 
-    def __call__(self, classifier: pl.LightningModule, module: DataModule, out: Path) -> tuple[Kept, BaseException | None]:
-        """Train, then load the best epoch, of the lowest validation loss; also return what stopped the training after it."""
+    def __call__(
+        self, classifier: Classifier, module: DataModule, out: Path, resumed: Resumed | None = None
+    ) -> tuple[Kept, BaseException | None]:
+        """Train, then load the best epoch; also return what stopped the training after it."""
         for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero"):
             logging.getLogger(name).setLevel(logging.WARNING)
         trainer = pl.Trainer(
             max_epochs=self.epochs,
+            default_root_dir=out,
             devices=1,
             num_nodes=1,
             logger=[make(out) for make in self.loggers],
@@ -72,33 +78,39 @@ class Fit:
             log_every_n_steps=1,  # metrics are logged by epoch; a larger number only brings a warning
             **self.arguments,
         )
-        threads = self._threads(classifier, module)
-        torch.manual_seed(self.seed)  # dropout's masks, whatever was drawn before
-        with threads, tell_when_full("batch_size", module.train[1].batch_size):
-            stopped = _run(trainer, classifier, module)
-        path = out / "checkpoints" / "best.ckpt"
+        with own_threads() as most, tell_when_full("batch_size", module.batch_size):
+            if self.on_cpu:  # beside a GPU there is no need to count
+                threads = [worth(flops, most) for flops in _flops(classifier, module)]
+                trainer.callbacks.insert(0, PhaseThreads(threads))  # type: ignore[attr-defined]
+            if resumed is not None:
+                resumed.prepare(trainer, module)
+            stopped = _run(trainer, classifier, module, resumed)
+        path = out / "checkpoints" / BEST
         if stopped is not None and not path.is_file():
             raise stopped
-        best = torch.load(path, weights_only=True)
+        best = load_checkpoint(path)
         classifier.load_state_dict(best["state_dict"], strict=False)
         epoch = int(best["epoch"]) + 1
         return Kept(epoch, max(epoch, trainer.current_epoch), best["validation"]), stopped
 
-    def _threads(self, classifier: pl.LightningModule, module: DataModule) -> AbstractContextManager[None]:
-        """As many threads as a step can employ; beside a GPU as many as there are."""
-        if not self.on_cpu:
-            return nullcontext()
-        example, _ = module.train[0][[0]]
-        return threads_for(flops_of_step(classifier, example, module.train[1].batch_size))
+
+def _flops(classifier: Classifier, module: DataModule) -> list[float]:
+    """Estimate the operations of a training step in each phase."""
+    found = []
+    for number, (dataset, _) in enumerate(module.train):
+        classifier.moment = Moment(number, 0)
+        found.append(flops_of_step(classifier, dataset[[0]][0], module.batch_size))
+    classifier.enter(0)
+    return found
 
 
-def _run(trainer: pl.Trainer, classifier: pl.LightningModule, module: DataModule) -> BaseException | None:
+def _run(trainer: pl.Trainer, classifier: Classifier, module: DataModule, resumed: Resumed | None) -> BaseException | None:
     """Train; return what stopped it."""
     with warnings.catch_warnings():
         for message in EXPECTED:
             warnings.filterwarnings("ignore", message=message)
         try:
-            trainer.fit(classifier, module)
+            trainer.fit(classifier, module, ckpt_path=None if resumed is None else resumed.path)
         except (KeyboardInterrupt, SystemExit) as stop:
             # Lightning turns Ctrl-C into exit code 1
             return stop.__context__ if isinstance(stop.__context__, KeyboardInterrupt) else stop

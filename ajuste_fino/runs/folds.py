@@ -14,7 +14,8 @@ from ajuste_fino.classifier import probabilities
 from ajuste_fino.data.folds import folds
 from ajuste_fino.data.manifest import Manifest
 from ajuste_fino.features import FeatureSource
-from ajuste_fino.phases import Phase
+from ajuste_fino.phases import Phases
+from ajuste_fino.plan import Plan
 from ajuste_fino.runs import factories
 from ajuste_fino.runs.console import log
 from ajuste_fino.runs.factories import require_cached_head
@@ -22,20 +23,20 @@ from ajuste_fino.runs.learner import Learner
 from ajuste_fino.scores import metrics, wilson
 
 
-def require_possible(cfg: DictConfig, phase: Phase) -> None:
+def require_possible(cfg: DictConfig, phases: Phases) -> None:
     """Refuse to cross-validate a run that trains on images."""
     if cfg.data.folds is not None:
-        require_cached_head("data.folds", cfg, phase)
+        require_cached_head("data.folds", cfg, phases)
 
 
 def possible(cfg: DictConfig, manifest: Manifest) -> int:
     """The number of images that `data.folds` would judge the head on; 0 where it was given or cannot be."""
-    if cfg.data.folds is not None or cfg.features.mode != "cached" or factories.phases(cfg)[0].trains_backbone:
+    if cfg.data.folds is not None or cfg.features.mode != "cached" or factories.phases(cfg).trains_backbone:
         return 0
     return len(manifest.split("train") + manifest.split("val"))
 
 
-def cross_validate(learner: Learner, manifest: Manifest, features: FeatureSource, out: Path) -> dict[str, Any]:
+def cross_validate(learner: Learner, manifest: Manifest, plan: Plan, features: FeatureSource, out: Path) -> dict[str, Any]:
     """Accuracy and macro F1 of each fold of train and validation, their means and standard deviations.
 
     The test split stays aside. In each fold a part of the others chooses the epoch, so that no image is judged by a
@@ -49,7 +50,7 @@ def cross_validate(learner: Learner, manifest: Manifest, features: FeatureSource
     for number, samples in enumerate(parts, start=1):
         log.info(f"Fold {number} of {cfg.data.folds} …")
         one = replace(manifest, samples=samples)
-        predicted = _predict(learner, one, features, out / "folds" / str(number))
+        predicted = _predict(learner, one, plan, features, out / "folds" / str(number))
         true = torch.tensor(one.targets(one.split("test")))
         scores = metrics(len(one.labels))(predicted, true)
         found |= {f"folds/{number}/{name}": float(value) for name, value in scores.items()}
@@ -57,11 +58,11 @@ def cross_validate(learner: Learner, manifest: Manifest, features: FeatureSource
     return found | _summary(found, cfg.data.folds, right, len(manifest.split("train") + manifest.split("val")))
 
 
-def _predict(learner: Learner, fold: Manifest, features: FeatureSource, out: Path) -> Tensor:
+def _predict(learner: Learner, fold: Manifest, plan: Plan, features: FeatureSource, out: Path) -> Tensor:
     """Train a head on a fold; return its probabilities for the images that were set aside, (N, C)."""
     log.setLevel(logging.INFO)  # the epochs of all folds would be hundreds of lines
     try:
-        fitted = learner.fit(fold, features, learner.data_module(fold, features), out)
+        fitted = learner.fit(fold, plan, features, learner.data_module(fold, [features]), out)
     finally:
         log.setLevel(logging.DEBUG)
     if fitted.stopped is not None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 from pathlib import Path
 
-PATHS = ("config", "data.root", "data.split", "backbone.weights", "run", "images", "out", "csv", "json", "storage")
+PATHS = ("config", "resume", "data.root", "data.split", "backbone.weights", "run", "images", "out", "csv", "json", "storage")
 LISTS = ("choose.backbones",)  # of words that may have a path behind =
 
 

@@ -1,5 +1,6 @@
 """Train a head on features; a run and each fold of it do the same."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,9 +19,12 @@ from ajuste_fino.ensemble import Ensemble
 from ajuste_fino.errors import UserError
 from ajuste_fino.features import FeatureSource, statistics
 from ajuste_fino.head import Head, HeadShape, bounded
-from ajuste_fino.phases import Phase
+from ajuste_fino.phases import Phases
+from ajuste_fino.plan import Plan
 from ajuste_fino.runs import factories, logistic
 from ajuste_fino.runs.fit import Fit, Kept
+from ajuste_fino.runs.resume import Resumed
+from ajuste_fino.runs.stages import Stages
 
 BATCH, FEW = 64, 2000  # images in a step, and of how few a step has half as many
 ROWS = 1024  # of features that validation reads at a time: nothing but the head is computed of them
@@ -41,44 +45,62 @@ class Learner:
         UserError: where optimizer, schedule, loss, engine, callbacks or trainer are not accepted.
     """
 
-    def __init__(self, cfg: DictConfig, phase: Phase) -> None:
-        if phase.epochs is not None:
-            cfg = OmegaConf.merge(cfg, {"epochs": phase.epochs})  # type: ignore[assignment]  # schedules read it, too
-        self.cfg, self.phase = cfg, phase
-        self.optimizer, self.schedule = factories.learning(cfg)
+    def __init__(self, cfg: DictConfig, phases: Phases) -> None:
+        self.cfg, self.phases = cfg, phases
+        parts = [factories.learning(OmegaConf.merge(cfg, {"epochs": one})) for one in phases.lengths]  # type: ignore[arg-type]
+        self.optimizer, self.schedules = parts[0][0], [schedule for _, schedule in parts]
         self.loss, self.engine = factories.loss(cfg), factories.engine(cfg)
-        self.fitting = Fit(cfg)
+        self.fitting = Fit(cfg, phases.epochs)
 
-    def require_batches(self, features: FeatureSource) -> None:
+    def plan(self, stages: Stages) -> Plan:
+        """Return what each phase trains."""
+        blocks = stages.backbone.trained_blocks(self.phases[-1].train_from)
+        keys = self.cfg.phases
+        return Plan(
+            self.phases,
+            [stage.source.body for stage in stages.stages],
+            blocks,
+            stages.counts,
+            self.optimizer,
+            self.schedules,
+            float(keys.get("lr_decay", 1.0)),  # a group of the user's own may be older
+            keys.get("batchnorm", "frozen") == "frozen",
+            [stage.frozen for stage in stages.stages],
+        )
+
+    def require_batches(self, sources: Sequence[FeatureSource]) -> None:
         """Refuse batches of one image where what is trained cannot take them, before any work is done.
 
         Raises:
             UserError: where a BatchNorm would see a single value of each channel, of which there is no variance.
         """
-        if self.cfg.batch_size != 1 or features.body is None:
+        if self.cfg.batch_size != 1 or self.cfg.phases.get("batchnorm", "frozen") == "frozen":
             return
-        try:
-            with torch.no_grad():
-                deepcopy(features.body).train()(features.example())
-        except ValueError as error:
-            rule = "must be at least 2, since BatchNorm has no variance of one image"
-            raise UserError("batch_size", rule, got=1, fix="Pass batch_size=2 or more.") from error
+        for source in sources:
+            try:
+                with torch.no_grad():
+                    _ = source.body and deepcopy(source.body).train()(source.example())
+            except ValueError as error:
+                rule = "must be at least 2, since BatchNorm has no variance of one image"
+                raise UserError("batch_size", rule, got=1, fix="Pass batch_size=2 or more.") from error
 
-    def data_module(self, manifest: Manifest, features: FeatureSource) -> DataModule:
-        """Return the batches of the training and validation splits."""
+    def data_module(self, manifest: Manifest, sources: Sequence[FeatureSource]) -> DataModule:
+        """Return the batches of the training and validation splits, for each phase."""
         val, size = manifest.split("val"), self.cfg.features.batch_size
-        if features.body is None:
+        if not self.phases.trains_backbone and all(source.body is None for source in sources):
             size = max(size, ROWS)
+        pairs = list(zip(sources, self.phases, strict=True))
         return DataModule(
-            self.training(manifest, features),
-            (features.train_set(val, manifest.targets(val), 1), EpochBatchSampler(len(val), size)),
-            features.workers,
+            [self.training(manifest, source, phase.views or 1) for source, phase in pairs],
+            [(source.train_set(val, manifest.targets(val), 1), EpochBatchSampler(len(val), size)) for source, _ in pairs],
+            max(source.workers for source in sources),
             [sample.file for sample in manifest.split("train")],
+            lambda epoch: self.phases.at(epoch).phase,
         )
 
-    def training(self, manifest: Manifest, features: FeatureSource) -> tuple[Dataset[Any], EpochBatchSampler]:
+    def training(self, manifest: Manifest, features: FeatureSource, views: int) -> tuple[Dataset[Any], EpochBatchSampler]:
         """Return the training set, and the order of its batches."""
-        cfg, samples, views = self.cfg, manifest.split("train"), self.cfg.features.views
+        cfg, samples = self.cfg, manifest.split("train")
         targets = manifest.targets(samples)
         dataset = features.train_set(samples, targets, views)
         if cfg.imbalance == "sampler":
@@ -87,7 +109,7 @@ class Learner:
 
     def batch_size(self, images: int) -> int:
         """Return how many images a step has; a head on few of them would make too few steps, `scripts/bench_head.py`."""
-        few = images < FEW and not self.phase.trains_backbone
+        few = images < FEW and not self.phases.trains_backbone
         return int(self.cfg.batch_size or (BATCH // 2 if few else BATCH))
 
     def prior(self, manifest: Manifest) -> Tensor:
@@ -106,31 +128,32 @@ class Learner:
         weighted = self.loss if weights is None else imbalance.WeightedLoss(self.loss, weights)
         return self.loss if self.cfg.imbalance == "sampler" else weighted, weighted
 
-    def fit(self, manifest: Manifest, features: FeatureSource, module: DataModule, out: Path) -> Fitted:
-        """Train a head and load the epoch of the lowest validation loss, also where training was stopped after it.
+    def fit(
+        self,
+        manifest: Manifest,
+        plan: Plan,
+        features: FeatureSource,
+        module: DataModule,
+        out: Path,
+        resumed: Resumed | None = None,
+    ) -> Fitted:
+        """Train a head, and what the plan trains with it; load the best epoch, also where training was stopped after it.
 
         Where `head.C` is given, fit it as logistic regression instead.
+
+        Args:
+            features: of the first phase, by whose statistics the head standardises.
+            resumed: the checkpoint to go on from.
         """
         cfg, classes = self.cfg, len(manifest.labels)
-        loss, val_loss = self._losses(manifest)
+        losses = self._losses(manifest)
         torch.manual_seed(cfg.seed)  # whatever the backbone drew before, the head starts from the seed
         head = Head(HeadShape(features.num_features, classes, **factories.head_shape(cfg.head)))
-        if not (self.phase.trains_backbone and cfg.backbone.weights == "none"):  # features of random weights will change
+        if not (self.phases[0].trains_backbone and cfg.backbone.weights == "none"):  # features of random weights will change
             mean, std = statistics(features.features_of(manifest.split("train")))
             head.standardise.set(mean, bounded(std))
         if candidates := logistic.strengths(cfg):
-            return Fitted(head, logistic.fit(head, module, candidates, val_loss, self.class_weights(manifest), out))
+            return Fitted(head, logistic.fit(head, module, candidates, losses[1], self.class_weights(manifest), out))
         head.set_prior(self.prior(manifest))
-        classifier = Classifier(
-            head,
-            classes,
-            self.optimizer,
-            self.schedule,
-            features.body,
-            loss=loss,
-            val_loss=val_loss,
-            engine=self.engine,
-            lr=self.phase.lr,
-            backbone_lr_mult=self.phase.backbone_lr_mult,
-        )
-        return Fitted(head, *self.fitting(classifier, module, out))
+        classifier = Classifier(head, classes, plan, losses, self.engine, seed=cfg.seed)
+        return Fitted(head, *self.fitting(classifier, module, out, resumed))

@@ -17,7 +17,7 @@ from ajuste_fino.errors import Diverged, Range, UserError
 from ajuste_fino.files import write_csv
 from ajuste_fino.head import Head
 from ajuste_fino.logistic import LinearFit
-from ajuste_fino.phases import Phase
+from ajuste_fino.phases import Phases
 from ajuste_fino.runs.console import log
 from ajuste_fino.runs.factories import require_cached_head
 from ajuste_fino.runs.fit import Kept
@@ -38,11 +38,11 @@ def strengths(cfg: DictConfig) -> list[float]:
     return sorted(set(map(float, values)))
 
 
-def require_possible(cfg: DictConfig, phase: Phase) -> None:
+def require_possible(cfg: DictConfig, phases: Phases) -> None:
     """Refuse what logistic regression cannot do."""
     if not strengths(cfg):
         return
-    require_cached_head("head=logistic (head.C)", cfg, phase)
+    require_cached_head("head=logistic (head.C)", cfg, phases)
     for key, allowed in (("head.hidden", 0), ("head.dropout", 0), ("head.engine", None), ("ensemble", None)):
         if (got := OmegaConf.select(cfg, key)) != allowed:
             fix = f"Pass head=logistic and leave {key} out, or leave head.C out to train the head."
@@ -67,10 +67,10 @@ def fit(head: Head, data: DataModule, candidates: list[float], loss: Loss, weigh
         weights: (C,), what an image of each class counts; None: 1.
         loss: of validation, logits (N, C), classes (N,) → a number.
     """
-    x, y = _rows(head, *data.train)
-    val, true = _rows(head, *data.val)
+    x, y = _rows(head, *data.train[0])
+    val, true = _rows(head, *data.val[0])
     counts = torch.ones(len(y)) if weights is None else weights[y]
-    counts = counts / data.train[1].views  # so that C means the same with more views of an image
+    counts = counts / data.train[0][1].views  # so that C means the same with more views of an image
     rows, best = list[dict[str, float]](), 1
     last: Any = head.layers[-1]
     fits = logistic.fits(x, y, head.shape.num_classes, candidates, counts)

@@ -1,4 +1,4 @@
-"""`config=RUN` repeats a run: what it saved becomes overrides, and those of the command line come on top."""
+"""`config=RUN` repeats a run, `resume=RUN` goes on with it: what it saved becomes overrides, and those given come on top."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,10 +8,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ajuste_fino.errors import UserError
 from ajuste_fino.runs import conf
-from ajuste_fino.runs.grammar import literal
+from ajuste_fino.runs.grammar import literal, verbatim
+from ajuste_fino.runs.latest import find_run
 from ajuste_fino.runs.saved import leaves, load
 
-NOT_TAKEN = ("config", "out", "trust")  # a run has its own folder, and a file of unknown origin trusts nobody
+NOT_TAKEN = ("config", "resume", "out", "trust")  # a run has its own folder, and a file of unknown origin trusts nobody
 
 
 def repeated(config: str, overrides: Sequence[str]) -> list[str]:
@@ -28,16 +29,22 @@ def repeated(config: str, overrides: Sequence[str]) -> list[str]:
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    named = [one for one in overrides if one.startswith("config=")]
+    named = [one for one in overrides if one.startswith(("config=", "resume="))]
+    if len({one.partition("=")[0] for one in named}) > 1:
+        fix = "Pass resume= to go on with a run, config= to repeat it in a folder of its own."
+        raise UserError("resume", "cannot be given with config", fix=fix)
     path = OverridesParser.create().parse_override(named[-1]).value() if named else None
     if path is None:
         return list(overrides)
+    key = named[-1].partition("=")[0]
     if not str(path).strip():
-        raise UserError("config", "must not be empty", fix="Pass the folder of a run, or leave it out.")
+        raise UserError(key, "must not be empty", fix="Pass the folder of a run, or leave it out.")
     named_groups = conf.choices(config, overrides)
-    saved = load(config, str(path).replace(r"\${", "${"))  # as OmegaConf reads what `quoted` marked
+    given = str(path).replace(r"\${", "${")  # as OmegaConf reads what `quoted` marked
+    saved = load(config, given, key)
     taken = {key: value for key, value in saved.items() if key not in (*NOT_TAKEN, *named_groups)}
-    return [*_overrides(config, taken, saved), *overrides]
+    into = [f"out={literal(verbatim(str(find_run(given, key))))}"] if key == "resume" else []
+    return [*_overrides(config, taken, saved), *into, *overrides]
 
 
 def _overrides(config: str, taken: Mapping[str, Any], saved: Mapping[str, Any]) -> list[str]:

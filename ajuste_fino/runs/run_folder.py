@@ -62,8 +62,8 @@ def _made(folder: Path) -> bool:
 
 
 def open_run(out: Path, cfg: DictConfig) -> Path:
-    """Create the run folder with its configuration and return it; from here on, its log has all that is said."""
-    out = create_run_dir(out, cfg)
+    """Create the run folder with its configuration, or go on in it; return it. From here on, its log has all that is said."""
+    out = out if cfg.get("resume") else create_run_dir(out, cfg)
     start_log(out / "log.txt")
     save_config(out, cfg)
     return out

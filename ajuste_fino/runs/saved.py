@@ -19,26 +19,27 @@ from ajuste_fino.verbs import VERBS
 FIX = "Pass a run folder of train, or its config.yaml."
 
 
-def load(config: str, given: str) -> dict[str, Any]:
+def load(config: str, given: str, key: str = "config") -> dict[str, Any]:
     """Read the configuration of a run folder, or that file itself.
 
     Args:
         config: the verb that it is for.
+        key: by which it was given.
 
     Raises:
         UserError: where there is none, or it is that of another verb, or has keys that the verb lacks.
     """
-    path = find_run(given, "config")
-    saved = read("config", existing("config", path / "config.yaml") if path.is_dir() else path)
+    path = find_run(given, key)
+    saved = read(key, existing(key, path / "config.yaml") if path.is_dir() else path)
     known, verb = conf.keys(config), _verb_of(saved)
     if verb is not None and verb not in _chain(config):
-        raise UserError("config", f"must not be a configuration of {verb}", got=path, fix=FIX)
+        raise UserError(key, f"must not be a configuration of {verb}", got=path, fix=FIX)
     if foreign := unknown(saved, known):
         fix = f"{suggestion(foreign[0], known)} Correct the file."
-        raise UserError(f"config={path}", f"has keys that are unknown to {config}", got=", ".join(foreign), fix=fix)
+        raise UserError(f"{key}={path}", f"has keys that are unknown to {config}", got=", ".join(foreign), fix=fix)
     if hollow := [group for group in conf.groups(config) if not isinstance(saved.get(group, {}), dict | str)]:
         rule = f"must have the keys of {hollow[0]}, or the name of one"
-        raise UserError(f"config={path}", rule, got=repr(saved[hollow[0]]), fix="Correct the file.")
+        raise UserError(f"{key}={path}", rule, got=repr(saved[hollow[0]]), fix="Correct the file.")
     return saved
 
 

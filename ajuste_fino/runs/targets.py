@@ -54,7 +54,9 @@ def _ours(part: str) -> dict[str, str]:
 
 ALLOWED = {
     "optimizer": Allowed(torch.optim.Optimizer, {"torch.optim": "torch.optim", **_ours("optim")}),
-    "schedule": Allowed(torch.optim.lr_scheduler.LRScheduler, {"torch.optim.lr_scheduler": "torch.optim.lr_scheduler"}),
+    "schedule": Allowed(
+        torch.optim.lr_scheduler.LRScheduler, {name: name for name in ("ajuste_fino.schedules", "torch.optim.lr_scheduler")}
+    ),
     "head.engine": Allowed(Engine, _ours("engine")),
     "callbacks": Allowed(Callback, {name: name for name in ("ajuste_fino.callbacks", "lightning.pytorch.callbacks")}),
     "logger": Allowed(

@@ -8,7 +8,6 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from ajuste_fino import bundle, imbalance
-from ajuste_fino.backbone import Backbone
 from ajuste_fino.classifier import probabilities
 from ajuste_fino.console import log, note_if_stopped
 from ajuste_fino.data import traps
@@ -17,18 +16,18 @@ from ajuste_fino.data.decoding import Decoded, decode_all
 from ajuste_fino.data.inspection import Inspection, inspect_folder
 from ajuste_fino.data.loading import LoaderConfig
 from ajuste_fino.data.manifest import Manifest
+from ajuste_fino.data.module import DataModule
 from ajuste_fino.data.split import write_split
-from ajuste_fino.data.transforms import Augmentation, Preprocessing
+from ajuste_fino.data.transforms import Augmentation
 from ajuste_fino.errors import Range, UserError
-from ajuste_fino.features import AtPrecision, CachedFeatures, Extractor, FeatureSource, LiveFeatures, resolve_precision
-from ajuste_fino.features.engine import require_engine
+from ajuste_fino.features import FeatureSource, resolve_precision
 from ajuste_fino.files import sha256, write_json
-from ajuste_fino.freezing import Frozen
 from ajuste_fino.head import HeadShape
 from ajuste_fino.memory import tell_when_full
+from ajuste_fino.plan import Plan
 from ajuste_fino.predict import device
 from ajuste_fino.report.plots import learning_curves
-from ajuste_fino.runs import bagging, factories, folds, logistic
+from ajuste_fino.runs import bagging, factories, folds, logistic, resume
 from ajuste_fino.runs.clock import Clock
 from ajuste_fino.runs.configuration import require_keys, validate_ranges
 from ajuste_fino.runs.console import WORKERS, progress, run_log, workers
@@ -37,8 +36,9 @@ from ajuste_fino.runs.evaluation import Metrics, evaluate_split, log_evaluation,
 from ajuste_fino.runs.fit import Kept
 from ajuste_fino.runs.introduction import introduce_backbone
 from ajuste_fino.runs.kinds import number_ranges
-from ajuste_fino.runs.learner import Learner
+from ajuste_fino.runs.learner import Fitted, Learner
 from ajuste_fino.runs.run_folder import open_run, require_empty
+from ajuste_fino.runs.stages import Stages
 from ajuste_fino.scores import wilson
 
 RANGES = {
@@ -74,34 +74,33 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
         AjusteFinoError: where the loss is not finite, or the frozen backbone changed.
     """
     clock = Clock()
-    data, learner = _validate(cfg, out)
+    data, learner, resumed = _validate(cfg, out)
     loading = LoaderConfig(device(cfg.trainer.accelerator), cfg.features.batch_size, workers(cfg.workers), progress)
     backbone, notes = factories.backbone(cfg)
     precision = resolve_precision(cfg.features.precision, loading.device, backbone)
-    trunk, tail = backbone.split(learner.phase.train_from)
-    frozen = None if trunk is None else Frozen(trunk)
-    features = _features(cfg, data, backbone, frozen, tail, precision, loading)
-    learner.require_batches(features)
+    stages = Stages(cfg, data, backbone, learner.phases, precision, loading)
+    features = stages.sources[0]
+    learner.require_batches(stages.sources)
     _introduce(cfg, [*([] if cfg.phases.start == "random" else notes), *logistic.notes(cfg)], features)
 
     clock.start("extract")
     manifest = _inspect(data, features, loading)
     out = _open(out, cfg, manifest)
-    module = learner.data_module(manifest, features)
-    split, judged = _to_evaluate(manifest, features)
+    stages.settle(manifest)
+    module = _data_module(learner, manifest, stages)
+    split, judged = _to_evaluate(manifest, stages)
+    plan = learner.plan(stages)
     clock.start("folds")
-    metrics = folds.cross_validate(learner, manifest, features, out)
+    metrics = folds.cross_validate(learner, manifest, plan, features, out)
     clock.start("fit")
-    fitted = learner.fit(manifest, features, module, out)
+    fitted = learner.fit(manifest, plan, features, module, out, resumed)
     clock.start("ensemble")
     fitted, bagged = bagging.train_ensemble(learner, manifest, features, fitted, loading.device)
     clock.stop()
 
-    metrics |= frozen_metrics(frozen, tail) | _validation(fitted.kept, len(manifest.split("val"))) | bagged
-    metrics |= features.metrics() | {"images/skipped": len(manifest.skipped)}
-    backbone.adopt(tail)
-    parts = fitted.head, manifest.labels, Preprocessing.of(backbone.preprocessing, data), precision, sha256(out / "split.csv")
-    bundle.write(bundle.Bundle(backbone, *parts, str(metrics.get("features/engine", "torch"))), out / "bundle")
+    metrics |= frozen_metrics(stages, plan) | _validation(fitted.kept, len(manifest.split("val"))) | bagged
+    metrics |= stages.metrics() | {"images/skipped": len(manifest.skipped)}
+    _write_bundle(stages, fitted, manifest, out)
     learning_curves(out / "metrics.csv", out / "plots" / "learning_curves.png", fitted.kept.number, fitted.kept.C)
     if fitted.stopped is not None:
         _close_stopped(out, metrics | clock.metrics())
@@ -117,7 +116,7 @@ def validate_numbers(cfg: DictConfig) -> None:
     validate_ranges(cfg, {**number_ranges("train", cfg), **RANGES, **rate})
 
 
-def _validate(cfg: DictConfig, out: Path) -> tuple[DataConfig, Learner]:
+def _validate(cfg: DictConfig, out: Path) -> tuple[DataConfig, Learner, resume.Resumed | None]:
     require_keys(cfg)
     validate_numbers(cfg)
     if cfg.features.mode not in ("cached", "live"):
@@ -125,13 +124,16 @@ def _validate(cfg: DictConfig, out: Path) -> tuple[DataConfig, Learner]:
     if cfg.imbalance not in imbalance.WAYS:
         fix = "Pass imbalance=none for no correction."
         raise UserError("imbalance", "must be none, weights or sampler", got=cfg.imbalance, fix=fix)
-    (phase,) = factories.phases(cfg)
+    phases = factories.phases(cfg)
     HeadShape(1, 2, **factories.head_shape(cfg.head))
-    folds.require_possible(cfg, phase)
-    bagging.require_possible(cfg, phase)
-    logistic.require_possible(cfg, phase)
-    require_empty(out, cfg)
-    return data_config(cfg), Learner(cfg, phase)
+    folds.require_possible(cfg, phases)
+    bagging.require_possible(cfg, phases)
+    logistic.require_possible(cfg, phases)
+    if cfg.resume:
+        resume.require_same(cfg, out)
+    else:
+        require_empty(out, cfg)
+    return data_config(cfg), Learner(cfg, phases), resume.newest(out) if cfg.resume else None
 
 
 def _introduce(cfg: DictConfig, notes: list[str], features: FeatureSource) -> None:
@@ -171,44 +173,40 @@ def _decode(inspection: Inspection, features: FeatureSource, workers: int) -> Ge
     return decode_all(samples, workers, progress, strict, features.pixel_config, wanted, depth)
 
 
-def _features(
-    cfg: DictConfig,
-    data: DataConfig,
-    backbone: Backbone,
-    frozen: Frozen | None,
-    tail: nn.Module | None,
-    precision: str,
-    loading: LoaderConfig,
-) -> FeatureSource:
-    """Cache the outputs of what is frozen, unless `features.mode=live`; else compute features from images."""
-    preprocessing, augmentation = Preprocessing.of(backbone.preprocessing, data), factories.augmentation(cfg)
-    engine = str(cfg.features.get("engine", "auto"))  # a group of the user's own may be older
-    require_engine(engine, loading.device, cfg.features.mode, frozen is None or tail is not None)
-    if frozen is not None and cfg.features.mode == "cached":
-        extractor = Extractor(frozen, preprocessing, precision)
-        after = None if tail is None else AtPrecision(tail, precision, extractor.output_dtype())
-        return CachedFeatures(extractor, augmentation, loading, after, backbone.num_features, engine)
-    parts = [part for part in (frozen, tail) if part is not None]
-    whole = parts[0] if len(parts) == 1 else nn.Sequential(*parts)
-    return LiveFeatures(Extractor(whole, preprocessing, precision), augmentation, loading, backbone.num_features)
+def _write_bundle(stages: Stages, fitted: Fitted, manifest: Manifest, out: Path) -> None:
+    stages.backbone.adopt(stages.last.tail)
+    parts = manifest.labels, stages.preprocessing, stages.precision, sha256(out / "split.csv"), stages.engine
+    bundle.write(bundle.Bundle(stages.backbone, fitted.head, *parts), out / "bundle")
 
 
-def frozen_metrics(frozen: Frozen | None, tail: nn.Module | None) -> Metrics:
-    """Count the frozen and the trained parameters, and verify that the frozen ones have not changed."""
-    metrics: Metrics = {"frozen/parameters": 0 if frozen is None else _count(frozen, trained=False)}
+def _data_module(learner: Learner, manifest: Manifest, stages: Stages) -> DataModule:
+    """Return the batches of all phases; what the cache lacks for them is computed now."""
+    with note_if_stopped(stages.last.source.stop_note), tell_when_full("features.batch_size", stages.loading.batch_size):
+        return learner.data_module(manifest, stages.sources)
+
+
+def frozen_metrics(stages: Stages, plan: Plan) -> Metrics:
+    """Count the frozen and the trained parameters, and verify that the frozen ones have not changed, in any phase."""
+    plan.verify(len(stages.stages) - 1)
+    frozen, tail, _ = stages.last
+    metrics: Metrics = {"frozen/parameters": 0 if frozen is None else _count(frozen)}
     if frozen is not None:
-        metrics |= {"frozen/sha256": frozen.verify_frozen(), "frozen/unchanged": True}
+        metrics |= {"frozen/sha256": frozen.before, "frozen/unchanged": True}
     if tail is not None:
-        metrics |= {"trained/parameters": _count(tail, trained=True)}
+        metrics |= {"trained/parameters": sum(parameter.numel() for parameter in plan.trained(-1))}
+    if len(plan.proofs) > 1:
+        metrics |= {f"frozen/{number + 1}/sha256": proof for number, proof in plan.proofs.items()}
     return metrics
 
 
-def _count(module: nn.Module, trained: bool) -> int:
-    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad == trained)
+def _count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _open(out: Path, cfg: DictConfig, manifest: Manifest) -> Path:
     """Create the run folder, write its configuration, log and split; return it."""
+    if cfg.resume:
+        resume.require_same_split(out, manifest)
     out = open_run(out, cfg)
     write_split(out / "split.csv", manifest.samples)
     sizes = ", ".join(f"{len(manifest.split(split)):,} {split}" for split in ("train", "val", "test"))
@@ -217,10 +215,14 @@ def _open(out: Path, cfg: DictConfig, manifest: Manifest) -> Path:
     return out
 
 
-def _to_evaluate(manifest: Manifest, features: FeatureSource) -> tuple[str, Iterator[Tensor]]:
-    """Return the test split, or the validation split where there is none: its name and its features."""
+def _to_evaluate(manifest: Manifest, stages: Stages) -> tuple[str, Iterator[Tensor]]:
+    """Return the test split, or the validation split where there is none: its name and its features.
+
+    Those of a backbone that is trained are computed from images by all of it, as a trained model does, when they are read.
+    """
     split = "test" if manifest.split("test") else "val"
-    return split, features.features_of(manifest.split(split))
+    source = stages.whole() if stages.phases.trains_backbone else stages.sources[0]
+    return split, source.features_of(manifest.split(split))
 
 
 def _validation(kept: Kept, count: int) -> Metrics:

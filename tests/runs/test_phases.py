@@ -58,7 +58,16 @@ def test_full_trains_a_loaded_backbone_at_a_rate_of_its_own(cli, photos, tmp_pat
     """Every weight moves, and BatchNorm's averages; at a rate near 0 the weights hardly do; the head is trained in both."""
     fresh, runs = {}, {}
     for name, rate in (("slow", 1e-9), ("fast", 0.1)):
-        found = trained(cli, photos, tmp_path / name, "phases=full", f"phases.rate={rate}", "epochs=2", "workers=0")
+        found = trained(
+            cli,
+            photos,
+            tmp_path / name,
+            "phases=full",
+            "phases.batchnorm=train",
+            f"phases.rate={rate}",
+            "epochs=2",
+            "workers=0",
+        )
         assert found["trained/parameters"] > 0
         runs[name] = tensors(tmp_path / name)
     trained(cli, photos, tmp_path / "head", "epochs=1", "workers=0")
@@ -91,7 +100,7 @@ def test_full_keeps_the_best_epoch_of_both(cli, photos, tmp_path):
         (["+backbone.layers=3"], "backbone.layers is for a network of your own design"),
         (["phases=full", "phases.rate=0"], "must not be 0 for train_from=all"),
         (["phases.rate=0.1"], "must be 0 for train_from=head"),
-        (["phases=ladders"], "must be one of full, head, scratch"),
+        (["phases=ladders"], "must be one of full, head, ladder, scratch"),
         (["backbone=cnn", "backbone.weights=pretrained"], "nobody has trained a CNN of your design"),
         ([*CNN, "backbone.kernel=4"], "backbone.kernel must be odd"),
         ([*CNN, "backbone.layers=0"], "backbone.layers must be a whole number"),
@@ -221,12 +230,15 @@ def test_a_phase_has_its_own_epochs_and_rate(cli, photos, tmp_path):
     ("overrides", "message"),
     [
         (["phases.schedule=[{train_from: blok3, backbone_lr_mult: 1}]"], "Did you mean block3"),
-        (["phases.schedule=[{train_form: head}]"], "A phase has train_from, epochs, lr, backbone_lr_mult."),
-        (["phases.schedule=[]"], "must be a list of one phase"),
+        (["phases.schedule=[{train_form: head}]"], "A phase has train_from, epochs, lr, backbone_lr_mult, views."),
+        (["phases.schedule=[]"], "must be a list of phases"),
         (["phases.schedule=[{train_from: head, epochs: 0}]"], "epochs must be a whole number of at least 1"),
         (["phases.name=full"], "phases.name is unknown to train. phases=NAME chooses a schedule"),
         (["phases.start=warm"], "phases.start must be any, trained or random"),
-        (["phases.schedule=[{train_from: 4, backbone_lr_mult: 1}]"], "must be head, all or a block of the backbone; got 4"),
+        (
+            ["phases.schedule=[{train_from: 4, backbone_lr_mult: 1}]"],
+            "must be head, upper, all or a block",
+        ),
         (["phases.schedule=[4]"], "A phase has train_from"),
         (["callbacks.best=null"], "callbacks.best must be kept"),
         (["~callbacks"], "callbacks.best must be kept"),

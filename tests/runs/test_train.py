@@ -19,6 +19,7 @@ FILES = {
     "log.txt",
     "checkpoints/best.ckpt",
     "checkpoints/last.ckpt",
+    "checkpoints/previous.ckpt",
     "bundle/bundle.json",
     "bundle/model.safetensors",
     "bundle/SHA256SUMS",

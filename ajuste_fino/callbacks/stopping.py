@@ -1,0 +1,78 @@
+"""When training stops: once the last phase no longer improves, or when it is asked to."""
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch import callbacks
+
+GRACE = 8  # seconds after a signal in which a step, or a validation, may come to its end
+
+
+class EarlyStopping(callbacks.EarlyStopping):
+    """Lightning's, which waits in the last phase only, since phases before it end when they are to; and that stays stopped."""
+
+    def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
+        """Of a run that stopped early, and is resumed, nothing more is trained."""
+        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
+
+    def on_validation_end(self, trainer: pl.Trainer, module: Any) -> None:
+        if _is_last(module):
+            super().on_validation_end(trainer, module)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
+        if _is_last(module):
+            super().on_train_epoch_end(trainer, module)
+
+
+def _is_last(module: Any) -> bool:
+    return bool(module.moment.phase == len(module.plan.phases) - 1)
+
+
+class Stops:
+    """Signals that stop the process, held back until a moment at which nothing is lost.
+
+    A second signal is obeyed at once, as is the first where the moment does not come within `GRACE` seconds.
+    """
+
+    def __init__(self) -> None:
+        self.pending: Callable[[], None] | None = None
+        self.before: dict[int, Any] = {}
+
+    def hold(self) -> None:
+        """Begin to hold signals back; only the main thread has them."""
+        if threading.current_thread() is not threading.main_thread() or self.before:
+            return
+        names = ("SIGINT", "SIGTERM", "SIGHUP")
+        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+        handlers = {number: signal.getsignal(number) for number in numbers}
+        self.before = {number: handler for number, handler in handlers.items() if callable(handler)}
+        for number in self.before:
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.pending is not None:
+            self.obey()
+        handler = self.before[number]
+        self.pending = lambda: handler(number, frame)
+        if hasattr(signal, "setitimer"):
+            self.before.setdefault(signal.SIGALRM, signal.signal(signal.SIGALRM, lambda *_: self.obey()))
+            signal.setitimer(signal.ITIMER_REAL, GRACE)
+
+    def obey(self) -> None:
+        """Do what a signal that was held back would have done; nothing where there was none."""
+        pending, self.pending = self.pending, None
+        if pending is not None:
+            self.release()
+            pending()
+
+    def release(self) -> None:
+        """Hold nothing back any more."""
+        if self.before and hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+        self.before = {}
