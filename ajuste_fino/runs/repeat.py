@@ -36,8 +36,16 @@ def repeated(config: str, overrides: Sequence[str]) -> list[str]:
         raise UserError("config", "must not be empty", fix="Pass the folder of a run, or leave it out.")
     named_groups = conf.choices(config, overrides)
     saved = load(config, str(path).replace(r"\${", "${"))  # as OmegaConf reads what `quoted` marked
-    taken = {key: value for key, value in saved.items() if key not in (*NOT_TAKEN, *named_groups)}
+    taken = _without(saved, [*NOT_TAKEN, *map(conf.package, named_groups)])
     return [*_overrides(config, taken, saved), *overrides]
+
+
+def _without(saved: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    """What was saved, but for these keys, of which one may lie below another: `data.augment`."""
+    below = {key.partition(".")[0]: key.partition(".")[2] for key in keys if "." in key}
+    taken = {key: value for key, value in saved.items() if key not in keys}
+    inside = {key: _without(taken[key], [rest]) for key, rest in below.items() if isinstance(taken.get(key), dict)}
+    return {**taken, **inside}
 
 
 def _overrides(config: str, taken: Mapping[str, Any], saved: Mapping[str, Any]) -> list[str]:
