@@ -64,15 +64,18 @@ def _overrides(config: str, taken: Mapping[str, Any], saved: Mapping[str, Any]) 
 
 
 def _likeliest(group: str, saved: Mapping[str, Any]) -> str:
-    """The name of a group whose keys and values are most like those that were saved; a file may also have its name."""
+    """The name of a group whose keys and values are most like those that were saved; a file may also have its name.
+
+    Where the group has a key `name`, it is decisive.
+    """
     if isinstance(saved[group], str):
         return str(saved[group])
     values = dict(leaves({group: saved[group]}))
 
-    def likeness(name: str) -> int:
+    def likeness(name: str) -> tuple[bool, int]:
         defaults = {f"{group}.{key.name}": key.default for key in conf.members(group, name) if key.default}
         same = [key for key in defaults if key in values and _gives(defaults[key], key, values[key], saved)]
-        return len(same) - len(defaults.keys() - values.keys())
+        return f"{group}.name" in same, len(same) - len(defaults.keys() - values.keys())
 
     return max(conf.options(group), key=likeness)
 
