@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 
 from ajuste_fino.errors import UserError
@@ -46,6 +47,7 @@ def options(group: str, directory: str | None = None) -> list[str]:
     return sorted({path.stem for root in _roots(directory) for path in (root / group).glob("*.yaml")})
 
 
+@cache
 def package(group: str) -> str:
     """The key below which those of a group lie: its own name, or what its files say, `data.augment` for `augment`."""
     return next((conf_file(f"{group}/{name}").package for name in options(group)), "") or group
