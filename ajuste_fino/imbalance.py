@@ -19,13 +19,17 @@ def weights(targets: Sequence[int], num_classes: int) -> Tensor:
 
 
 class WeightedLoss:
-    """Logits (N, C), classes (N,) → the mean over N of each image's loss times the weight of its class.
+    """Logits (N, C), targets → the mean over N of each image's loss times its weight.
 
-    torch's `weight` divides by the weights of the batch instead, so that in a batch of one class they count for nothing.
+    Targets are classes (N,), or probabilities (N, C); an image's weight is that of its class, or the mean of the weights
+    under its probabilities. torch's `weight` divides by the weights of the batch instead, so that in a batch of one class they
+    count for nothing; and of probabilities it weights each class's term, which is the same only where they are 0 or 1.
     """
 
     def __init__(self, loss: Callable[..., Tensor], weights: Tensor) -> None:
         self.loss, self.weights = loss, weights
 
     def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
-        return (self.loss(logits, targets, reduction="none") * self.weights.to(targets.device)[targets]).mean()
+        weights = self.weights.to(targets.device)
+        of_images = targets @ weights.to(targets.dtype) if targets.is_floating_point() else weights[targets]
+        return (self.loss(logits, targets, reduction="none") * of_images).mean()

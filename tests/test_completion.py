@@ -22,7 +22,12 @@ LINES = [
     ("train -m optimizer=sgd,adamw", ["optimizer=sgd,adamw"]),
     ("train optimizer=sgd optimizer.f", ["optimizer.formulation="]),
     ("train optimizer.f", []),
-    ("train data.augment.", ["data.augment.color=", "data.augment.flip=", "data.augment.scale="]),
+    (
+        "train data.augment.",
+        [f"data.augment.{name}=" for name in ("color", "erase", "flip", "scale", "trivial")],
+    ),
+    ("train augment=s", ["augment=standard ", "augment=strong "]),
+    ("train augment=own data.augment._", ["data.augment._target_="]),
     ("sweep ~space.h", ["~space.head."]),
     ("train data.root=", ["<path>"]),
     ("predict run='my ru", ["<path>"]),

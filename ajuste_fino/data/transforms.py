@@ -12,6 +12,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
 from ajuste_fino.data.config import DataConfig
+from ajuste_fino.data.variations import erased, trivial_augment, uniform
 from ajuste_fino.errors import Range
 from ajuste_fino.trust import source_of
 
@@ -107,8 +108,10 @@ class Augment(Protocol):
 
 def identity(augment: Augment) -> dict[str, object]:
     """All that decides the views of an image, as plain values."""
-    if isinstance(augment, Augmentation):
-        return {**asdict(augment), "version": VERSION}
+    if isinstance(augment, Augmentation):  # what was added to it later is named where it is in use
+        added = {"trivial": augment.trivial, "erase": augment.erase}
+        fields = {name: value for name, value in asdict(augment).items() if added.get(name, True)}
+        return {**fields, "version": VERSION}
     cls = type(augment)
     return {
         "class": f"{cls.__module__}.{cls.__qualname__}",
@@ -123,18 +126,22 @@ class Augmentation:
 
     A part of it is cut out, of another shape, and resized (Szegedy et al., "Going Deeper with Convolutions", CVPR 2015,
     section 6); it may be flipped; brightness, contrast and saturation are changed, in an order that is drawn. `scale` is the
-    smallest part of the area that is kept, `flip` the probability of a left-right flip, `color` the strength of the changes.
+    smallest part of the area that is kept, `flip` the probability of a left-right flip, `color` the strength of the changes,
+    `trivial` whether `trivial_augment` follows, `erase` the probability that at last a rectangle is `erased`.
     """
 
     RANGES: ClassVar[dict[str, Range]] = {
         "data.augment.scale": Range(float, 0.01, 1),
         "data.augment.flip": Range(float, 0, 1),
         "data.augment.color": Range(float, 0, 1),
+        "data.augment.erase": Range(float, 0, 1),
     }
 
     scale: float = 0.6
     flip: float = 0.5
     color: float = 0.2
+    trivial: bool = False
+    erase: float = 0.0
 
     def min_size(self, size: int) -> int:
         """Of an image's shorter side, how many px are worth decoding: the smallest cut keeps about twice `size`."""
@@ -145,25 +152,25 @@ class Augmentation:
         generator = torch.Generator().manual_seed(seed)
         pixels = F.pil_to_tensor(image)
         pixels = F.resized_crop(pixels, *self._crop(pixels.shape[1], pixels.shape[2], generator), [size, size], antialias=True)
-        if _uniform(0, 1, generator) < self.flip:
+        if uniform(0, 1, generator) < self.flip:
             pixels = F.horizontal_flip(pixels)
         changes = [F.adjust_brightness, F.adjust_contrast, F.adjust_saturation]
         for n in torch.randperm(len(changes), generator=generator).tolist():
-            pixels = changes[n](pixels, _uniform(1 - self.color, 1 + self.color, generator))
+            pixels = changes[n](pixels, uniform(1 - self.color, 1 + self.color, generator))
+        if self.trivial:
+            pixels = trivial_augment(pixels, generator)
+        if self.erase and uniform(0, 1, generator) < self.erase:
+            pixels = erased(pixels, generator)
         return pixels
 
     def _crop(self, height: int, width: int, generator: torch.Generator) -> tuple[int, int, int, int]:
         """Top, left, height and width of a part: of an area and a ratio of its sides that are drawn until it fits."""
         for _ in range(TRIES):
-            area = height * width * _uniform(self.scale, 1, generator)
-            ratio = math.exp(_uniform(math.log(LONGEST), -math.log(LONGEST), generator))
+            area = height * width * uniform(self.scale, 1, generator)
+            ratio = math.exp(uniform(math.log(LONGEST), -math.log(LONGEST), generator))
             h, w = round((area / ratio) ** 0.5), round((area * ratio) ** 0.5)
             if 0 < h <= height and 0 < w <= width:
-                top, left = (int(_uniform(0, 1, generator) * (room + 1)) for room in (height - h, width - w))
+                top, left = (int(uniform(0, 1, generator) * (room + 1)) for room in (height - h, width - w))
                 return top, left, h, w
         side = min(height, width)  # of a long strip, the middle
         return (height - side) // 2, (width - side) // 2, side, side
-
-
-def _uniform(low: float, high: float, generator: torch.Generator) -> float:
-    return low + (high - low) * float(torch.rand((), generator=generator, dtype=torch.float64))

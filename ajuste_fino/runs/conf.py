@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 
 from ajuste_fino.errors import UserError
@@ -46,6 +47,12 @@ def options(group: str, directory: str | None = None) -> list[str]:
     return sorted({path.stem for root in _roots(directory) for path in (root / group).glob("*.yaml")})
 
 
+@cache
+def package(group: str) -> str:
+    """The key below which those of a group lie: its own name, or what its files say, `data.augment` for `augment`."""
+    return next((conf_file(f"{group}/{name}").package for name in options(group)), "") or group
+
+
 def topics(config: str, choices: Mapping[str, str], directory: str | None = None) -> list[Topic]:
     """The keys of a verb by topic: its own, those of its groups, those of the files it is built on.
 
@@ -61,12 +68,18 @@ def topics(config: str, choices: Mapping[str, str], directory: str | None = None
     found = [Topic(config, file.description, file.keys)]
     names = {**file.groups, **_by_data(choices.get("data", file.groups.get("data", "")), directory), **choices}
     for group in file.groups:
-        found.append(_topic(group, names[group], directory))
-    own = {key.name for key in file.keys}
+        topic = _topic(group, names[group], directory)
+        found = [*(_without(one, topic.keys) for one in found), topic]  # of two groups with a key, the later one has it
+    own = file.keys
     for base in file.bases:
         below = topics(base, choices, directory)
-        found += [replace(topic, keys=[key for key in topic.keys if key.name not in own]) for topic in below]
+        found += [_without(topic, own) for topic in below]
     return found
+
+
+def _without(topic: Topic, others: Sequence[Key]) -> Topic:
+    names = {key.name for key in others}
+    return replace(topic, keys=[key for key in topic.keys if key.name not in names])
 
 
 def _by_data(data: str, directory: str | None) -> dict[str, str]:
@@ -97,7 +110,8 @@ def keys(config: str, choices: Mapping[str, str] | None = None, directory: str |
     for topic in topics(config, choices or {}, directory):
         found |= {key.name for key in topic.keys} | ({topic.name} if topic.names else set())
         names = options(topic.name) if topic.names else []
-        found |= {f"{topic.name}.{key.name}" for name in names for key in members(topic.name, name)}
+        above = package(topic.name) if topic.names else ""
+        found |= {f"{above}.{key.name}" for name in names for key in members(topic.name, name)}
     return sorted(found)
 
 
@@ -109,7 +123,8 @@ def defaults(config: str, directory: str | None = None) -> dict[str, str]:
     found: dict[str, str] = {}
     for topic in topics(config, {}, directory):
         names = options(topic.name) if topic.names else []  # not the user's own files: one that is not chosen may be broken
-        here = [key._replace(name=f"{topic.name}.{key.name}") for name in names for key in members(topic.name, name)]
+        above = package(topic.name) if topic.names else ""
+        here = [key._replace(name=f"{above}.{key.name}") for name in names for key in members(topic.name, name)]
         for key in here if topic.names else topic.keys:
             if not key.inside and not f"{key.name}.".startswith("space."):
                 found.setdefault(key.name, key.default)
@@ -119,6 +134,16 @@ def defaults(config: str, directory: str | None = None) -> dict[str, str]:
 def groups(config: str) -> list[str]:
     """The groups of a verb, each of which takes a name: `data`, `backbone`, …"""
     return [topic.name for topic in topics(config, {}) if topic.names]
+
+
+def having(config: str, key: str) -> tuple[str, list[str]]:
+    """The group that a key is of, and its names that have that key; without a group, an empty one."""
+    for group in sorted(groups(config), key=package, reverse=True):  # data.augment comes before data
+        above = f"{package(group)}."
+        if key.startswith(above):
+            names = [name for name in options(group) if key.removeprefix(above) in [one.name for one in members(group, name)]]
+            return group, names
+    return "", []
 
 
 def choices(config: str, overrides: Sequence[str]) -> dict[str, str]:
@@ -172,7 +197,8 @@ def conf_file(name: str, directory: str | None = None) -> ConfFile:
 
 
 def _topic(group: str, name: str, directory: str | None) -> Topic:
-    found = [key._replace(name=f"{group}.{key.name}") for key in members(group, name, directory)]
+    above = package(group)
+    found = [key._replace(name=f"{above}.{key.name}") for key in members(group, name, directory)]
     description = conf_file(f"{group}/{name}", directory).description
     return Topic(group, description, found, options(group, directory), name)
 

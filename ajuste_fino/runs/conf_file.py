@@ -12,6 +12,7 @@ import yaml
 from ajuste_fino.errors import UserError
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+PACKAGE = "# @package "
 NOT_KEYS = ("defaults", "hydra", "command")  # Hydra's own, and what the command fills in itself
 
 
@@ -29,11 +30,15 @@ class Key(NamedTuple):
 
 
 class ConfFile(NamedTuple):
-    """What a file's first comment says, its defaults list, its keys in their order."""
+    """What a file's first comment says, its defaults list, its keys in their order.
+
+    `package` is the key below which Hydra puts them, where the file says so: `# @package data.augment`; else it is empty.
+    """
 
     description: str
     defaults: list[Any]
     keys: list[Key]
+    package: str = ""
 
     @property
     def bases(self) -> list[str]:
@@ -64,7 +69,8 @@ def read(path: Path) -> ConfFile:
         raise UserError(str(path), f"must be a YAML file of keys ({error})", fix="Correct the file.") from error
     lines = [*text.splitlines(), ""]  # a block may end on the line after the last
     keys = [] if node is None else list(_keys(node, lines))
-    return ConfFile(_description(lines), defaults, [key for key in keys if key.name.partition(".")[0] not in NOT_KEYS])
+    keys = [key for key in keys if key.name.partition(".")[0] not in NOT_KEYS]
+    return ConfFile(_description(lines), defaults, keys, lines[0].removeprefix(PACKAGE).strip() if PACKAGE in lines[0] else "")
 
 
 def _keys(node: yaml.MappingNode, lines: list[str], prefix: str = "", inside: bool = False) -> Iterator[Key]:
@@ -93,5 +99,5 @@ def _comment(rest: str) -> str:
 
 def _description(lines: list[str]) -> str:
     """The first comment line; `# @package …` is Hydra's."""
-    first = next(line for line in lines if not line.startswith("# @package"))
+    first = next(line for line in lines if not line.startswith(PACKAGE))
     return first[1:].strip() if first.startswith("#") else ""

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ajuste_fino.errors import Range, UserError
 from ajuste_fino.files import existing
-from ajuste_fino.runs.conf import ARGUMENTS, choices, folder, groups, implied, keys, members, options, unknown_name
+from ajuste_fino.runs.conf import ARGUMENTS, choices, folder, groups, having, implied, keys, options, unknown_name
 from ajuste_fino.runs.grammar import literal, quoted
 from ajuste_fino.runs.kinds import EXAMPLES, meant, refuse_wrong_kinds, shown
 from ajuste_fino.runs.repeat import repeated
@@ -77,17 +77,16 @@ def explain(error: Exception, verb: str, overrides: Sequence[str], directory: st
     known = keys(verb, choices(verb, overrides), directory)
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
-        group, _, rest = key.partition(".")
         if key in groups(verb):
             names = options(key, directory)
             if unknown := [name for name in value.replace("'", "").split(",") if name not in names]:
                 return unknown_name(key, unknown[0], names)
         elif key not in known and not (override.startswith("+") and key.startswith(ARGUMENTS)):
             return _unknown_key(key, verb, known)
-        elif rest and f"'{key}'" in str(error):
-            having = [name for name in options(group) if rest in [one.name for one in members(group, name)]]
-            if having:
-                fix = f"{group}={'|'.join(having)} has it."
+        elif "." in key and f"'{key}'" in str(error):
+            group, names = having(verb, key)
+            if names:
+                fix = f"{group}={'|'.join(names)} has it."
                 return UserError(key, f"is not a key of the {group} that is chosen", fix=fix)
         elif below := [one for one in known if one.startswith(f"{key}.")]:
             return UserError(key, "has keys of its own", got=value, fix=f"Pass one of them: {', '.join(below)}.")
@@ -133,8 +132,8 @@ def require_keys(cfg: DictConfig) -> None:
 
 
 def validate_ranges(cfg: DictConfig, ranges: Mapping[str, Range]) -> None:
-    """Refuse keys whose values are not numbers in their range, all of them at once."""
-    values = {key: OmegaConf.select(cfg, key) for key in ranges}
+    """Refuse keys whose values are not numbers in their range, all of them at once; a class that is named has its own keys."""
+    values = {key: OmegaConf.select(cfg, key) for key in ranges if not _lacks(cfg, key)}
     wrong = [(key, value) for key, value in values.items() if value not in ranges[key]]
     wrong = [pair for pair in wrong if not _refers(cfg, pair[0])] or wrong  # what it refers to is wrong
     if wrong:
@@ -142,6 +141,13 @@ def validate_ranges(cfg: DictConfig, ranges: Mapping[str, Range]) -> None:
         rest = [f"{other} must be {ranges[other]}; got {shown(one)}." for other, one in others]
         fix = " ".join([*rest, "Change them." if rest else meant(key, value, ranges[key])])
         raise UserError(key, f"must be {ranges[key]}", got=shown(value), fix=fix)
+
+
+def _lacks(cfg: DictConfig, key: str) -> bool:
+    """Whether a key is none of those of a class that `_target_` names beside it."""
+    above, _, name = key.rpartition(".")
+    node = OmegaConf.select(cfg, above) if above else None
+    return isinstance(node, DictConfig) and "_target_" in node and name not in node
 
 
 def _refers(cfg: DictConfig, key: str) -> bool:

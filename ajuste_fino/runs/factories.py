@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
+from inspect import signature
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from torch import nn
 from ajuste_fino.backbone import Backbone, build
 from ajuste_fino.callbacks import EpochCSVLogger
 from ajuste_fino.classifier import Engine, Loss
+from ajuste_fino.console import log
 from ajuste_fino.data.transforms import Augment, Augmentation
 from ajuste_fino.errors import Range, UserError, nearest
 from ajuste_fino.implementation import implementation
@@ -95,17 +97,53 @@ def require_cached_head(key: str, cfg: DictConfig, phases: Phases) -> None:
 
 
 def augmentation(cfg: DictConfig) -> Augment:
-    """Build the augmentation: the project's own, or a class that is trusted."""
+    """Build the augmentation: the project's own, or a class that is trusted.
+
+    Raises:
+        UserError: for a class that is not, arguments that it does not take, or views where nothing varies an image.
+    """
     given = {str(k): v for k, v in OmegaConf.to_container(cfg.data.augment, resolve=True).items()}  # type: ignore[union-attr]
     target = given.pop("_target_", None)
     made: type = Augmentation
+    if target == "none":
+        _refuse_equal_views(cfg.features.views)
+        return Augmentation()  # which nobody calls
     if target is not None:
         made = own_class(str(target), Augment, trusted(cfg), "data.augment._target_")
-        given = {name: value for name, value in given.items() if name not in {field.name for field in fields(Augmentation)}}
+        given = _for_own(made, given)
+    else:
+        _tell_of_unused(given, cfg.features.views)
     try:
         return made(**given)
     except TypeError as error:
         raise UserError("data.augment", f"is not accepted ({error})", got=given, fix="Change its keys.") from error
+
+
+def _refuse_equal_views(views: int) -> None:
+    if views > 1:
+        rule = "varies no image, so that all views of one would be equal"
+        fix = "Pass features.views=1, or augment=light, standard or strong."
+        raise UserError("augment=none", rule, got=f"features.views={views}", fix=fix)
+
+
+def _tell_of_unused(given: dict[str, Any], views: int) -> None:
+    """Warn where a stronger policy was chosen and there is no view that it could vary; the data may set scale and flip."""
+    default = Augmentation()
+    chosen = [f"data.augment.{name}" for name in ("color", "trivial", "erase") if given.get(name, 0) > getattr(default, name)]
+    if views == 1 and chosen:
+        rule = "can vary only further views of an image, and there are none"
+        fix = "Pass for example features.views=4."
+        log.warning(str(UserError(" and ".join(chosen), rule, got="features.views=1", fix=fix)))
+
+
+def _for_own(cls: type, given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a class of the user's own: not those that a policy fills in, all of them, for ours.
+
+    What the data says of some, as the digits do of `flip`, is for a class that takes it.
+    """
+    ours, taken = {field.name for field in fields(Augmentation)}, signature(cls).parameters
+    filled = ours <= given.keys()
+    return {name: value for name, value in given.items() if name not in ours or (name in taken and not filled)}
 
 
 def head_shape(head: DictConfig) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from ajuste_fino.runs import factories
 from ajuste_fino.runs.resume import Resumed
 from ajuste_fino.threads import flops_of_step, own_threads, worth
 
-EXPECTED = (
-    ".*dataloader is not resumable.*",  # it is: the order begins where the checkpoint was written  # what Lightning warns of, and why it may
+EXPECTED = (  # what Lightning warns of, and why it may
+    ".*dataloader is not resumable.*",  # it is: the order begins where the checkpoint was written
     ".*does not have many workers.*",  # features are read, not decoded
     ".*exists and is not empty.*",  # the run folder, which was checked to be empty before
     ".*in eval mode at the start of training.*",  # frozen, on purpose

@@ -12,7 +12,13 @@ from ajuste_fino.errors import Range, UserError
 from ajuste_fino.runs import conf
 from ajuste_fino.runs.grammar import literal
 
-EXAMPLES = {"run": "latest", "images": "new.jpg", "data.root": "photos", "limit_gb": "5"}
+EXAMPLES = {
+    "data.augment._target_": "mine.Augment",
+    "run": "latest",
+    "images": "new.jpg",
+    "data.root": "photos",
+    "limit_gb": "5",
+}
 LISTS = ("backbone.filters",)  # a number, or a list of them
 SIGNS = str.maketrans({"−": "-", "–": "-", "—": "-", "\u00a0": None, "\u202f": None, " ": None, "'": None, '"': None})
 WIDTH = 3  # digits between two separators of thousands
@@ -30,13 +36,13 @@ def refuse_wrong_kinds(config: str, cfg: DictConfig, directory: str | None = Non
         reason = str(error).splitlines()[0]
         fix = r"Give the key that ${…} names, or write \${…} where it is meant as it stands."
         raise UserError("The configuration", f"cannot be read ({reason})", fix=fix) from error
-    defaults = conf.defaults(config, directory)
+    defaults, nodes = conf.defaults(config, directory), [conf.package(group) for group in conf.groups(config)]
     for key, default in defaults.items():
         value = _at(values, key)
         if _is_empty(value):
             fix = f"Pass for example {key}={EXAMPLES[key]}." if key in EXAMPLES else "Give it a value, or leave it out."
             raise UserError(key, "must not be empty", fix=fix)
-        named = f"{key}._target_" in defaults  # a class, whose arguments are judged where it is looked up
+        named = f"{key}._target_" in defaults and key not in nodes  # a class, whose arguments are judged where it is looked up
         if rule := None if named else _broken_rule(default, value):
             raise UserError(key, rule, got=shown(value), fix="Change it.")
 

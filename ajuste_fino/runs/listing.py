@@ -10,7 +10,7 @@ from ajuste_fino.console import screen
 from ajuste_fino.runs.conf import backbone_name, conf_file, options
 from ajuste_fino.verbs import VERBS
 
-GROUPS = ("data", "head", "phases", "optimizer", "schedule")  # beside the backbones, which have a table of their own
+GROUPS = ("data", "augment", "head", "phases", "optimizer", "schedule")  # beside the backbones, which have a table of their own
 MADE_TO_MEASURE = {"cnn": "none: your design", "own": "none: your class"}
 
 

@@ -20,12 +20,19 @@ def refuse_foreign(config: str, cfg: DictConfig, overrides: Sequence[str], direc
     """
     for group, name in conf.choices(config, overrides).items():
         if name not in conf.options(group):
+            _require_package(group, name, directory)
             _require_base(group, name, cfg)
     known, composed = conf.keys(config), {str(key): value for key, value in OmegaConf.to_container(cfg).items()}  # type: ignore[union-attr]
     composed.pop("command", None)  # which the command fills in
     if foreign := unknown(composed, known):
         fix = suggestion(foreign[0], known)
         raise UserError(f"--config-dir {directory}", "has keys that nothing reads", got=", ".join(foreign), fix=fix)
+
+
+def _require_package(group: str, name: str, directory: str) -> None:
+    if conf.conf_file(f"{group}/{name}", directory).package != (package := conf.package(group)) != group:
+        fix = f"Let its first line be: # @package {package}"
+        raise UserError(f"{group}/{name}.yaml", f"must say that its keys are those of {package}", fix=fix)
 
 
 def _require_base(group: str, name: str, cfg: DictConfig) -> None:

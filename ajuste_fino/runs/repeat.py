@@ -42,9 +42,17 @@ def repeated(config: str, overrides: Sequence[str]) -> list[str]:
     named_groups = conf.choices(config, overrides)
     given = str(path).replace(r"\${", "${")  # as OmegaConf reads what `quoted` marked
     saved = load(config, given, key)
-    taken = {key: value for key, value in saved.items() if key not in (*NOT_TAKEN, *named_groups)}
+    taken = _without(saved, [*NOT_TAKEN, *map(conf.package, named_groups)])
     into = [f"out={literal(verbatim(str(find_run(given, key))))}"] if key == "resume" else []
     return [*_overrides(config, taken, saved), *into, *overrides]
+
+
+def _without(saved: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    """What was saved, but for these keys, of which one may lie below another: `data.augment`."""
+    below = {key.partition(".")[0]: key.partition(".")[2] for key in keys if "." in key}
+    taken = {key: value for key, value in saved.items() if key not in keys}
+    inside = {key: _without(taken[key], [rest]) for key, rest in below.items() if isinstance(taken.get(key), dict)}
+    return {**taken, **inside}
 
 
 def _overrides(config: str, taken: Mapping[str, Any], saved: Mapping[str, Any]) -> list[str]:
@@ -63,15 +71,18 @@ def _overrides(config: str, taken: Mapping[str, Any], saved: Mapping[str, Any]) 
 
 
 def _likeliest(group: str, saved: Mapping[str, Any]) -> str:
-    """The name of a group whose keys and values are most like those that were saved; a file may also have its name."""
+    """The name of a group whose keys and values are most like those that were saved; a file may also have its name.
+
+    Where the group has a key `name`, it is decisive.
+    """
     if isinstance(saved[group], str):
         return str(saved[group])
     values = dict(leaves({group: saved[group]}))
 
-    def likeness(name: str) -> int:
+    def likeness(name: str) -> tuple[bool, int]:
         defaults = {f"{group}.{key.name}": key.default for key in conf.members(group, name) if key.default}
         same = [key for key in defaults if key in values and _gives(defaults[key], key, values[key], saved)]
-        return len(same) - len(defaults.keys() - values.keys())
+        return f"{group}.name" in same, len(same) - len(defaults.keys() - values.keys())
 
     return max(conf.options(group), key=likeness)
 
