@@ -1,12 +1,11 @@
 """The LightningModule: one step, one loss, the metrics, the optimizer. It trains what is given to it and no more."""
 
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol, Self, runtime_checkable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 from torch.nn.modules.batchnorm import _NormBase
 from torch.optim import Optimizer
 from torchmetrics import MeanMetric
@@ -15,11 +14,19 @@ from ajuste_fino.data.order import seed_of_step
 from ajuste_fino.errors import AjusteFinoError, preview
 from ajuste_fino.freezing import Frozen
 from ajuste_fino.head import Head
+from ajuste_fino.mixing import Mix
 from ajuste_fino.plan import Plan, share_buffers
 from ajuste_fino.scores import metrics
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-Mix = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
+
+
+class Goal(NamedTuple):
+    """The losses of training and of validation, logits (N, C), targets → a number, and how images are mixed in training."""
+
+    loss: Loss
+    val_loss: Loss
+    mix: Mix
 
 
 @runtime_checkable
@@ -40,10 +47,9 @@ class Classifier(pl.LightningModule):
         head: what is trained in every phase.
         plan: what else each phase trains; its bodies come before the head: an extractor where x are images, a tail where they
             are the outputs of a trunk, nothing where they are features already. Parts that are `Frozen` are not trained.
-        losses: of training and of validation: logits (N, C), classes (N,) → a number.
+        goals: of each phase, its losses and how it mixes images.
         engine: computes loss and gradients of the head in place of the loss and autograd; how far its gradients are from
             autograd's is measured on the first batch of each epoch and logged as `train/gradient_difference`.
-        mix: inputs, classes (N,), a seed → mixed inputs, targets (N, C).
         seed: of dropout's masks and of mixing, with epoch and step.
     """
 
@@ -54,16 +60,14 @@ class Classifier(pl.LightningModule):
         head: Head,
         num_classes: int,
         plan: Plan,
-        losses: tuple[Loss, Loss] = (cross_entropy, cross_entropy),
+        goals: Sequence[Goal],
         engine: Engine | None = None,
-        mix: Mix | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
         bodies = [body or nn.Identity() for body in plan.bodies]
         self.head, self.body, self.earlier = head, bodies[-1], nn.ModuleList(bodies[:-1])  # they share their tensors
-        self.plan, self.engine, self.mix, self.seed = plan, engine, mix, seed
-        self.loss, self.loss_of_val = losses
+        self.plan, self.goals, self.engine, self.seed = plan, goals, engine, seed
         self.train_loss_so_far: dict[str, Tensor] = {}
         self.bodies, self.moment = bodies, plan.phases.at(0)
         self.train_loss, self.val_loss = (MeanMetric(nan_strategy="disable") for _ in range(2))  # a NaN must be seen
@@ -118,9 +122,10 @@ class Classifier(pl.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
         x, y = batch
-        if self.mix is not None:
-            x, y = self.mix(x, y, seed_of_step(self.seed, self.current_epoch, index))
-        loss = self.loss(self(x), y) if self.engine is None else self._by_engine(self.engine, x, y, index)
+        goal = self.goals[self.moment.phase]
+        if goal.mix:
+            x, y = goal.mix(x, y, seed_of_step(self.seed, self.current_epoch, index))
+        loss = goal.loss(self(x), y) if self.engine is None else self._by_engine(self.engine, x, y, index)
         self.train_loss.update(loss.detach(), len(y))
         return loss
 
@@ -142,7 +147,7 @@ class Classifier(pl.LightningModule):
         x, y = batch
         logits = self(x)
         self.val_metrics.update(logits, y)
-        self.val_loss.update(self.loss_of_val(logits, y), len(y))
+        self.val_loss.update(self.goals[self.moment.phase].val_loss(logits, y), len(y))
 
     def on_validation_epoch_end(self) -> None:
         """Give the metrics to checkpoints and early stopping; the loggers get them with those of training."""

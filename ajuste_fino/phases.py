@@ -21,6 +21,8 @@ class Phase:
         lr: the head's learning rate; None: the optimizer's.
         backbone_lr_mult: the backbone's learning rate, as a share of the head's; 0 where it is not trained.
         views: of each training image, the plain one and others; None: as the key `features.views` says.
+        label_smoothing: the share of a label that is spread over all classes in the loss of training.
+        mixup, cutmix: α of the Beta distribution of the proportion in which images are mixed; 0: they are not.
     """
 
     RANGES: ClassVar[dict[str, Range]] = {
@@ -28,6 +30,9 @@ class Phase:
         "lr": Range(float, 0, 1000, optional=True),
         "backbone_lr_mult": Range(float, 0, 1000),
         "views": Range(int, 1, 10**6, optional=True),
+        "label_smoothing": Range(float, 0, 0.999),
+        "mixup": Range(float, 0, 100),
+        "cutmix": Range(float, 0, 100),
     }
 
     train_from: str = HEAD
@@ -35,6 +40,9 @@ class Phase:
     lr: float | None = None
     backbone_lr_mult: float = 0.0
     views: int | None = None
+    label_smoothing: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
 
     def __post_init__(self) -> None:
         for name, allowed in self.RANGES.items():
@@ -49,6 +57,11 @@ class Phase:
     @property
     def trains_backbone(self) -> bool:
         return self.train_from != HEAD
+
+    @property
+    def changes_labels(self) -> bool:
+        """Whether the loss of training is of other labels than those of the images."""
+        return bool(self.label_smoothing or self.mixup or self.cutmix)
 
 
 class Moment(NamedTuple):

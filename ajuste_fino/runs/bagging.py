@@ -16,7 +16,7 @@ from ajuste_fino.features import FeatureSource
 from ajuste_fino.head import Head
 from ajuste_fino.phases import Phases
 from ajuste_fino.runs.console import log, progress
-from ajuste_fino.runs.factories import require_cached_head
+from ajuste_fino.runs.factories import require_cached_head, require_plain_labels
 from ajuste_fino.runs.learner import Fitted, Learner
 
 
@@ -25,6 +25,7 @@ def require_possible(cfg: DictConfig, phases: Phases) -> None:
     if cfg.ensemble is None:
         return
     require_cached_head("ensemble", cfg, phases)
+    require_plain_labels("ensemble", phases)
     if cfg.head.engine is not None:
         fix = "Leave ensemble out, or take another head."
         raise UserError("ensemble", "needs a head without an engine of its own", got="head.engine", fix=fix)

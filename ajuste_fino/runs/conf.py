@@ -18,6 +18,7 @@ ARGUMENTS = (
     "callbacks.",
     "logger.",
 )  # of classes, which know what they take
+DECIDING = ("data", "phases")  # groups whose names decide those of others, by the files of conf/by_GROUP
 OTHERWISE = {  # what was probably meant by a name that is like none of its group
     "data": "For images of your own, pass data=folder data.root={}.",
     "backbone": "For another network of torchvision or timm, pass backbone.name={}.",
@@ -66,7 +67,7 @@ def topics(config: str, choices: Mapping[str, str], directory: str | None = None
     """
     file = conf_file(config, directory)
     found = [Topic(config, file.description, file.keys)]
-    names = {**file.groups, **_by_data(choices.get("data", file.groups.get("data", "")), directory), **choices}
+    names = {**file.groups, **_implied_names({**file.groups, **choices}, directory), **choices}
     for group in file.groups:
         topic = _topic(group, names[group], directory)
         found = [*(_without(one, topic.keys) for one in found), topic]  # of two groups with a key, the later one has it
@@ -82,16 +83,24 @@ def _without(topic: Topic, others: Sequence[Key]) -> Topic:
     return replace(topic, keys=[key for key in topic.keys if key.name not in names])
 
 
-def _by_data(data: str, directory: str | None) -> dict[str, str]:
-    """The names of groups that a name of the group `data`, or what it is built on, has in `conf/by_data/`."""
-    if data in options("by_data", directory):
-        return {key.name: key.default for key in conf_file(f"by_data/{data}", directory).keys}
-    bases = conf_file(f"data/{data}", directory).bases if data in options("data", directory) else []
-    return next((names for base in bases if (names := _by_data(base.removeprefix("data/"), directory))), {})
+def _implied_names(chosen: Mapping[str, str], directory: str | None) -> dict[str, str]:
+    """The names of groups that follow from those of others: of data, then of phases, which decide in doubt."""
+    found: dict[str, str] = {}
+    for group in DECIDING:
+        found |= _by(group, chosen.get(group, ""), directory)
+    return found
+
+
+def _by(group: str, name: str, directory: str | None) -> dict[str, str]:
+    """The names of other groups that a name of a group, or what it is built on, has in `conf/by_GROUP/`."""
+    if name in options(f"by_{group}", directory):
+        return {key.name: key.default for key in conf_file(f"by_{group}/{name}", directory).keys}
+    bases = conf_file(f"{group}/{name}", directory).bases if name in options(group, directory) else []
+    return next((names for base in bases if (names := _by(group, base.removeprefix(f"{group}/"), directory))), {})
 
 
 def implied(config: str, overrides: Sequence[str], directory: str | None = None) -> list[str]:
-    """Overrides that go without saying: `backbone=embedded` where the digits are trained on and no backbone is named.
+    """Overrides that go without saying: `backbone=embedded` where the digits are trained on, `augment=` of `phases=full`.
 
     Hydra has no way to let one group's choice decide another's default, unless every verb with the one has the other.
     """
@@ -99,7 +108,7 @@ def implied(config: str, overrides: Sequence[str], directory: str | None = None)
     if "data" not in there.groups:
         bases = [base for base in there.bases if conf_file(base, directory).groups]
         return implied(bases[0], overrides, directory) if bases else []
-    names = _by_data(choices(config, overrides).get("data", there.groups["data"]), directory)
+    names = _implied_names({**there.groups, **choices(config, overrides)}, directory)
     given = {override.lstrip("+~").partition("=")[0] for override in overrides}
     return [f"{group}={name}" for group, name in names.items() if group in there.groups and group not in given]
 

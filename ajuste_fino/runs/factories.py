@@ -26,6 +26,7 @@ from ajuste_fino.trust import own_class, packages
 
 Make = Callable[..., Any]
 TRIED_EPOCHS = 200  # of a schedule, before the run; a step takes about 10 µs
+LABELS = ("label_smoothing", "mixup", "cutmix")  # keys of all phases, which each may say for itself
 MONITORS = ["val/loss", "val/accuracy", "val/macro_f1", "train/loss"]
 
 
@@ -53,10 +54,11 @@ def phases(cfg: DictConfig) -> Phases:
         fix = "Pass phases=head, ladder, full or scratch, or phases.schedule=[{train_from: head, epochs: 5}]."
         raise UserError("phases.schedule", "must be a list of phases", got=cfg.phases.schedule, fix=fix)
     rate = {} if cfg.phases.rate is None else {"backbone_lr_mult": cfg.phases.rate}
+    given = {name: cfg[name] for name in LABELS if cfg.get(name) is not None}
     several = len(schedule) > 1
     try:
         found = [
-            Phase(**{**one, **({} if several and first == HEAD else rate), "train_from": first})
+            Phase(**{**one, **given, **({} if several and first == HEAD else rate), "train_from": first})
             for one, first in ((one, str(one.get("train_from", HEAD))) for one in schedule)
         ]
     except (TypeError, AttributeError) as error:
@@ -88,6 +90,13 @@ def _require_matching_weights(cfg: DictConfig) -> None:
         raise UserError("phases.start", "must be any, trained or random", got=start, fix="Pass any for either.")
 
 
+def require_plain_labels(key: str, phases: Phases) -> None:
+    """Refuse smoothed or mixed labels beside what has a loss of its own."""
+    if any(phase.changes_labels for phase in phases):
+        fix = f"Leave label_smoothing, mixup and cutmix out, or {key}."
+        raise UserError(key, "has a loss of its own, of plain labels", got="label_smoothing, mixup or cutmix", fix=fix)
+
+
 def require_cached_head(key: str, cfg: DictConfig, phases: Phases) -> None:
     """Refuse a key that trains many heads, where each would have to pass all images through the backbone again."""
     if len(phases) > 1 or phases.trains_backbone or cfg.features.mode != "cached":
@@ -96,7 +105,7 @@ def require_cached_head(key: str, cfg: DictConfig, phases: Phases) -> None:
         raise UserError(key, "needs phases=head and features.mode=cached", got=got, fix=fix)
 
 
-def augmentation(cfg: DictConfig) -> Augment:
+def augmentation(cfg: DictConfig, views: int) -> Augment:
     """Build the augmentation: the project's own, or a class that is trusted.
 
     Raises:
@@ -106,13 +115,13 @@ def augmentation(cfg: DictConfig) -> Augment:
     target = given.pop("_target_", None)
     made: type = Augmentation
     if target == "none":
-        _refuse_equal_views(cfg.features.views)
+        _refuse_equal_views(views)
         return Augmentation()  # which nobody calls
     if target is not None:
         made = own_class(str(target), Augment, trusted(cfg), "data.augment._target_")
         given = _for_own(made, given)
     else:
-        _tell_of_unused(given, cfg.features.views)
+        _tell_of_unused(given, views)
     try:
         return made(**given)
     except TypeError as error:
@@ -211,11 +220,18 @@ def trainer(cfg: DictConfig) -> tuple[list[Make], list[Make], dict[str, Any]]:
             raise UserError(
                 f"callbacks.{name}.monitor", rule, got=given["monitor"], fix=nearest(str(given["monitor"]), MONITORS)
             )
+        if "mode" in given and given["mode"] is None:
+            given["mode"] = better(str(given.get("monitor")))
         _try(f"callbacks.{name}", make)
     makes: list[Make] = [partial(_logger, make) for make in loggers.values()]
     for name, make in zip(loggers, makes, strict=True):
         _try(f"logger.{name}", partial(make, Path()))
     return list(callbacks.values()), makes, {str(name): value for name, value in cfg.trainer.items()}
+
+
+def better(monitor: str) -> str:
+    """Which values of a metric are better: those of a loss that are smaller, of any other that are larger."""
+    return "min" if monitor.endswith("loss") else "max"
 
 
 def _named(cfg: DictConfig, group: str) -> dict[str, Callable[..., Any]]:

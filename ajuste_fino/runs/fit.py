@@ -41,13 +41,23 @@ class Kept(NamedTuple):
         which = {"epoch": self.number, "epochs_trained": self.tried} if self.C is None else {"logistic/C": self.C}
         return {**which, **self.validation}
 
-    def summary(self, patience: int) -> str:
+    def summary(self, patience: int, monitor: str = "val/loss") -> str:
         """Return the sentence that a run says of it."""
         if self.C is not None:
             return f"Of {self.tried} values, C = {self.C:g} has the lowest validation loss and is kept"
-        kept = f"Epoch {self.number} of {self.tried} has the lowest validation loss and is kept"
+        kept = f"Epoch {self.number} of {self.tried} has the {best_of(monitor)} and is kept"
         stopped = self.tried - self.number >= patience
         return kept + (f", as the next {patience} (patience) were no better" if stopped else "")
+
+
+def best_of(monitor: str) -> str:
+    """`val/macro_f1` → `highest validation macro F1`."""
+    names = {
+        "loss": "lowest validation loss",
+        "accuracy": "highest validation accuracy",
+        "macro_f1": "highest validation macro F1",
+    }
+    return {**names, "macro_f1": "highest validation macro F1"}.get(monitor.removeprefix("val/"), f"best {monitor}")
 
 
 class Fit:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ajuste_fino import imbalance
-from ajuste_fino.classifier import Classifier, Loss
+from ajuste_fino.classifier import Classifier, Goal
 from ajuste_fino.data.manifest import Manifest
 from ajuste_fino.data.module import DataModule
 from ajuste_fino.data.order import BalancedBatchSampler, EpochBatchSampler
@@ -19,6 +19,8 @@ from ajuste_fino.ensemble import Ensemble
 from ajuste_fino.errors import UserError
 from ajuste_fino.features import FeatureSource, statistics
 from ajuste_fino.head import Head, HeadShape, bounded
+from ajuste_fino.losses import losses
+from ajuste_fino.mixing import Mix
 from ajuste_fino.phases import Phases
 from ajuste_fino.plan import Plan
 from ajuste_fino.runs import factories, logistic
@@ -108,9 +110,9 @@ class Learner:
         return dataset, EpochBatchSampler(len(samples), self.batch_size(len(samples)), cfg.seed, views)
 
     def batch_size(self, images: int) -> int:
-        """Return how many images a step has; a head on few of them would make too few steps, `scripts/bench_head.py`."""
+        """Return how many images a step has; a head on few of them would make too few, `scripts/bench_head.py`."""
         few = images < FEW and not self.phases.trains_backbone
-        return int(self.cfg.batch_size or (BATCH // 2 if few else BATCH))
+        return int(self.cfg.batch_size or (BATCH // 2 if few or len(self.phases) > 1 else BATCH))
 
     def prior(self, manifest: Manifest) -> Tensor:
         """(C,): how frequent each class is among the training images."""
@@ -122,11 +124,13 @@ class Learner:
             return None
         return imbalance.weights(manifest.targets(manifest.split("train")), len(manifest.labels))
 
-    def _losses(self, manifest: Manifest) -> tuple[Loss, Loss]:
-        """Return the losses of training and of validation; a sampler has weighted the classes of training already."""
-        weights = self.class_weights(manifest)
-        weighted = self.loss if weights is None else imbalance.WeightedLoss(self.loss, weights)
-        return self.loss if self.cfg.imbalance == "sampler" else weighted, weighted
+    def _goals(self, manifest: Manifest) -> list[Goal]:
+        """Return the losses of each phase, and how it mixes images."""
+        weights, classes, balanced = self.class_weights(manifest), len(manifest.labels), self.cfg.imbalance == "sampler"
+        return [
+            Goal(*losses(self.loss, weights, phase.label_smoothing, balanced), Mix(classes, phase.mixup, phase.cutmix))
+            for phase in self.phases
+        ]
 
     def fit(
         self,
@@ -146,14 +150,14 @@ class Learner:
             resumed: the checkpoint to go on from.
         """
         cfg, classes = self.cfg, len(manifest.labels)
-        losses = self._losses(manifest)
+        goals = self._goals(manifest)
         torch.manual_seed(cfg.seed)  # whatever the backbone drew before, the head starts from the seed
         head = Head(HeadShape(features.num_features, classes, **factories.head_shape(cfg.head)))
         if not (self.phases[0].trains_backbone and cfg.backbone.weights == "none"):  # features of random weights will change
             mean, std = statistics(features.features_of(manifest.split("train")))
             head.standardise.set(mean, bounded(std))
         if candidates := logistic.strengths(cfg):
-            return Fitted(head, logistic.fit(head, module, candidates, losses[1], self.class_weights(manifest), out))
+            return Fitted(head, logistic.fit(head, module, candidates, goals[0].val_loss, self.class_weights(manifest), out))
         head.set_prior(self.prior(manifest))
-        classifier = Classifier(head, classes, plan, losses, self.engine, seed=cfg.seed)
+        classifier = Classifier(head, classes, plan, goals, self.engine, cfg.seed)
         return Fitted(head, *self.fitting(classifier, module, out, resumed))

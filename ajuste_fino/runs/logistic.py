@@ -19,7 +19,7 @@ from ajuste_fino.head import Head
 from ajuste_fino.logistic import LinearFit
 from ajuste_fino.phases import Phases
 from ajuste_fino.runs.console import log
-from ajuste_fino.runs.factories import require_cached_head
+from ajuste_fino.runs.factories import require_cached_head, require_plain_labels
 from ajuste_fino.runs.fit import Kept
 from ajuste_fino.scores import metrics
 
@@ -43,6 +43,7 @@ def require_possible(cfg: DictConfig, phases: Phases) -> None:
     if not strengths(cfg):
         return
     require_cached_head("head=logistic (head.C)", cfg, phases)
+    require_plain_labels("head=logistic (head.C)", phases)
     for key, allowed in (("head.hidden", 0), ("head.dropout", 0), ("head.engine", None), ("ensemble", None)):
         if (got := OmegaConf.select(cfg, key)) != allowed:
             fix = f"Pass head=logistic and leave {key} out, or leave head.C out to train the head."

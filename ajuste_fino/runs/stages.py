@@ -40,7 +40,7 @@ class Stages:
     ) -> None:
         self.cfg, self.backbone, self.phases, self.precision, self.loading = cfg, backbone, phases, precision, loading
         self.preprocessing = Preprocessing.of(backbone.preprocessing, data)
-        self.augmentation = factories.augmentation(cfg)
+        self.augmentation = factories.augmentation(cfg, max(phase.views or 1 for phase in phases))
         firsts = [backbone.first_trained(phase.train_from) for phase in phases]
         made = {first: self._stage(phase.train_from) for first, phase in zip(firsts, phases, strict=True)}
         self.stages = [made[first] for first in firsts]

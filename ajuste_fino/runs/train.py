@@ -33,7 +33,7 @@ from ajuste_fino.runs.configuration import require_keys, validate_ranges
 from ajuste_fino.runs.console import WORKERS, progress, run_log, workers
 from ajuste_fino.runs.data import data_config
 from ajuste_fino.runs.evaluation import Metrics, evaluate_split, log_evaluation, log_limits
-from ajuste_fino.runs.fit import Kept
+from ajuste_fino.runs.fit import Kept, best_of
 from ajuste_fino.runs.introduction import introduce_backbone
 from ajuste_fino.runs.kinds import number_ranges
 from ajuste_fino.runs.learner import Fitted, Learner
@@ -103,7 +103,7 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
     _write_bundle(stages, fitted, manifest, out)
     learning_curves(out / "metrics.csv", out / "plots" / "learning_curves.png", fitted.kept.number, fitted.kept.C)
     if fitted.stopped is not None:
-        _close_stopped(out, metrics | clock.metrics())
+        _close_stopped(out, metrics | clock.metrics(), cfg.monitor)
         raise fitted.stopped
     if run_test:
         metrics |= evaluate_split(split, manifest, manifest.split(split), probabilities(fitted.head, judged), out)
@@ -129,7 +129,9 @@ def _validate(cfg: DictConfig, out: Path) -> tuple[DataConfig, Learner, resume.R
     folds.require_possible(cfg, phases)
     bagging.require_possible(cfg, phases)
     logistic.require_possible(cfg, phases)
-    if cfg.resume:
+    if cfg.head.engine is not None:
+        factories.require_plain_labels("head.engine", phases)
+    if cfg.get("resume"):
         resume.require_same(cfg, out)
     else:
         require_empty(out, cfg)
@@ -140,7 +142,7 @@ def _introduce(cfg: DictConfig, notes: list[str], features: FeatureSource) -> No
     """Say what the backbone knows, and what is odd about its weights or the cached features."""
     for line in (introduce_backbone(cfg), *notes):
         log.info(line)
-    if cfg.data.get("resize") == "pad" and cfg.features.views > 1:
+    if cfg.data.get("resize") == "pad" and any(phase.views != 1 for phase in factories.phases(cfg)):
         rule = "pads the plain view of an image alone; its further views are parts cut out of it"
         log.warning(str(UserError("data.resize=pad", rule, fix="Pass data.resize=squash, or features.views=1.")))
     _warn(features.warnings())
@@ -205,7 +207,7 @@ def _count(module: nn.Module) -> int:
 
 def _open(out: Path, cfg: DictConfig, manifest: Manifest) -> Path:
     """Create the run folder, write its configuration, log and split; return it."""
-    if cfg.resume:
+    if cfg.get("resume"):
         resume.require_same_split(out, manifest)
     out = open_run(out, cfg)
     write_split(out / "split.csv", manifest.samples)
@@ -231,12 +233,13 @@ def _validation(kept: Kept, count: int) -> Metrics:
     return {**kept.metrics(), "val/accuracy_low": low, "val/accuracy_high": high}
 
 
-def _close_stopped(out: Path, metrics: Metrics) -> None:
+def _close_stopped(out: Path, metrics: Metrics, monitor: str) -> None:
     """Write the metrics there are, and tell how to use the model that was kept."""
     write_json(out / "metrics.json", metrics | {"stopped": True})
     log.warning(
-        f"Stopped. The model of epoch {metrics['epoch']}, of the lowest validation loss so far (validation accuracy "
-        f"{metrics['val/accuracy']:.4f}), is kept. Use it: ajuste-fino predict run={out} images=…"
+        f"Stopped. The model of epoch {metrics['epoch']}, of the {best_of(monitor)} so far (validation accuracy "
+        f"{metrics['val/accuracy']:.4f}), is kept. Use it: ajuste-fino predict run={out} images=… "
+        f"Go on: ajuste-fino train resume={out}"
     )
 
 
@@ -247,7 +250,7 @@ def _close(out: Path, metrics: Metrics, manifest: Manifest, cfg: DictConfig, kep
         what = f"{metrics['frozen/parameters']:,} parameters and all buffers"
         log.info(f"The frozen backbone is unchanged: SHA-256 {metrics['frozen/sha256'][:16]}… of {what}")
     interval = f"95 % interval {metrics['val/accuracy_low']:.3f} to {metrics['val/accuracy_high']:.3f}"
-    log.info(f"{kept.summary(cfg.patience)}: validation accuracy {metrics['val/accuracy']:.4f}, {interval}")
+    log.info(f"{kept.summary(cfg.patience, cfg.monitor)}: validation accuracy {metrics['val/accuracy']:.4f}, {interval}")
     for name in ("test", "val"):
         if f"{name}/images" in metrics:
             log_evaluation(name, metrics, manifest.labels)
