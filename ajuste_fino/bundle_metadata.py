@@ -13,6 +13,7 @@ from ajuste_fino.errors import Range
 SIDE = Range(int, 1, 2**14)  # px
 COUNT = Range(int, 1, 2**31)
 RATE = Range(float, 0, 1)
+TEMPERATURE = Range(float, 1e-3, 1e3)  # beyond, logits divided by it are no longer numbers, or all alike
 KEYS = ("labels", "preprocessing", "precision", "backbone", "head")
 
 
@@ -46,6 +47,7 @@ def check(metadata: Mapping[str, Any], head: Mapping[str, Tensor]) -> None:
     _require(metadata["precision"] in ("fp32", "bf16"), "precision must be fp32 or bf16")
     for key in ("origin", "engine"):
         _require(isinstance(metadata.get(key, ""), str), f"{key} must be a text")
+    _require(metadata.get("temperature", 1) in TEMPERATURE, f"temperature must be {TEMPERATURE}")
     _check_head(metadata["head"], len(metadata["labels"]), metadata.get("ensemble", 1), head)
 
 

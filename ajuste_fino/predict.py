@@ -73,13 +73,14 @@ class Predictor:
         run: the run folder it was loaded from; None: a bundle alone.
         split: the SHA-256 of its run's `split.csv`, where the model has it.
         engine: what computed the features that the head learnt from, torch or openvino.
+        temperature: what the logits are divided by before softmax, see `calibration`.
         origin: whose the weights of its backbone are, and their licence, where that is known.
     """
 
     def __init__(self, parts: bundle.Bundle, device: torch.device, run: Path | None = None) -> None:
         self.labels, self.head, self.device, self.run = parts.labels, parts.head, device, run
         self.preprocessing, self.spec, self.split = parts.preprocessing, parts.backbone.spec, parts.split
-        self.origin, self.engine = parts.backbone.origin, parts.engine
+        self.origin, self.engine, self.temperature = parts.backbone.origin, parts.engine, parts.temperature
         self.extractor = Extractor(Frozen(parts.backbone), parts.preprocessing, parts.precision).to(device).eval()
 
     @property
@@ -157,7 +158,7 @@ class Predictor:
         for batch in serve(images, self.extractor, loading, engine_for(self.extractor, self.engine, self.device)):
             features = batch.features if batch.positions else torch.empty(0, self.head.shape.num_features)
             apart = disagreement(self.head.logits(features)) if isinstance(self.head, Ensemble) else None
-            yield Scores(batch.positions, probabilities(self.head, [features]), apart, batch.bad)
+            yield Scores(batch.positions, probabilities(self.head, [features], self.temperature), apart, batch.bad)
 
     @property
     def card(self) -> ModelCard:

@@ -15,7 +15,7 @@ TIERS = [
     {"files", "implementation", "imbalance", "memory", "phases", "tables"},
     {"trust"},
     {"store", "data", "backbone", "head", "scratch"},
-    {"freezing", "scores", "transferability", "ensemble", "logistic", "bundle_metadata", "model_card"},
+    {"calibration", "freezing", "scores", "transferability", "ensemble", "logistic", "bundle_metadata", "model_card"},
     {"features", "classifier", "callbacks", "sweep", "bundle"},
     {"choose"},
     {"predict", "report"},
