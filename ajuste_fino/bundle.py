@@ -35,6 +35,7 @@ class Bundle:
 
     `split` is the SHA-256 of the `split.csv` of its run; None where an older version wrote it. `engine` is what computed the
     features that its head learnt from. The head's logits are divided by `temperature` before softmax.
+    `augmentation` is what `data.multiview.kept` gives of it; None where nothing but plain views were learnt from.
     """
 
     backbone: Backbone
@@ -45,6 +46,7 @@ class Bundle:
     split: str | None = None
     engine: str = "torch"
     temperature: float = 1.0
+    augmentation: dict[str, Any] | None = None
 
     def metadata(self) -> dict[str, Any]:
         more = self.preprocessing.depth or self.preprocessing.pad or self.temperature != 1
@@ -59,6 +61,7 @@ class Bundle:
             **({"split": self.split} if self.split else {}),
             **({"engine": self.engine} if self.engine != "torch" else {}),
             **({"temperature": self.temperature} if self.temperature != 1 else {}),
+            **({"augmentation": self.augmentation} if self.augmentation else {}),
             **({"origin": self.backbone.origin} if self.backbone.origin else {}),
         }
 
@@ -136,5 +139,14 @@ def _assemble(metadata: Mapping[str, Any], tensors: dict[str, Tensor], trusted: 
     backbone.origin = metadata.get("origin", "")
     if backbone.num_features != shape.num_features:
         raise ValueError(f"the backbone gives {backbone.num_features} features, and the head takes {shape.num_features}")
-    rest = metadata["precision"], metadata.get("split"), metadata.get("engine", "torch"), float(metadata.get("temperature", 1))
-    return Bundle(backbone, head.eval(), metadata["labels"], preprocessing, *rest)
+    return Bundle(
+        backbone,
+        head.eval(),
+        metadata["labels"],
+        preprocessing,
+        metadata["precision"],
+        metadata.get("split"),
+        metadata.get("engine", "torch"),
+        float(metadata.get("temperature", 1)),
+        metadata.get("augmentation"),
+    )
