@@ -64,7 +64,7 @@ class Backbone(nn.Module):
     The output of the block `spec.layer` is pooled; where there is none, the classifier's input serves. `preprocessing` says
     what the weights expect to see: the fields of `data.transforms.Preprocessing`; `origin` whose weights they are, with their
     licence, empty where that is not known. `blocks` are those up to that layer, `maps` all blocks of the network that give a
-    map.
+    map, `sizes` the parameters of each of all its blocks.
 
     Raises:
         UserError: where the network cannot end at that layer, or the layer gives no map to pool.
@@ -77,6 +77,7 @@ class Backbone(nn.Module):
         names = block_names(net, recording)
         self.blocks = [name for name in names if recording.calls[name].end <= recording.end(spec.layer)]
         self.maps = [name for name in names if len(recording.calls[name].shape or ()) == 3]  # of the whole network
+        self.sizes = {name: sum(p.numel() for p in net.get_submodule(name).parameters()) for name in names}
         self.spec, self.preprocessing, self.recording = spec, preprocessing, recording
         own_end = spec.layer is None and hasattr(net, "reset_classifier")  # which need not be the classifier's input
         whole = None if own_end else recording.outputs.get(spec.layer or classifier_name(net))
@@ -139,6 +140,14 @@ class Backbone(nn.Module):
             raise UserError("train_from", "must be head, all or a block of the backbone", got=train_from, fix=fix)
         first = short.index(train_from.removeprefix(PREFIX))
         return (None, self) if first == 0 else self._divide(self.blocks[first - 1], train_from)
+
+    def can_begin_at(self, train_from: str) -> bool:
+        """Whether it can be divided before a block."""
+        try:
+            self.split(train_from)
+        except UserError:
+            return False
+        return True
 
     @torch.no_grad()
     def _divide(self, last: str, train_from: str) -> tuple[Trunk, nn.Module]:
