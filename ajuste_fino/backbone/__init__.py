@@ -17,6 +17,7 @@ from ajuste_fino.backbone.weights import is_finite, load_into, load_tensors
 from ajuste_fino.errors import UserError, nearest
 
 GRIDS = (1, 2, 4)
+ON = "trained on from those "  # before whose weights they were
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Backbone(nn.Module):
     def adopt(self, tail: nn.Module | None) -> None:
         """Copy the trained tensors of a tail, where there is one, back into this backbone."""
         if tail is not None and self.origin:
-            self.origin = f"trained on from those {self.origin}"
+            self.origin = f"{ON}{self.origin.removeprefix(ON)}"
         if tail is not None and tail is not self:
             self.net.load_state_dict(tail[0].net.state_dict(), strict=False)  # type: ignore[index]
 
@@ -195,7 +196,7 @@ def build(
     preprocessing = source.at(size).preprocessing
     wanted = layer or source.layer
     layer = resolve(net, wanted) if wanted else None
-    recording = _record(net, name, preprocessing["size"], layer, bool(design))
+    recording = record_blocks(net, name, preprocessing["size"], layer, bool(design))
     layer = layer or (None if name == "cnn" else last_map(net, recording))
     metadata = net.design.metadata() if isinstance(net, DesignedNet) else source.design
     backbone = Backbone(net, BackboneSpec(name, layer, pool or source.pool, metadata), preprocessing, recording)
@@ -203,7 +204,12 @@ def build(
     return backbone, notes
 
 
-def _record(net: nn.Module, name: str, size: int, layer: str | None, designed: bool) -> Recording:
+def record_blocks(net: nn.Module, name: str, size: int, layer: str | None, designed: bool) -> Recording:
+    """`record`, where the side of the images in px and the layer are a user's.
+
+    Raises:
+        UserError: where the network cannot be run at that size, or the layer gives no tensor.
+    """
     try:
         recording = record(net, size, layer)
     except (AssertionError, RuntimeError) as error:
