@@ -12,7 +12,7 @@ from ajuste_fino.data.transforms import Augment, Augmentation, Preprocessing
 from ajuste_fino.errors import Range, UserError
 
 VIEWS = Range(int, 2, 64, optional=True)
-SMALLEST = 0.8  # share of the area of the smallest part: a smaller one may lack what the image shows
+SMALLEST = 0.9  # share of the area of the smallest part; on photographs of clothes 0.8 gave a higher cross-entropy
 CORNERS = ((0, 0), (1, 1), (0, 1), (1, 0))  # top, left: opposite ones after each other
 GOLDEN = 0.618  # its multiples, modulo 1, fill an interval evenly, however many there are
 
@@ -41,7 +41,7 @@ class MultiView(PlainView):
     """View 0 of an image is the plain one, view 1 its mirror; the others are parts from its corners, every second mirrored.
 
     They are those changes of the run's own augmentation that leave an image easy to know: none is mirrored where the run
-    flipped none, no part is smaller than the run's smallest, nor than 0.8 of the area; colours stay. Each part goes through the
+    flipped none, no part is smaller than the run's smallest, nor than 0.9 of the area; colours stay. Each part goes through the
     same preprocessing as the whole image. Nothing is drawn at random.
 
     Args:
