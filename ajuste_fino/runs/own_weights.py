@@ -38,8 +38,10 @@ def implied(config: str, overrides: Sequence[str]) -> list[str]:
     if spec is None:
         return []
     if spec["name"] == "cnn":
-        return ["backbone=cnn", *(f"backbone.{key}={literal(value)}" for key, value in dict(spec["design"]).items())]
-    return [f"backbone.name={literal(spec['name'])}"] if spec["name"] != "own" else []
+        known = {key.name for key in conf.members("backbone", "cnn")}
+        design = {key: one for key, one in (spec.get("design") or {}).items() if key in known}
+        return ["backbone=cnn", *(f"backbone.{key}={literal(one)}" for key, one in design.items())]
+    return [f"backbone.name={literal(spec['name'])}"] if spec["name"] != "own" else []  # a class is named by its user
 
 
 def _spec(value: str) -> Mapping[str, Any] | None:
@@ -50,7 +52,8 @@ def _spec(value: str) -> Mapping[str, Any] | None:
             return None
         _, files = find(path, ("bundle.json",), SUMS)
         spec = json.loads(files["bundle.json"])["backbone"]
-        return spec if isinstance(spec, dict) and isinstance(spec.get("name"), str) and "design" in spec else None
+        is_one = isinstance(spec, dict) and isinstance(spec.get("name"), str) and isinstance(spec.get("design"), dict | None)
+        return spec if is_one else None
     except (UserError, OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
 

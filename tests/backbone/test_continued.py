@@ -83,9 +83,12 @@ def test_the_preprocessing_is_the_runs_unless_keys_say_otherwise(tmp_path):
 
 
 def test_a_size_that_the_tensors_do_not_fit_is_told():
-    trained, _ = build("vit_b_16", "none")
-    with pytest.raises(UserError, match=r"data.image_size=64 does not suit the weights of x"):
-        go_on_from(trained, "x", "vit_b_16", size=64)
+    """As the positions of a vision transformer, one for each part of an image, would not."""
+    trained, _ = build("embedded", "none")
+    conv = next(part for part in trained.net.modules() if isinstance(part, torch.nn.Conv2d))
+    conv.weight = torch.nn.Parameter(conv.weight[:, :1])
+    with pytest.raises(UserError, match=r"data.image_size=96 does not suit the weights of x"):
+        go_on_from(trained, "x", "embedded", size=96)
 
 
 DESIGN = {"layers": 2, "filters": 4, "kernel": 3}
@@ -143,11 +146,11 @@ FOLDER = ["data=folder", "data.root=x"]
 @pytest.mark.parametrize("data", [[], FOLDER])
 @pytest.mark.parametrize("form", ["run", "bundle", "zip"])
 def test_the_backbone_is_that_of_the_run_unless_one_is_named(tmp_path, verb, data, form):
-    write(tmp_path / "my $run, a", "timm/vit_tiny_patch16_224")
+    write(tmp_path / "my $run, a", "squeezenet1_1", size=64)
     path = tmp_path / "my $run, a"
     path = zipped(tmp_path / "z.zip", path) if form == "zip" else path / "bundle" if form == "bundle" else path
     weights = f"backbone.weights={path}"
-    assert compose(verb, [*data, weights]).backbone.name == "timm/vit_tiny_patch16_224"
+    assert compose(verb, [*data, weights]).backbone.name == "squeezenet1_1"
     assert compose(verb, [*data, weights, "backbone=resnet18"]).backbone.name == "resnet18"
     assert compose(verb, [*data, "backbone.name=alexnet", weights]).backbone.name == "alexnet"
 
@@ -158,7 +161,10 @@ def test_so_is_a_design(tmp_path):
     assert (cfg.name, cfg.layers, list(cfg.filters), cfg.grid) == ("cnn", 2, [4, 8], 4)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"backbone": 1}', '{"backbone": {"name": 3, "design": null}}', "[" * 10**5])
+NONE = ["{", "[]", '{"backbone": 1}', '{"backbone": {"name": 3}}', '{"backbone": {"name": "cnn", "design": 3}}', "[" * 10**5]
+
+
+@pytest.mark.parametrize("content", NONE)
 def test_what_is_no_bundle_names_no_backbone(tmp_path, content):
     write(tmp_path, "resnet18", size=64)
     (tmp_path / "bundle" / "bundle.json").write_text(content)
