@@ -25,7 +25,7 @@ from ajuste_fino.head import Head, HeadShape
 from ajuste_fino.memory import is_full
 
 FORMAT = 1
-FORMAT_OF_MORE = 2  # with a depth or padding, which an earlier release would not know of
+FORMAT_OF_MORE = 2  # with a depth, padding or a temperature, which an earlier release would not know of
 TENSORS, METADATA = "model.safetensors", "bundle.json"
 
 
@@ -34,7 +34,8 @@ class Bundle:
     """A trained model with all that its predictions depend on.
 
     `split` is the SHA-256 of the `split.csv` of its run; None where an older version wrote it. `engine` is what computed the
-    features that its head learnt from.
+    features that its head learnt from. The head's logits are divided by `temperature` before softmax.
+    `augmentation` is what `data.multiview.kept` gives of it; None where nothing but plain views were learnt from.
     """
 
     backbone: Backbone
@@ -44,10 +45,13 @@ class Bundle:
     precision: str
     split: str | None = None
     engine: str = "torch"
+    temperature: float = 1.0
+    augmentation: dict[str, Any] | None = None
 
     def metadata(self) -> dict[str, Any]:
+        more = self.preprocessing.depth or self.preprocessing.pad or self.temperature != 1
         return {
-            "format": FORMAT_OF_MORE if self.preprocessing.depth or self.preprocessing.pad else FORMAT,
+            "format": FORMAT_OF_MORE if more else FORMAT,
             "labels": self.labels,
             "preprocessing": self.preprocessing.metadata(),
             "precision": self.precision,
@@ -56,6 +60,8 @@ class Bundle:
             **({"ensemble": self.head.members} if isinstance(self.head, Ensemble) else {}),
             **({"split": self.split} if self.split else {}),
             **({"engine": self.engine} if self.engine != "torch" else {}),
+            **({"temperature": self.temperature} if self.temperature != 1 else {}),
+            **({"augmentation": self.augmentation} if self.augmentation else {}),
             **({"origin": self.backbone.origin} if self.backbone.origin else {}),
         }
 
@@ -133,5 +139,14 @@ def _assemble(metadata: Mapping[str, Any], tensors: dict[str, Tensor], trusted: 
     backbone.origin = metadata.get("origin", "")
     if backbone.num_features != shape.num_features:
         raise ValueError(f"the backbone gives {backbone.num_features} features, and the head takes {shape.num_features}")
-    rest = metadata["precision"], metadata.get("split"), metadata.get("engine", "torch")
-    return Bundle(backbone, head.eval(), metadata["labels"], preprocessing, *rest)
+    return Bundle(
+        backbone,
+        head.eval(),
+        metadata["labels"],
+        preprocessing,
+        metadata["precision"],
+        metadata.get("split"),
+        metadata.get("engine", "torch"),
+        float(metadata.get("temperature", 1)),
+        metadata.get("augmentation"),
+    )

@@ -15,6 +15,19 @@ DEPTH = 2  # folders above a file of a run: `bundle` or `checkpoints`, and that 
 RULE = "must be a run folder, a bundle or a zip file of one"
 
 
+def is_of_run(path: Path) -> bool:
+    """Whether it is a bundle, the folder of a run, even of one that left no bundle, or a zip file of either."""
+    try:
+        if path.is_dir():
+            return any((path / name).is_file() for name in (SUMS, f"bundle/{SUMS}", "config.yaml"))
+        if not path.is_file() or not zipfile.is_zipfile(path):
+            return False
+        with zipfile.ZipFile(path) as archive:
+            return any(_path(name).name == SUMS for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):  # whoever reads it says what is wrong
+        return False
+
+
 def find(path: Path, names: Sequence[str], sums: str) -> tuple[Path, dict[str, bytes]]:
     """Read the bundle's files `names` and `sums`, those that are there; also return the folder they are in.
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from torch import Tensor
 
-from ajuste_fino.data.transforms import INTERPOLATION
+from ajuste_fino.data.transforms import INTERPOLATION, Augmentation
 from ajuste_fino.errors import Range
 
 SIDE = Range(int, 1, 2**14)  # px
 COUNT = Range(int, 1, 2**31)
 RATE = Range(float, 0, 1)
+TEMPERATURE = Range(float, 1e-3, 1e3)  # beyond, logits divided by it are no longer numbers, or all alike
 KEYS = ("labels", "preprocessing", "precision", "backbone", "head")
 
 
@@ -46,6 +47,8 @@ def check(metadata: Mapping[str, Any], head: Mapping[str, Tensor]) -> None:
     _require(metadata["precision"] in ("fp32", "bf16"), "precision must be fp32 or bf16")
     for key in ("origin", "engine"):
         _require(isinstance(metadata.get(key, ""), str), f"{key} must be a text")
+    _require(metadata.get("temperature", 1) in TEMPERATURE, f"temperature must be {TEMPERATURE}")
+    _check_augmentation(metadata.get("augmentation", {}))
     _check_head(metadata["head"], len(metadata["labels"]), metadata.get("ensemble", 1), head)
 
 
@@ -81,6 +84,18 @@ def _check_backbone(values: Mapping[str, Any]) -> None:
     _require(isinstance(values.get("tap"), str | None), "backbone.tap must be a text or null")
     _require(values.get("pool") in COUNT, f"backbone.pool must be {COUNT}")
     _require(isinstance(values.get("design"), dict | None), "backbone.design must have keys or be null")
+
+
+def _check_augmentation(values: object) -> None:
+    """A later release may have more fields, which are as plain."""
+    _require(isinstance(values, dict), "augmentation must have keys")
+    assert isinstance(values, dict)
+    for name, value in values.items():
+        plain = isinstance(value, bool | int | float | str | None) and (not isinstance(value, float) or isfinite(value))
+        _require(plain, f"augmentation.{name} must be a plain value")
+        allowed = Augmentation.RANGES.get(f"data.augment.{name}")
+        _require(allowed is None or value in allowed, f"augmentation.{name} must be {allowed}")
+    _require(isinstance(values.get("class", ""), str), "augmentation.class must be a text")
 
 
 def _check_head(values: Mapping[str, Any], labels: int, members: object, tensors: Mapping[str, Tensor]) -> None:

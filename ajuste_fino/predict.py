@@ -19,9 +19,10 @@ from ajuste_fino.data.content import BadImage, ImageFile
 from ajuste_fino.data.hashing import Progress
 from ajuste_fino.data.inputs import Source, sources
 from ajuste_fino.data.loading import ImageDataset, LoaderConfig, PlainView
+from ajuste_fino.data.multiview import MultiView
 from ajuste_fino.ensemble import Ensemble, disagreement
 from ajuste_fino.errors import UserError
-from ajuste_fino.features import Extractor, serve
+from ajuste_fino.features import Extractor, FeatureBatch, serve, serve_views
 from ajuste_fino.features.engine import engine_for
 from ajuste_fino.files import existing
 from ajuste_fino.freezing import Frozen
@@ -73,13 +74,16 @@ class Predictor:
         run: the run folder it was loaded from; None: a bundle alone.
         split: the SHA-256 of its run's `split.csv`, where the model has it.
         engine: what computed the features that the head learnt from, torch or openvino.
+        temperature: what the logits are divided by before softmax, see `calibration`.
+        augmentation: what the model keeps of the augmentation that it was trained with, for `tta`.
         origin: whose the weights of its backbone are, and their licence, where that is known.
     """
 
     def __init__(self, parts: bundle.Bundle, device: torch.device, run: Path | None = None) -> None:
         self.labels, self.head, self.device, self.run = parts.labels, parts.head, device, run
         self.preprocessing, self.spec, self.split = parts.preprocessing, parts.backbone.spec, parts.split
-        self.origin, self.engine = parts.backbone.origin, parts.engine
+        self.origin, self.engine, self.temperature = parts.backbone.origin, parts.engine, parts.temperature
+        self.augmentation = parts.augmentation
         self.extractor = Extractor(Frozen(parts.backbone), parts.preprocessing, parts.precision).to(device).eval()
 
     @property
@@ -93,7 +97,7 @@ class Predictor:
         path = self.run / "metrics.json" if self.run else None
         return json.loads(path.read_text(encoding="utf-8")) if path and path.is_file() else {}
 
-    def predict(self, images: Any, top_k: int = 5) -> Any:
+    def predict(self, images: Any, top_k: int = 5, tta: int | None = None) -> Any:
         """An image → a Prediction; a list, a folder or a pattern → a list of them.
 
         Of images that a cache does not know, a warning tells those with values above what the model's `data.depth` reads.
@@ -102,15 +106,16 @@ class Predictor:
             images: a path, bytes, a file object, a PIL image, an array, a tensor, or a list of these; `data.inputs` has the
                 rule. Of 16 bits of colour a PIL image has the upper 8 only: where the model has a `data.depth`, pass the file.
             top_k: how many labels each prediction names.
+            tta: how many views of each image are averaged, which takes as many times as long; None: the plain one alone.
 
         Raises:
-            UserError: for what is no image by that rule.
+            UserError: for what is no image by that rule, or views that the model's augmentation does not give.
             BadImage: for the first image that cannot be decoded.
         """
         top_k = _whole(top_k)
         found = sources(images)
         many = found if isinstance(found, list) else [found]
-        scores = self.scores(many, workers=torch.get_num_threads() if self.device.type == "cpu" else 0)
+        scores = self.scores(many, workers=torch.get_num_threads() if self.device.type == "cpu" else 0, tta=tta)
         if scores.bad:
             raise scores.bad[min(scores.bad)]
         predictions = [self.prediction(*scores.of(row), top_k, source) for row, source in enumerate(many)]
@@ -136,12 +141,28 @@ class Predictor:
             raise batch.bad[0][1]
         return batch.pixels.view(len(many), 3, self.preprocessing.size, self.preprocessing.size)
 
+    def multiview(self, tta: int | None) -> MultiView | None:
+        """The views of an image that `tta` averages; None: the plain one alone.
+
+        Raises:
+            UserError: where the model's augmentation does not give as many.
+        """
+        return None if tta is None else MultiView(self.preprocessing, self.augmentation, tta)
+
     def scores(
-        self, images: Sequence[Source], batch_size: int = 64, workers: int = 0, progress: Progress = no_progress
+        self,
+        images: Sequence[Source],
+        batch_size: int = 64,
+        workers: int = 0,
+        progress: Progress = no_progress,
+        tta: int | None = None,
     ) -> Scores:
         """What the model says of all images, and which of them cannot be decoded."""
         apart = torch.empty(0) if self.is_ensemble else None
-        parts = [Scores([], torch.empty(0, len(self.labels)), apart, {}), *self.batches(images, batch_size, workers, progress)]
+        parts = [
+            Scores([], torch.empty(0, len(self.labels)), apart, {}),
+            *self.batches(images, batch_size, workers, progress, tta),
+        ]
         return Scores(
             [position for part in parts for position in part.positions],
             torch.cat([part.probabilities for part in parts]),
@@ -150,14 +171,32 @@ class Predictor:
         )
 
     def batches(
-        self, images: Sequence[Source], batch_size: int = 64, workers: int = 0, progress: Progress = no_progress
+        self,
+        images: Sequence[Source],
+        batch_size: int = 64,
+        workers: int = 0,
+        progress: Progress = no_progress,
+        tta: int | None = None,
     ) -> Generator[Scores, None, None]:
-        """The scores of one batch of images after the other, in their order; the feature cache serves more than 64."""
-        loading = LoaderConfig(self.device, batch_size, workers, progress)
-        for batch in serve(images, self.extractor, loading, engine_for(self.extractor, self.engine, self.device)):
+        """The scores of one batch of images after the other, in their order; the feature cache serves more than 64.
+
+        With `tta`, means over the views of each image, whose features are not cached.
+
+        Raises:
+            UserError: at once, where the model's augmentation does not give as many views.
+        """
+        loading, views = LoaderConfig(self.device, batch_size, workers, progress), self.multiview(tta)
+        engine = engine_for(self.extractor, self.engine, self.device)
+        if views is None:
+            return self._scored(serve(images, self.extractor, loading, engine), 1)
+        return self._scored(serve_views(images, views, self.extractor, loading, engine), views.count)
+
+    def _scored(self, batches: Iterable[FeatureBatch], views: int) -> Generator[Scores, None, None]:
+        for batch in batches:
             features = batch.features if batch.positions else torch.empty(0, self.head.shape.num_features)
             apart = disagreement(self.head.logits(features)) if isinstance(self.head, Ensemble) else None
-            yield Scores(batch.positions, probabilities(self.head, [features]), apart, batch.bad)
+            found = probabilities(self.head, [features], self.temperature)
+            yield Scores(batch.positions, _mean(found, views), None if apart is None else _mean(apart, views), batch.bad)
 
     @property
     def card(self) -> ModelCard:
@@ -172,6 +211,11 @@ class Predictor:
 
     def _repr_html_(self) -> str:
         return self.card.html()
+
+
+def _mean(rows: Tensor, views: int) -> Tensor:
+    """(n · views, …) → (n, …)."""
+    return rows if views == 1 else rows.unflatten(0, (-1, views)).mean(1)
 
 
 def _whole(top_k: Any) -> int:

@@ -18,7 +18,6 @@ from rich.progress import track
 from rich.table import Table
 
 from ajuste_fino.backbone import Backbone, build
-from ajuste_fino.errors import UserError
 
 NAMES = """
 bat_resnext26ts beit_base_patch16_224 botnet26t_256 caformer_s18 cait_xxs24_224 coat_tiny coatnet_0_rw_224 convit_tiny
@@ -63,7 +62,7 @@ def main() -> None:
 def _divided(backbone: Backbone) -> tuple[tuple[str, str], bool]:
     """The middle block, if the network can be divided there, how many blocks of all serve, and whether the middle one does."""
     blocks = backbone.blocks[1:]
-    good = [name for name in blocks if _divides(backbone, name)]
+    good = [name for name in blocks if backbone.can_begin_at(name)]
     middle = nearest_to_middle(blocks, good)
     return (middle or "–", f"{len(good)} of {len(blocks)}"), middle is not None
 
@@ -71,14 +70,6 @@ def _divided(backbone: Backbone) -> tuple[tuple[str, str], bool]:
 def nearest_to_middle(blocks: list[str], good: Iterable[str]) -> str | None:
     place = {name: abs(n - len(blocks) / 2) for n, name in enumerate(blocks)}
     return min(good, key=lambda name: place[name], default=None)
-
-
-def _divides(backbone: Backbone, name: str) -> bool:
-    try:
-        backbone.split(name)
-    except UserError:
-        return False
-    return True
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ TIERS = [
     {"files", "implementation", "imbalance", "memory", "mixing", "phases", "schedules", "tables"},
     {"losses", "trust"},
     {"store", "data", "backbone", "head", "rates", "scratch"},
-    {"freezing", "scores", "transferability", "ensemble", "logistic", "bundle_metadata", "model_card"},
+    {"calibration", "freezing", "scores", "transferability", "ensemble", "logistic", "bundle_metadata", "model_card"},
     {"plan"},
     {"features", "classifier", "callbacks", "sweep", "bundle"},
     {"choose"},

@@ -19,6 +19,7 @@ from ajuste_fino.errors import UserError, nearest
 
 GRIDS = (1, 2, 4)
 UPPER_SHARE = 0.4  # of the backbone's operations, at most, that the blocks trained by train_from=upper do
+ON = "trained on from those "  # before whose weights they were
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Backbone(nn.Module):
     The output of the block `spec.layer` is pooled; where there is none, the classifier's input serves. `preprocessing` says
     what the weights expect to see: the fields of `data.transforms.Preprocessing`; `origin` whose weights they are, with their
     licence, empty where that is not known. `blocks` are those up to that layer, `maps` all blocks of the network that give a
-    map.
+    map, `sizes` the parameters of each of all its blocks.
 
     Raises:
         UserError: where the network cannot end at that layer, or the layer gives no map to pool.
@@ -79,6 +80,7 @@ class Backbone(nn.Module):
         names = block_names(net, recording)
         self.blocks = [name for name in names if recording.calls[name].end <= recording.end(spec.layer)]
         self.maps = [name for name in names if len(recording.calls[name].shape or ()) == 3]  # of the whole network
+        self.sizes = {name: sum(p.numel() for p in net.get_submodule(name).parameters()) for name in names}
         self.spec, self.preprocessing, self.recording = spec, preprocessing, recording
         own_end = spec.layer is None and hasattr(net, "reset_classifier")  # which need not be the classifier's input
         whole = None if own_end else recording.outputs.get(spec.layer or classifier_name(net))
@@ -101,7 +103,7 @@ class Backbone(nn.Module):
     def adopt(self, tail: nn.Module | None) -> None:
         """Copy the trained tensors of a tail, where there is one, back into this backbone."""
         if tail is not None and self.origin:
-            self.origin = f"trained on from those {self.origin}"
+            self.origin = f"{ON}{self.origin.removeprefix(ON)}"
         if tail is not None and tail is not self:
             self.net.load_state_dict(tail[0].net.state_dict(), strict=False)  # type: ignore[index]
 
@@ -168,6 +170,14 @@ class Backbone(nn.Module):
         ]
         return [block for block in by_block if block]
 
+    def can_begin_at(self, train_from: str) -> bool:
+        """Whether it can be divided before a block."""
+        try:
+            self.split(train_from)
+        except UserError:
+            return False
+        return True
+
     @torch.no_grad()
     def _divide(self, last: str, train_from: str) -> tuple[Trunk, nn.Module]:
         """Divide the network after a block, and check that both parts together give what the whole gives."""
@@ -214,7 +224,7 @@ def build(
     preprocessing = source.at(size).preprocessing
     wanted = layer or source.layer
     layer = resolve(net, wanted) if wanted else None
-    recording = _record(net, name, preprocessing["size"], layer, bool(design))
+    recording = record_blocks(net, name, preprocessing["size"], layer, bool(design))
     layer = layer or (None if name == "cnn" else last_map(net, recording))
     metadata = net.design.metadata() if isinstance(net, DesignedNet) else source.design
     backbone = Backbone(net, BackboneSpec(name, layer, pool or source.pool, metadata), preprocessing, recording)
@@ -222,7 +232,12 @@ def build(
     return backbone, notes
 
 
-def _record(net: nn.Module, name: str, size: int, layer: str | None, designed: bool) -> Recording:
+def record_blocks(net: nn.Module, name: str, size: int, layer: str | None, designed: bool) -> Recording:
+    """`record`, where the side of the images in px and the layer are a user's.
+
+    Raises:
+        UserError: where the network cannot be run at that size, or the layer gives no tensor.
+    """
     try:
         recording = record(net, size, layer)
     except (AssertionError, RuntimeError) as error:

@@ -41,7 +41,8 @@ def read(value: str | Path) -> dict[str, Tensor]:
     if "://" in str(value):
         raise UserError("backbone.weights", "must be a file on this machine", got=value, fix="Download it and pass its path.")
     if _is_word(value):
-        fix = "Pass pretrained for those that are published, none for random ones, or the path of a .pth or .safetensors file."
+        fix = "Pass pretrained for those that are published, none for random ones, or the path of a .pth or .safetensors file "
+        fix += "or of a run."
         raise UserError("backbone.weights", "must be pretrained, none or an existing path", got=value, fix=fix)
     path = existing("backbone.weights", value)
     try:

@@ -125,9 +125,9 @@ class ImageDataset(Dataset[Batch]):
         for position in positions:
             view = position // len(self.sources)
             try:
-                if min_size != self.transform.min_size(view):
-                    min_size = self.transform.min_size(view)
-                    stored, image = read_image(self.sources[index], min_size, self.transform.depth)
+                if min_size != (wanted := self.transform.min_size(view)):
+                    stored, image = read_image(self.sources[index], wanted, self.transform.depth)
+                    min_size = wanted  # not before: what is no image is none in its next view either
                 info = ImageInfo.of(stored, image) if self.infos and not view else None
                 beyond = None if view else beyond_white(stored.mode, stored.values, self.transform.depth)
                 views.append(View(position, info, self.transform(image, index, view), beyond))

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ajuste_fino.errors import Range, UserError
 from ajuste_fino.files import existing
+from ajuste_fino.runs import own_weights
 from ajuste_fino.runs.conf import ARGUMENTS, choices, folder, groups, having, implied, keys, options, unknown_name
 from ajuste_fino.runs.grammar import literal, quoted
 from ajuste_fino.runs.kinds import EXAMPLES, meant, refuse_wrong_kinds, shown
@@ -32,7 +33,8 @@ def compose(config: str, overrides: Sequence[str], directory: str | None = None)
     path = [f"hydra.searchpath=[{one}]" for one in theirs]
     try:
         with hydra_in_conf():
-            whole = repeated(config, [quoted(one) for one in overrides])
+            whole = repeated(config, [_named(config, quoted(one)) for one in overrides])
+            whole = [*own_weights.implied(config, whole), *whole]
             cfg = hydra_compose(config, [*path, *implied(config, whole, directory), *whole], return_hydra_config=True)
     except (HydraException, ValueError) as error:
         raise explain(error, config, overrides, directory) from error
@@ -43,6 +45,14 @@ def compose(config: str, overrides: Sequence[str], directory: str | None = None)
         del cfg["hydra"]
     refuse_wrong_kinds(config, cfg, directory)
     return cfg
+
+
+def _named(config: str, override: str) -> str:
+    """`backbone=resnet18` → `backbone.name=resnet18` for a verb with that key and without the group that Hydra looks for."""
+    group, sign, name = override.partition("=")
+    if not sign or not options(group) or group in groups(config) or f"{group}.name" not in keys(config):
+        return override
+    return f"{group}.name={name}"
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from ajuste_fino.data.content import changed
 from ajuste_fino.data.digits import digits_folder
 from ajuste_fino.data.history import History
 from ajuste_fino.data.manifest import Manifest, load_eval, load_split
+from ajuste_fino.data.multiview import VIEWS
 from ajuste_fino.errors import UserError
 from ajuste_fino.escape import quoted
 from ajuste_fino.files import existing, write_json
@@ -25,7 +26,7 @@ from ajuste_fino.runs.latest import find_run
 from ajuste_fino.runs.run_folder import open_run, require_empty
 from ajuste_fino.runs.saved import read
 
-RANGES = {"workers": WORKERS, "data.max_skipped": DataConfig.RANGES["data.max_skipped"]}
+RANGES = {"workers": WORKERS, "tta": VIEWS, "data.max_skipped": DataConfig.RANGES["data.max_skipped"]}
 FIX = "Pass data.root=FOLDER with images to evaluate on."
 
 
@@ -44,13 +45,16 @@ def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
     require_empty(out, cfg)
     cfg.run = verbatim(str(find_run(str(cfg.run))))
     predictor = load(cfg.run, cfg.trainer.accelerator, trusted(cfg))
+    views = predictor.multiview(cfg.tta)
     history = History.of(Path(cfg.run), predictor.split)
     name, manifest = _manifest(cfg, history, predictor.preprocessing.depth)
     manifest = _known(manifest, predictor)
     for warning in manifest.warnings:
         log.warning(warning)
     out = open_run(out, cfg)
-    scores = predictor.scores(manifest.samples, workers=workers(cfg.workers), progress=progress)
+    if views:
+        log.info(views.summary())
+    scores = predictor.scores(manifest.samples, workers=workers(cfg.workers), progress=progress, tta=cfg.tta)
     if scores.bad:
         raise changed(next(iter(scores.bad.values())))
     metrics = evaluate_split(name, manifest, manifest.samples, scores.probabilities, out)

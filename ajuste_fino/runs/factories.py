@@ -21,6 +21,7 @@ from ajuste_fino.data.transforms import Augment, Augmentation
 from ajuste_fino.errors import Range, UserError, nearest
 from ajuste_fino.implementation import implementation
 from ajuste_fino.phases import HEAD, Phase, Phases
+from ajuste_fino.runs.own_weights import trained_backbone
 from ajuste_fino.runs.targets import class_of
 from ajuste_fino.trust import own_class, packages
 
@@ -40,7 +41,9 @@ def backbone(cfg: DictConfig) -> tuple[Backbone, list[str]]:
         raise UserError(key, "is for a network of your own design", fix="Pass backbone=cnn, or backbone=own.")
     layer = None if cfg.features.tap is None else str(cfg.features.tap)
     where = {"layer": layer, "pool": cfg.features.pool, "size": cfg.data.image_size}
-    return build(str(cfg.backbone.name), str(cfg.backbone.weights), **where, design=design or None, trusted=trusted(cfg))
+    name, weights = str(cfg.backbone.name), str(cfg.backbone.weights)
+    found = trained_backbone(weights, trusted(cfg), name=name, **where, design=design or None)
+    return found or build(name, weights, **where, design=design or None, trusted=trusted(cfg))
 
 
 def phases(cfg: DictConfig) -> Phases:

@@ -13,6 +13,7 @@ from torch import Tensor
 from ajuste_fino.console import log, screen
 from ajuste_fino.data.content import BadImage, ImageFile
 from ajuste_fino.data.inputs import sources
+from ajuste_fino.data.multiview import VIEWS
 from ajuste_fino.errors import Range, UserError, counted, preview
 from ajuste_fino.escape import printable
 from ajuste_fino.files import growing_csv, writable, write_json
@@ -35,13 +36,15 @@ def predict(cfg: DictConfig, out: Path) -> dict[str, Any]:
         UserError: where there is no such run or image, or a file cannot be written; after the rest is done, where some images
             cannot be decoded.
     """
-    validate_ranges(cfg, {"top": Range(int, 1), "workers": WORKERS})
+    validate_ranges(cfg, {"top": Range(int, 1), "tta": VIEWS, "workers": WORKERS})
     start_log()
     images = _images(cfg.images)
     table, summary = _targets(cfg, [image.path for image in images])
     predictor = load(find_run(str(cfg.run)), cfg.trainer.accelerator, trusted(cfg))
     done, bad = list[Prediction](), dict[int, BadImage]()
-    stream = predictor.batches(images, workers=workers(cfg.workers), progress=progress)
+    if views := predictor.multiview(cfg.tta):
+        log.info(views.summary())
+    stream = predictor.batches(images, workers=workers(cfg.workers), progress=progress, tta=cfg.tta)
     with _rows(table, predictor, cfg.probabilities) as write, closing(stream):
         for scores in stream:
             bad |= scores.bad

@@ -9,6 +9,7 @@ from ajuste_fino.backbone import Backbone
 from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.loading import LoaderConfig
 from ajuste_fino.data.manifest import Manifest
+from ajuste_fino.data.multiview import kept
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.features import AtPrecision, CachedFeatures, Extractor, FeatureSource, LiveFeatures
 from ajuste_fino.features.engine import require_engine
@@ -40,7 +41,8 @@ class Stages:
     ) -> None:
         self.cfg, self.backbone, self.phases, self.precision, self.loading = cfg, backbone, phases, precision, loading
         self.preprocessing = Preprocessing.of(backbone.preprocessing, data)
-        self.augmentation = factories.augmentation(cfg, max(phase.views or 1 for phase in phases))
+        self.views = max(phase.views or 1 for phase in phases)
+        self.augmentation = factories.augmentation(cfg, self.views)
         firsts = [backbone.first_trained(phase.train_from) for phase in phases]
         made = {first: self._stage(phase.train_from) for first, phase in zip(firsts, phases, strict=True)}
         self.stages = [made[first] for first in firsts]
@@ -85,6 +87,10 @@ class Stages:
         """What a trained model predicts with: what computed the features of its head, where the backbone stays as it was."""
         found = self.stages[0].source.metrics().get("features/engine")
         return "torch" if self.phases.trains_backbone else str(found or "torch")
+
+    def augmentation_kept(self) -> dict[str, Any] | None:
+        """Return what a trained model keeps of the augmentation, None where no phase has varied an image."""
+        return kept(self.augmentation, self.views)
 
     def metrics(self) -> dict[str, object]:
         """Return the metrics of all sources: of numbers their sums, of what is true or false whether it is so for all."""

@@ -15,6 +15,7 @@ SYNONYMS = {  # what other programs call a key of ours
     "run": "model weights checkpoint ckpt learner bundle load",
     "images": "data source image img input inputs files file path x",
     "top": "k topk top_k",
+    "tta": "augment test_time_augmentation views n_views n",
     "backbone": "model arch architecture net network base_model estimator encoder",
     "choose.backbones": "backbone backbones candidates models model architectures",
     "choose.images": "sample samples n_images subset limit",

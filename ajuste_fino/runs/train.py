@@ -4,10 +4,12 @@ from collections.abc import Generator, Iterable, Iterator
 from math import inf
 from pathlib import Path
 
+import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from ajuste_fino import bundle, imbalance
+from ajuste_fino.calibration import calibrate
 from ajuste_fino.classifier import probabilities
 from ajuste_fino.console import log, note_if_stopped
 from ajuste_fino.data import traps
@@ -100,13 +102,14 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
 
     metrics |= frozen_metrics(stages, plan) | _validation(fitted.kept, len(manifest.split("val"))) | bagged
     metrics |= stages.metrics() | {"images/skipped": len(manifest.skipped)}
-    _write_bundle(stages, fitted, manifest, out)
+    temperature, calibrated = _keep(stages, fitted, manifest, out)
+    metrics |= calibrated
     learning_curves(out / "metrics.csv", out / "plots" / "learning_curves.png", fitted.kept.number, fitted.kept.C)
     if fitted.stopped is not None:
         _close_stopped(out, metrics | clock.metrics(), cfg.monitor)
         raise fitted.stopped
     if run_test:
-        metrics |= evaluate_split(split, manifest, manifest.split(split), probabilities(fitted.head, judged), out)
+        metrics |= evaluate_split(split, manifest, manifest.split(split), probabilities(fitted.head, judged, temperature), out)
     return _close(out, metrics | clock.metrics(), manifest, cfg, fitted.kept)
 
 
@@ -175,10 +178,15 @@ def _decode(inspection: Inspection, features: FeatureSource, workers: int) -> Ge
     return decode_all(samples, workers, progress, strict, features.pixel_config, wanted, depth)
 
 
-def _write_bundle(stages: Stages, fitted: Fitted, manifest: Manifest, out: Path) -> None:
+def _keep(stages: Stages, fitted: Fitted, manifest: Manifest, out: Path) -> tuple[float, dict[str, float]]:
+    """Calibrate what was trained on the validation images, and write the bundle; return the temperature and its metrics."""
+    val = manifest.split("val")
+    features, targets = stages.last.source.features_of(val), torch.tensor(manifest.targets(val))
+    temperature, metrics = calibrate(fitted.head, features, targets)
     stages.backbone.adopt(stages.last.tail)
-    parts = manifest.labels, stages.preprocessing, stages.precision, sha256(out / "split.csv"), stages.engine
-    bundle.write(bundle.Bundle(stages.backbone, fitted.head, *parts), out / "bundle")
+    parts = manifest.labels, stages.preprocessing, stages.precision, sha256(out / "split.csv"), stages.engine, temperature
+    bundle.write(bundle.Bundle(stages.backbone, fitted.head, *parts, stages.augmentation_kept()), out / "bundle")
+    return temperature, metrics
 
 
 def _data_module(learner: Learner, manifest: Manifest, stages: Stages) -> DataModule:

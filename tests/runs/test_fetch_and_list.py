@@ -8,8 +8,9 @@ from torchvision import models
 
 from ajuste_fino import backbone
 from ajuste_fino.backbone import published
+from ajuste_fino.errors import UserError
 from ajuste_fino.files import sha256
-from ajuste_fino.runs.listing import _backbones
+from ajuste_fino.runs.listing import _backbones, _blocks
 
 
 @pytest.fixture
@@ -94,3 +95,69 @@ def test_fetch_says_what_cannot_be_had(cli, torch_home, monkeypatch, keys, messa
     code, _, err = cli("fetch", *keys)
     assert code == 2
     assert message in err
+
+
+def blocks(name):
+    return {block: rest for block, *rest in zip(*(column.cells for column in _blocks(name).columns), strict=True)}
+
+
+FIRST_AND_LAST = {
+    "embedded": (5, "stem", ["928", "32 × 32 × 32", "65.5 kB", "yes"], "block4", "after the cut"),
+    "resnet18": (8, "conv1", ["9,408", "64 × 112 × 112", "1,605.6 kB", "yes"], "layer4", "yes"),
+    "mobilenet_v2": (19, "0", ["928", "32 × 112 × 112", "802.8 kB", "yes"], "18", "yes"),
+    "cnn": (5, "block1", ["448", "16 × 16 × 16", "8.2 kB", "yes"], "grid.1", "yes"),
+    "squeezenet1_0": (13, "0", ["14,208", "96 × 109 × 109", "2,281.2 kB", "yes"], "12", "yes"),
+    "timm/vit_tiny_patch16_224": (18, "patch_embed", ["147,648", "196 × 192", "75.3 kB", "yes"], "fc_norm", "yes"),
+    "timm/swin_tiny_patch4_window7_224": (6, "patch_embed", ["4,896", "56 × 56 × 96", "602.1 kB", "yes"], "norm", "yes"),
+}
+
+
+@pytest.mark.parametrize("name", FIRST_AND_LAST)
+def test_the_blocks_of_a_backbone_are_listed_in_their_order(name):
+    count, first, facts, last, begins = FIRST_AND_LAST[name]
+    rows, before = blocks(name), torch.get_rng_state()
+    assert (len(rows), next(iter(rows)), list(rows)[-1]) == (count, first, last)
+    assert (rows[first], rows[last][-1]) == (facts, begins)
+    blocks("embedded")
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_the_blocks_are_those_that_a_phase_can_begin_at():
+    network, _ = backbone.build("resnet18", "none")
+    rows = blocks("resnet18")
+    assert list(rows) == [name.removeprefix("features.") for name in network.blocks]
+    assert sum(int(row[0].replace(",", "")) for row in rows.values()) == sum(p.numel() for p in network.parameters())
+
+
+def test_where_a_network_cannot_be_divided_is_said(monkeypatch):
+    divide = backbone.Backbone._divide
+
+    def refused(self, last, train_from):
+        if train_from.endswith("block2"):
+            raise UserError("train_from", "must be another", fix="")
+        return divide(self, last, train_from)
+
+    monkeypatch.setattr(backbone.Backbone, "_divide", refused)
+    assert [row[-1] for row in blocks("embedded").values()] == ["yes", "yes", "no", "yes", "after the cut"]
+
+
+@pytest.mark.parametrize("key", ["backbone", "backbone.name"])
+def test_list_takes_a_backbone(cli, key):
+    code, out, err = cli("list", f"{key}=embedded")
+    assert code == 0, err
+    assert "block3" in out and "by default after" in out and "adamw" not in out
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("resnet8", "Did you mean resnet18"),
+        ("timm/resnet8", "must be a model of timm"),
+        ("own", "is a class of yours"),
+        ("", "must not be empty"),
+        ("[a]", "must be a name that `list` shows"),
+    ],
+)
+def test_a_backbone_that_is_none_is_told(cli, name, message):
+    code, _, err = cli("list", f"backbone={name}")
+    assert (code, message in err) == (2, True), err
