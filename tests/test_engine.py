@@ -184,7 +184,7 @@ def test_without_the_library(monkeypatch, samples, caplog):
     monkeypatch.setattr(engine, "is_installed", lambda: False)
     monkeypatch.setattr(engine, "WORTH", 1)
     with pytest.raises(UserError, match=r"needs the library openvino.*ajuste-fino\[openvino\]"):
-        engine.require_engine("openvino", CPU, "cached", False)
+        engine.require_engine("openvino", CPU, "cached", True)
     features = cached_of(extractor_of())
     caplog.set_level("INFO")
     all_of(features, samples)
@@ -193,14 +193,14 @@ def test_without_the_library(monkeypatch, samples, caplog):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "device", "mode", "tail", "message"),
+    ("wanted", "device", "mode", "frozen", "message"),
     [
-        ("tensorrt", "cpu", "cached", False, "must be one of auto, torch, openvino"),
-        ("openvino", "cuda", "cached", False, "on a CPU"),
-        ("openvino", "cpu", "live", False, "features.mode=live"),
-        ("openvino", "cpu", "cached", True, "a part of the backbone that is trained"),
+        ("tensorrt", "cpu", "cached", True, "must be one of auto, torch, openvino"),
+        ("openvino", "cuda", "cached", True, "on a CPU"),
+        ("openvino", "cpu", "live", True, "features.mode=live"),
+        ("openvino", "cpu", "cached", False, "all of the backbone trained"),
     ],
 )
-def test_what_an_engine_cannot_do_is_refused(wanted, device, mode, tail, message):
+def test_what_an_engine_cannot_do_is_refused(wanted, device, mode, frozen, message):
     with pytest.raises(UserError, match=message):
-        engine.require_engine(wanted, torch.device(device), mode, tail)
+        engine.require_engine(wanted, torch.device(device), mode, frozen)

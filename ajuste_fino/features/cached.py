@@ -64,8 +64,7 @@ class CachedFeatures:
         self.pixel_config = (extractor.preprocessing, loading)
         self.augmentation = fingerprint(identity_of_views(augmentation))[:8]
         self.folder, self.stores = writable_cache() / FOLDER, dict[str, FeatureStore]()
-        graphs = loading.device.type == "cpu" and tail is None
-        self.engine = Engine(engine if graphs else "torch", extractor, self._store_of)
+        self.engine = Engine(engine if loading.device.type == "cpu" else "torch", extractor, self._store_of)
         self.misses = 0
 
     def _store_of(self, engine: str) -> FeatureStore:
@@ -134,7 +133,9 @@ class CachedFeatures:
 
     def bytes_to_come(self, samples: Sequence[Sample], views: int) -> int:
         """What the features that are not on disk yet will take there."""
-        return len(self.store.missing(self._keys(samples, views))) * self.store.dtype.itemsize
+        keys = self._keys(samples, views)
+        self.engine.choose(keys)
+        return len(self.store.missing(keys)) * self.store.dtype.itemsize
 
     def _compute(self, samples: Sequence[Sample], keys: Sequence[str], todo: list[int]) -> Generator[FeatureBatch, None, None]:
         """Compute the features of these positions and put them on disk, a batch at a time."""

@@ -17,11 +17,11 @@ CPU = torch.device("cpu")
 INSTALL = "pip install 'ajuste-fino[openvino]'"
 
 
-def require_engine(wanted: str, device: torch.device, mode: str, tail: bool) -> None:
+def require_engine(wanted: str, device: torch.device, mode: str, frozen: bool) -> None:
     """Refuse a name that is none, and an engine that cannot do what it is wanted for.
 
     Args:
-        tail: whether a part of the backbone is trained behind the frozen one.
+        frozen: whether a part of the backbone is.
 
     Raises:
         UserError: before any work is done.
@@ -34,9 +34,9 @@ def require_engine(wanted: str, device: torch.device, mode: str, tail: bool) -> 
     if not is_installed():
         fix = f"Install it: {INSTALL}. Or pass features.engine=torch."
         raise UserError("features.engine=openvino", "needs the library openvino", fix=fix)
-    if device.type != "cpu" or mode != "cached" or tail:
-        rule = "computes the cached features of a wholly frozen backbone, on a CPU"
-        got = f"the device {device.type}, features.mode={mode}{', a part of the backbone that is trained' if tail else ''}"
+    if device.type != "cpu" or mode != "cached" or not frozen:
+        rule = "computes the cached features of a frozen backbone, on a CPU"
+        got = f"the device {device.type}, features.mode={mode}{'' if frozen else ', all of the backbone trained'}"
         raise UserError("features.engine=openvino", rule, got=got, fix="Pass features.engine=torch, or leave it out.")
 
 

@@ -18,7 +18,7 @@ from ajuste_fino.phases import Phases
 from ajuste_fino.runs import factories
 from ajuste_fino.runs.console import log
 
-GB = 10**9
+GB, DISK_GB = 10**9, 20
 
 
 class Stage(NamedTuple):
@@ -56,7 +56,7 @@ class Stages:
             self.cfg.features.mode,
             str(self.cfg.features.get("engine", "auto")),
         )  # a group of the user's may be older
-        require_engine(engine, self.loading.device, mode, frozen is None or tail is not None)
+        require_engine(engine, self.loading.device, mode, frozen is not None)
         if frozen is None or mode == "live":
             return Stage(frozen, tail, self._live(frozen, tail))
         extractor = Extractor(frozen, self.preprocessing, self.precision)
@@ -103,13 +103,14 @@ class Stages:
 
     def settle(self, manifest: Manifest) -> None:
         """Say how much room the maps of a trunk will take; where that is too much, let their phase read images instead."""
+        most = self.cfg.features.get("disk_gb", DISK_GB)  # a group of the user's own may be older
         for number, (stage, phase) in enumerate(zip(self.stages, self.phases, strict=True)):
             if stage.tail is not None and isinstance(stage.source, CachedFeatures):
                 train, val = manifest.split("train"), manifest.split("val")
                 size = stage.source.bytes_to_come(train, phase.views or 1) + stage.source.bytes_to_come(val, 1)
-                if size > self.cfg.features.disk_gb * GB:
+                if size > most * GB:
                     self.stages[number] = stage._replace(source=self._live(stage.frozen, stage.tail))
-                    log.warning(_too_large(phase.train_from, size, self.cfg.features.disk_gb))
+                    log.warning(_too_large(phase.train_from, size, most))
                 elif size:
                     what = f"The maps before {phase.train_from} are computed once, in {phase.views} views of a training image"
                     log.info(f"{what}, and kept: {size / GB:.2f} GB in {stage.source.store.folder}")

@@ -1,6 +1,7 @@
 """`train`: config → scan → hash → split → decode → traps → manifest → features → head → bundle."""
 
 from collections.abc import Generator, Iterable, Iterator
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from ajuste_fino.features import FeatureSource, resolve_precision
 from ajuste_fino.files import sha256, write_json
 from ajuste_fino.head import HeadShape
 from ajuste_fino.memory import tell_when_full
+from ajuste_fino.phases import Phase
 from ajuste_fino.plan import Plan
 from ajuste_fino.predict import device
 from ajuste_fino.report.plots import learning_curves
@@ -51,6 +53,10 @@ RANGES = {
     "workers": WORKERS,
     "features.batch_size": Range(int, 1),
     "features.views": Range(int, 1, 10**6),
+    "features.disk_gb": Range(float, 0, inf, optional=True),
+    "trainer.gradient_clip_val": Range(float, 0, inf, optional=True, above=True),
+    "trainer.accumulate_grad_batches": Range(int, 1, inf, optional=True),
+    **{key: replace(Phase.RANGES[key], optional=True) for key in factories.LABELS},
     "features.pool": Range(int, 1, 4, optional=True),
     "data.image_size": Range(int, 8, 4096, optional=True),
     "data.folds": Range(int, 2, inf, optional=True),

@@ -230,7 +230,7 @@ def test_a_phase_has_its_own_epochs_and_rate(cli, photos, tmp_path):
     ("overrides", "message"),
     [
         (["phases.schedule=[{train_from: blok3, backbone_lr_mult: 1}]"], "Did you mean block3"),
-        (["phases.schedule=[{train_form: head}]"], "A phase has train_from, epochs, lr, backbone_lr_mult, views."),
+        (["phases.schedule=[{train_form: head}]"], "A phase has train_from, epochs, lr, backbone_lr_mult"),
         (["phases.schedule=[]"], "must be a list of phases"),
         (["phases.schedule=[{train_from: head, epochs: 0}]"], "epochs must be a whole number of at least 1"),
         (["phases.name=full"], "phases.name is unknown to train. phases=NAME chooses a schedule"),
