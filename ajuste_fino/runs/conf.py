@@ -18,7 +18,7 @@ ARGUMENTS = (
     "callbacks.",
     "logger.",
 )  # of classes, which know what they take
-DECIDING = ("data", "phases")  # groups whose names decide those of others, by the files of conf/by_GROUP
+DECIDING = ("preset", "data", "phases")  # groups whose names decide those of others, by the files of conf/by_GROUP
 OTHERWISE = {  # what was probably meant by a name that is like none of its group
     "data": "For images of your own, pass data=folder data.root={}.",
     "backbone": "For another network of torchvision or timm, pass backbone.name={}.",
@@ -67,7 +67,7 @@ def topics(config: str, choices: Mapping[str, str], directory: str | None = None
     """
     file = conf_file(config, directory)
     found = [Topic(config, file.description, file.keys)]
-    names = {**file.groups, **_implied_names({**file.groups, **choices}, directory), **choices}
+    names = {**file.groups, **_implied_names(file.groups, choices, directory), **choices}
     for group in file.groups:
         topic = _topic(group, names[group], directory)
         found = [*(_without(one, topic.keys) for one in found), topic]  # of two groups with a key, the later one has it
@@ -83,11 +83,11 @@ def _without(topic: Topic, others: Sequence[Key]) -> Topic:
     return replace(topic, keys=[key for key in topic.keys if key.name not in names])
 
 
-def _implied_names(chosen: Mapping[str, str], directory: str | None) -> dict[str, str]:
-    """The names of groups that follow from those of others: of data, then of phases, which decide in doubt."""
+def _implied_names(defaults: Mapping[str, str], chosen: Mapping[str, str], directory: str | None) -> dict[str, str]:
+    """The names of groups that follow from those of others; in doubt the later of `DECIDING` decides."""
     found: dict[str, str] = {}
     for group in DECIDING:
-        found |= _by(group, chosen.get(group, ""), directory)
+        found |= _by(group, {**defaults, **found, **chosen}.get(group, ""), directory)
     return found
 
 
@@ -108,7 +108,7 @@ def implied(config: str, overrides: Sequence[str], directory: str | None = None)
     if "data" not in there.groups:
         bases = [base for base in there.bases if conf_file(base, directory).groups]
         return implied(bases[0], overrides, directory) if bases else []
-    names = _implied_names({**there.groups, **choices(config, overrides)}, directory)
+    names = _implied_names(there.groups, choices(config, overrides), directory)
     given = {override.lstrip("+~").partition("=")[0] for override in overrides}
     return [f"{group}={name}" for group, name in names.items() if group in there.groups and group not in given]
 

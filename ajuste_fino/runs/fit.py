@@ -9,6 +9,7 @@ import lightning.pytorch as pl
 from omegaconf import DictConfig
 
 from ajuste_fino.callbacks.checkpoints import BEST, AtomicCheckpointIO, load_checkpoint
+from ajuste_fino.callbacks.deadline import Deadline
 from ajuste_fino.callbacks.threads import PhaseThreads
 from ajuste_fino.classifier import Classifier
 from ajuste_fino.data.module import DataModule
@@ -69,7 +70,7 @@ class Fit:
         self.callbacks, self.loggers, self.arguments = factories.trainer(cfg)
 
     def __call__(
-        self, classifier: Classifier, module: DataModule, out: Path, resumed: Resumed | None = None
+        self, classifier: Classifier, module: DataModule, out: Path, resumed: Resumed | None = None, until: float | None = None
     ) -> tuple[Kept, BaseException | None]:
         """Train, then load the best epoch; also return what stopped the training after it."""
         for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero"):
@@ -80,7 +81,7 @@ class Fit:
             devices=1,
             num_nodes=1,
             logger=[make(out) for make in self.loggers],
-            callbacks=[make() for make in self.callbacks],
+            callbacks=[*(make() for make in self.callbacks), *([] if until is None else [Deadline(until)])],
             plugins=[AtomicCheckpointIO()],
             enable_model_summary=False,
             enable_progress_bar=False,

@@ -140,6 +140,7 @@ class Learner:
         module: DataModule,
         out: Path,
         resumed: Resumed | None = None,
+        until: float | None = None,
     ) -> Fitted:
         """Train a head, and what the plan trains with it; load the best epoch, also where training was stopped after it.
 
@@ -148,6 +149,7 @@ class Learner:
         Args:
             features: of the first phase, by whose statistics the head standardises.
             resumed: the checkpoint to go on from.
+            until: when training must have ended, by `time.monotonic()`.
         """
         cfg, classes = self.cfg, len(manifest.labels)
         goals = self._goals(manifest)
@@ -160,4 +162,4 @@ class Learner:
             return Fitted(head, logistic.fit(head, module, candidates, goals[0].val_loss, self.class_weights(manifest), out))
         head.set_prior(self.prior(manifest))
         classifier = Classifier(head, classes, plan, goals, self.engine, cfg.seed)
-        return Fitted(head, *self.fitting(classifier, module, out, resumed))
+        return Fitted(head, *self.fitting(classifier, module, out, resumed, until))

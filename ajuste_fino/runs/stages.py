@@ -26,7 +26,7 @@ class Stage(NamedTuple):
 
     frozen: Frozen | None
     tail: nn.Module | None
-    source: FeatureSource
+    source: CachedFeatures | LiveFeatures
 
 
 class Stages:
@@ -77,6 +77,10 @@ class Stages:
     @property
     def last(self) -> Stage:
         return self.stages[-1]
+
+    def follow(self, phases: Phases) -> None:
+        """Take other epochs and views, and fewer phases, than those it was made for."""
+        self.phases, self.stages, self.counts = phases, self.stages[: len(phases)], self.counts[: len(phases)]
 
     def whole(self) -> LiveFeatures:
         """Return what a trained model computes: all of the backbone, from images."""

@@ -31,7 +31,7 @@ from ajuste_fino.phases import Phase
 from ajuste_fino.plan import Plan
 from ajuste_fino.predict import device
 from ajuste_fino.report.plots import learning_curves
-from ajuste_fino.runs import bagging, factories, folds, logistic, resume
+from ajuste_fino.runs import bagging, budget, factories, folds, logistic, resume
 from ajuste_fino.runs.clock import Clock
 from ajuste_fino.runs.configuration import require_keys, validate_ranges
 from ajuste_fino.runs.console import WORKERS, progress, run_log, workers
@@ -41,7 +41,7 @@ from ajuste_fino.runs.fit import Kept, best_of
 from ajuste_fino.runs.introduction import introduce_backbone
 from ajuste_fino.runs.kinds import number_ranges
 from ajuste_fino.runs.learner import Fitted, Learner
-from ajuste_fino.runs.run_folder import open_run, require_empty
+from ajuste_fino.runs.run_folder import open_run, require_empty, save_config
 from ajuste_fino.runs.stages import Stages
 from ajuste_fino.scores import wilson
 
@@ -81,7 +81,7 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
         UserError: for a mistake in the configuration, the folder or the weights, before anything is written.
         AjusteFinoError: where the loss is not finite, or the frozen backbone changed.
     """
-    clock = Clock()
+    clock, until = Clock(), budget.deadline(cfg)
     data, learner, resumed = _validate(cfg, out)
     loading = LoaderConfig(device(cfg.trainer.accelerator), cfg.features.batch_size, workers(cfg.workers), progress)
     backbone, notes = factories.backbone(cfg)
@@ -94,6 +94,7 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
     clock.start("extract")
     manifest = _inspect(data, features, loading)
     out = _open(out, cfg, manifest)
+    learner = _in_time(learner, stages, manifest, until, out)
     stages.settle(manifest)
     module = _data_module(learner, manifest, stages)
     split, judged = _to_evaluate(manifest, stages)
@@ -101,7 +102,7 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
     clock.start("folds")
     metrics = folds.cross_validate(learner, manifest, plan, features, out)
     clock.start("fit")
-    fitted = learner.fit(manifest, plan, features, module, out, resumed)
+    fitted = learner.fit(manifest, plan, features, module, out, resumed, until)
     clock.start("ensemble")
     fitted, bagged = bagging.train_ensemble(learner, manifest, features, fitted, loading.device)
     clock.stop()
@@ -193,6 +194,16 @@ def _keep(stages: Stages, fitted: Fitted, manifest: Manifest, out: Path) -> tupl
     parts = manifest.labels, stages.preprocessing, stages.precision, sha256(out / "split.csv"), stages.engine, temperature
     bundle.write(bundle.Bundle(stages.backbone, fitted.head, *parts, stages.augmentation_kept()), out / "bundle")
     return temperature, metrics
+
+
+def _in_time(learner: Learner, stages: Stages, manifest: Manifest, until: float | None, out: Path) -> Learner:
+    """Return a learner of phases that end in time; they are written to the run's configuration."""
+    if until is None or learner.cfg.resume:
+        return learner
+    size = learner.batch_size(len(manifest.split("train")))
+    stages.follow(budget.plan(learner.cfg, stages, manifest, size, until))
+    save_config(out, learner.cfg)
+    return Learner(learner.cfg, stages.phases)
 
 
 def _data_module(learner: Learner, manifest: Manifest, stages: Stages) -> DataModule:
