@@ -108,12 +108,16 @@ def require_cached_head(key: str, cfg: DictConfig, phases: Phases) -> None:
         raise UserError(key, "needs phases=head and features.mode=cached", got=got, fix=fix)
 
 
-def augmentation(cfg: DictConfig, views: int) -> Augment:
+def augmentation(cfg: DictConfig, views: int | None = None) -> Augment:
     """Build the augmentation: the project's own, or a class that is trusted.
+
+    Args:
+        views: the most that a phase has of an image; None: `features.views`.
 
     Raises:
         UserError: for a class that is not, arguments that it does not take, or views where nothing varies an image.
     """
+    views = views or int(cfg.features.views)
     given = {str(k): v for k, v in OmegaConf.to_container(cfg.data.augment, resolve=True).items()}  # type: ignore[union-attr]
     target = given.pop("_target_", None)
     made: type = Augmentation
@@ -230,6 +234,14 @@ def trainer(cfg: DictConfig) -> tuple[list[Make], list[Make], dict[str, Any]]:
     for name, make in zip(loggers, makes, strict=True):
         _try(f"logger.{name}", partial(make, Path()))
     return list(callbacks.values()), makes, {str(name): value for name, value in cfg.trainer.items()}
+
+
+def monitor(phases: Phases) -> str:
+    """What chooses the best epoch: the validation loss, or accuracy where the loss of training is of other labels.
+
+    Smoothed and mixed labels make a model less sure than it may be, which the loss of plain labels counts against it.
+    """
+    return "val/accuracy" if any(phase.changes_labels for phase in phases) else "val/loss"
 
 
 def better(monitor: str) -> str:

@@ -135,6 +135,7 @@ def _validate(cfg: DictConfig, out: Path) -> tuple[DataConfig, Learner, resume.R
         fix = "Pass imbalance=none for no correction."
         raise UserError("imbalance", "must be none, weights or sampler", got=cfg.imbalance, fix=fix)
     phases = factories.phases(cfg)
+    cfg.monitor = cfg.monitor or factories.monitor(phases)
     HeadShape(1, 2, **factories.head_shape(cfg.head))
     folds.require_possible(cfg, phases)
     bagging.require_possible(cfg, phases)
