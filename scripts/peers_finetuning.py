@@ -145,9 +145,11 @@ def timm(args, epochs):
 
 
 def timm_loaders(args):
-    from timm.data import create_transform
+    from timm.data import auto_augment, create_transform
     from torchvision import datasets
 
+    bits = auto_augment.LEVEL_TO_ARG["PosterizeIncreasing"]  # now and then 0, which Pillow refuses since it has a check
+    auto_augment.LEVEL_TO_ARG["PosterizeIncreasing"] = lambda *level: (max(bits(*level)[0], 1),)
     varied = create_transform(SIDE, is_training=True, auto_augment="rand-m9-mstd0.5-inc1")
     plain = create_transform(SIDE)
     loaders = {}
