@@ -2,6 +2,7 @@
 
     python scripts/bench_peers.py FOLDER --backbone squeezenet1_1 --weights squeezenet1_1.pth
     python scripts/bench_peers.py FOLDER --backbone resnet18 --peer-epochs 2
+    python scripts/bench_peers.py FOLDER --phases ladder --backbone mobilenet_v2 --weights mobilenet_v2.pth
 
 FOLDER holds train, validation and test. Each competitor is a process of its own, from start to exit, one after another:
 
@@ -9,100 +10,40 @@ FOLDER holds train, validation and test. Each competitor is a process of its own
     tutorial   the loop of PyTorch's transfer-learning tutorial, the network as a fixed feature extractor
     ours       `ajuste-fino train`, with an empty cache, then again
 
+With `--phases ladder` ours is `ajuste-fino train phases=ladder`, and the others train a head and the same last blocks of the
+network for as many epochs as its last phase does (`--epochs` changes that number for all of them; ours does not stop early):
+
+    fastai     `vision_learner`, an epoch of the head, then `fine_tune`'s rates, `aug_transforms()`
+    timm       a loop of timm's parts: AdamW, cosine with warm-up, RandAugment, smoothed labels, its way to freeze
+
+How each was made to train the same blocks is said in `peers_finetuning.py`. Accuracies then have their standard errors, and
+the difference to ours has that of a comparison image by image.
+
 With `--peer-epochs 2` the peers train two epochs, and the table has (start and end) + (an epoch) × epochs. Without
 `--weights` the weights are random: the times are the same, and accuracies mean nothing. Needs the extra `bench`.
 """
 
 import argparse
+import csv
 import json
 import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 
+import peers_finetuning
+import peers_frozen
 import torch
+import yaml
+from peers_table import Row, show_head, show_ladder
 from processes import watched
 from torchvision import models
 
-SIDE = 224
-BATCH = {"fastai": 64, "tutorial": 4}
-
-
-def fastai(args, epochs):
-    from fastai.vision import all as fv
-
-    dls = fv.ImageDataLoaders.from_folder(
-        args.folder, train="train", valid="validation", item_tfms=fv.Resize(SIDE), bs=BATCH["fastai"]
-    )
-    learner = fv.vision_learner(dls, getattr(fv, args.backbone), pretrained=args.weights is not None, metrics=fv.accuracy)
-    learner.freeze()
-    with learner.no_bar():
-        started = time.perf_counter()
-        learner.fit_one_cycle(epochs)
-        spent = time.perf_counter() - started
-        files = fv.get_image_files(args.folder / "test")
-        chances, _ = learner.get_preds(dl=dls.test_dl(files))
-    predicted = [dls.vocab[n] for n in chances.argmax(1).tolist()]
-    right = sum(label == file.parent.name for label, file in zip(predicted, files, strict=True))
-    return spent / epochs, right / len(files)
-
-
-def tutorial(args, epochs):
-    from torchvision import datasets, transforms
-
-    tail = [transforms.ToTensor(), transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])]
-    varied = transforms.Compose([transforms.RandomResizedCrop(SIDE), transforms.RandomHorizontalFlip(), *tail])
-    plain = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(SIDE), *tail])
-    sets = {
-        split: datasets.ImageFolder(args.folder / split, varied if split == "train" else plain)
-        for split in ("train", "validation", "test")
-    }
-    loaders = {
-        split: torch.utils.data.DataLoader(data, BATCH["tutorial"], shuffle=split == "train", num_workers=4)
-        for split, data in sets.items()
-    }
-    net = models.get_model(args.backbone, weights="DEFAULT" if args.weights else None)
-    net.requires_grad_(False)
-    head = new_head(net, len(sets["train"].classes))
-    optimizer = torch.optim.SGD(head.parameters(), lr=0.001, momentum=0.9)
-    schedule = torch.optim.lr_scheduler.StepLR(optimizer, 7, 0.1)
-    best, kept = -1.0, net.state_dict()
-    started = time.perf_counter()
-    for _ in range(epochs):
-        net.train()
-        for x, y in loaders["train"]:
-            optimizer.zero_grad()
-            torch.nn.functional.cross_entropy(net(x), y).backward()
-            optimizer.step()
-        schedule.step()
-        if (accuracy := judged(net, loaders["validation"])) > best:
-            best, kept = accuracy, {name: tensor.clone() for name, tensor in net.state_dict().items()}
-    spent = time.perf_counter() - started
-    net.load_state_dict(kept)
-    return spent / epochs, judged(net, loaders["test"])
-
-
-def new_head(net, classes):
-    """A new last layer in the place of the old one."""
-    if hasattr(net, "fc"):
-        net.fc = torch.nn.Linear(net.fc.in_features, classes)
-        return net.fc
-    for n, layer in reversed(list(enumerate(net.classifier))):
-        if isinstance(layer, torch.nn.Conv2d):
-            net.classifier[n] = torch.nn.Conv2d(layer.in_channels, classes, 1)
-            return net.classifier[n]
-        if isinstance(layer, torch.nn.Linear):
-            net.classifier[n] = torch.nn.Linear(layer.in_features, classes)
-            return net.classifier[n]
-    raise SystemExit("no last layer found")
-
-
-@torch.no_grad()
-def judged(net, loader):
-    net.eval()
-    right = sum(int((net(x).argmax(1) == y).sum()) for x, y in loader)
-    return right / len(loader.dataset)
+PEERS = {
+    "head": {"fastai": peers_frozen.fastai, "tutorial": peers_frozen.tutorial},
+    "ladder": {"fastai": peers_finetuning.fastai, "timm": peers_finetuning.timm},
+}
+LADDER = Path(__file__).parents[1] / "conf" / "phases" / "ladder.yaml"
 
 
 def cache_weights(args, home):
@@ -118,9 +59,13 @@ def peer(name, args, environment):
     epochs = args.peer_epochs or args.epochs
     command = [sys.executable, __file__, args.folder, "--backbone", args.backbone, "--only", name, "--epochs", str(epochs)]
     command += ["--weights", args.weights] if args.weights else []
+    command += ["--phases", args.phases, "--timm-lr", args.timm_lr]
+    if args.phases == "ladder":
+        command += ["--trained", args.trained, "--frozen", *args.frozen]
     seconds, peak, output = watched(command, environment)
-    epoch, accuracy = json.loads(output.splitlines()[-1])
-    return seconds + (args.epochs - epochs) * epoch, peak, accuracy if epochs == args.epochs else None
+    epoch, *reached = json.loads(output.splitlines()[-1])
+    row = Row(seconds + (args.epochs - epochs) * epoch, peak, *reached)
+    return row if epochs == args.epochs else row._replace(accuracy=None, right=None)
 
 
 def ours(args, environment, out):
@@ -129,28 +74,61 @@ def ours(args, environment, out):
         "data.root": args.folder.absolute(),
         "backbone.name": args.backbone,
         "backbone.weights": args.weights.absolute() if args.weights else "none",
-        "epochs": args.epochs,
+        **({"epochs": args.epochs} if args.phases == "head" else ladder(args)),
         "patience": args.epochs,
         "out": out,
     }
     command = [sys.executable, "-m", "ajuste_fino", "train", *(f"{key}={value}" for key, value in keys.items())]
     seconds, peak, _ = watched(command, environment)
-    return seconds, peak, json.loads((out / "metrics.json").read_text())["test/accuracy"]
+    metrics = json.loads((out / "metrics.json").read_text())
+    with (out / "predictions_test.csv").open(encoding="utf-8", newline="") as table:
+        right = {row["file"]: row["label"] == row["predicted"] for row in csv.DictReader(table)}
+    return Row(seconds, peak, metrics["test/accuracy"], right, metrics.get("trained/parameters"))
+
+
+def ladder(args):
+    """The keys of the ladder with as many epochs in its last phase as the others train."""
+    keys = {"phases": "ladder"} | ({} if args.weights else {"phases.start": "any"})
+    schedule = ladder_schedule()
+    if schedule[-1]["epochs"] == args.epochs:
+        return keys
+    schedule[-1]["epochs"] = args.epochs
+    phases = ["{" + ",".join(f"{key}:{json.dumps(value)}" for key, value in phase.items()) + "}" for phase in schedule]
+    return keys | {"phases.schedule": f"[{','.join(phases)}]"}
+
+
+def ladder_schedule():
+    return yaml.safe_load(LADDER.read_text(encoding="utf-8"))["schedule"]
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--phases", default="head", choices=list(PEERS))
+    parser.add_argument("--backbone", default="resnet18")
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--epochs", type=int, help="of the head, 10; of fine-tuning, what phases=ladder has")
+    parser.add_argument("--peer-epochs", type=int)
+    parser.add_argument("--peers", nargs="*", choices=sorted({name for group in PEERS.values() for name in group}))
+    parser.add_argument("--timm-lr", type=float, default=3e-4, help="the learning rate of timm's loop, %(default)s")
+    parser.add_argument("--only", help=argparse.SUPPRESS)
+    parser.add_argument("--frozen", nargs="*", help=argparse.SUPPRESS)
+    parser.add_argument("--trained", type=int, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    args.epochs = args.epochs or (ladder_schedule()[-1]["epochs"] if args.phases == "ladder" else 10)
+    args.peers = list(PEERS[args.phases]) if args.peers is None else args.peers
+    if other := set(args.peers) - set(PEERS[args.phases]):
+        parser.error(f"--phases {args.phases} is not run by {', '.join(sorted(other))}")
+    return args
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--backbone", default="resnet18")
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--peer-epochs", type=int)
-    parser.add_argument("--peers", nargs="*", default=["fastai", "tutorial"], choices=["fastai", "tutorial"])
-    parser.add_argument("--only", help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = arguments()
     if args.only:
-        print(json.dumps({"fastai": fastai, "tutorial": tutorial}[args.only](args, args.epochs)))
+        print(json.dumps(PEERS[args.phases][args.only](args, args.epochs)))
         return
+    if args.phases == "ladder":
+        args.frozen, args.trained = peers_finetuning.frozen_blocks(args.backbone)
     with tempfile.TemporaryDirectory() as temporary:
         home = Path(temporary)
         environment = {**os.environ, "TORCH_HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
@@ -158,18 +136,9 @@ def main():
             cache_weights(args, home)
         rows = {"ours, first": ours(args, environment, home / "first"), "ours, again": ours(args, environment, home / "again")}
         rows |= {name: peer(name, args, environment) for name in args.peers}
-        show(rows, args)
-
-
-def show(rows, args):
-    how = f", peers timed over {args.peer_epochs}" if args.peer_epochs else ""
-    print(f"{args.backbone}, {args.weights.name if args.weights else 'random weights'}, {args.epochs} epochs{how}\n")
-    print("| | seconds | peak MiB | test accuracy | times ours, first | times ours, again |")
-    print("|---|---|---|---|---|---|")
-    first, again = rows["ours, first"][0], rows["ours, again"][0]
-    for name, (seconds, peak, accuracy) in rows.items():
-        said = f"{accuracy:.4f}" if accuracy is not None and args.weights else "–"
-        print(f"| {name} | {seconds:.1f} | {peak:.0f} | {said} | {seconds / first:.1f} | {seconds / again:.1f} |")
+    if args.phases == "ladder":
+        assert {row.trained for row in rows.values()} == {args.trained}, "all train the same parameters of the backbone"
+    (show_head if args.phases == "head" else show_ladder)(rows, args)
 
 
 if __name__ == "__main__":
