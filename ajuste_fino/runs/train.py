@@ -108,9 +108,8 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
     clock.stop()
 
     metrics |= frozen_metrics(stages, plan) | _validation(fitted.kept, len(manifest.split("val"))) | bagged
-    metrics |= stages.metrics() | {"images/skipped": len(manifest.skipped)}
     temperature, calibrated = _keep(stages, fitted, manifest, out)
-    metrics |= calibrated
+    metrics |= stages.metrics() | {"images/skipped": len(manifest.skipped)} | calibrated
     learning_curves(out / "metrics.csv", out / "plots" / "learning_curves.png", fitted.kept.number, fitted.kept.C)
     if fitted.stopped is not None:
         _close_stopped(out, metrics | clock.metrics(), cfg.monitor)
