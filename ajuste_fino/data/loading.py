@@ -20,6 +20,7 @@ from ajuste_fino.data.hashing import Progress
 from ajuste_fino.data.images import quiet, read_image
 from ajuste_fino.data.info import ImageInfo
 from ajuste_fino.data.order import EpochBatchSampler
+from ajuste_fino.data.pixels import KeptPixels
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.transforms import Preprocessing
 
@@ -89,13 +90,18 @@ class ImageDataset(Dataset[Batch]):
     """Sources through a transform, a batch of positions at a time, decoded by as many threads.
 
     Position `view * N + index` is the view numbered `view` of the source numbered `index`; view 0 is the plain one.
-    Views of one image that follow each other are made from one decoding.
+    Views of one image that follow each other are made from one decoding; all but the plain one from `kept`, where it is given.
     """
 
     def __init__(
-        self, sources: Sequence[Content | Image.Image], transform: Transform, threads: int = 1, infos: bool = False
+        self,
+        sources: Sequence[Content | Image.Image],
+        transform: Transform,
+        threads: int = 1,
+        infos: bool = False,
+        kept: KeptPixels | None = None,
     ) -> None:
-        self.sources, self.transform, self.threads, self.infos = sources, transform, threads, infos
+        self.sources, self.transform, self.threads, self.infos, self.kept = sources, transform, threads, infos, kept
 
     def __getitem__(self, positions: list[int]) -> Batch:
         count = len(self.sources)
@@ -125,6 +131,9 @@ class ImageDataset(Dataset[Batch]):
         for position in positions:
             view = position // len(self.sources)
             try:
+                if self.kept is not None and view:
+                    views.append(View(position, None, self.transform(self.kept[index], index, view)))
+                    continue
                 if min_size != (wanted := self.transform.min_size(view)):
                     stored, image = read_image(self.sources[index], wanted, self.transform.depth)
                     min_size = wanted  # not before: what is no image is none in its next view either

@@ -11,6 +11,7 @@ from ajuste_fino.console import log
 from ajuste_fino.data.depth import bits_of, white_of
 from ajuste_fino.data.loading import ImageDataset, LoaderConfig, PlainView
 from ajuste_fino.data.order import EpochBatchSampler
+from ajuste_fino.data.pixels import KeptPixels
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.transforms import Augment, Preprocessing
 from ajuste_fino.errors import counted
@@ -43,10 +44,16 @@ class ImagePass:
     augmentation: Augment
     loading: LoaderConfig
 
-    def images(self, samples: Sequence[Sample]) -> ImageDataset:
-        """The images of samples, in all their views."""
+    def images(self, samples: Sequence[Sample], kept: KeptPixels | None = None) -> ImageDataset:
+        """The images of samples, in all their views, of which those that vary may be made of decoded images that are kept."""
         views = Views(self.extractor.preprocessing, self.augmentation, [sample.sha256 for sample in samples])
-        return ImageDataset(samples, views, self.loading.threads)
+        return ImageDataset(samples, views, self.loading.threads, kept=kept)
+
+    def keep_pixels(self, samples: Sequence[Sample]) -> KeptPixels:
+        """Decode the images of samples to the size of which views that vary are made."""
+        size, depth = self.extractor.preprocessing.size, self.extractor.preprocessing.depth
+        threads = max(self.loading.workers, 1)
+        return KeptPixels.decode(samples, self.augmentation.min_size(size), depth, threads, self.loading.progress)
 
     def features(self, samples: Sequence[Sample], order: EpochBatchSampler) -> Iterator[FeatureBatch]:
         """Features of the positions that `order` gives, with progress."""

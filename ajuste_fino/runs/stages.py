@@ -1,6 +1,6 @@
 """What each phase of a run reads: features, the maps of a frozen trunk, or images."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from omegaconf import DictConfig
 from torch import nn
@@ -68,7 +68,17 @@ class Stages:
         there = [part for part in parts if part is not None]
         whole = there[0] if len(there) == 1 else nn.Sequential(*there)
         extractor = Extractor(whole, self.preprocessing, self.precision)
-        return LiveFeatures(extractor, self.augmentation, self.loading, self.backbone.num_features)
+        keeps = self.cfg.data.get("cache", "none") == "uint8"  # a group of the user's own may be older
+        return LiveFeatures(extractor, self.augmentation, self.loading, self.backbone.num_features, keeps)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove what was kept for this run alone."""
+        for source in self.sources:
+            if isinstance(source, LiveFeatures):
+                source.close()
 
     @property
     def sources(self) -> list[FeatureSource]:
