@@ -17,9 +17,10 @@ from ajuste_fino.runs.conf import keys
 from ajuste_fino.runs.configuration import compose, validate_ranges
 from ajuste_fino.runs.console import log, start_log
 from ajuste_fino.runs.grammar import literal
+from ajuste_fino.runs.prepare import validate_numbers
 from ajuste_fino.runs.run_folder import claim, require_empty
 from ajuste_fino.runs.suggest import suggestion
-from ajuste_fino.runs.train import train, validate_numbers
+from ajuste_fino.runs.train import train
 
 JOURNAL, NAME = "journal.log", "sweep"
 OWN = ("trials", "storage", "space", "out", "command")  # keys of the search, which no trial has
