@@ -16,7 +16,7 @@ from ajuste_fino.runs import logistic
 from ajuste_fino.runs.conf import keys
 from ajuste_fino.runs.configuration import compose, validate_ranges
 from ajuste_fino.runs.console import log, start_log
-from ajuste_fino.runs.grammar import literal
+from ajuste_fino.runs.grammar import literal, without
 from ajuste_fino.runs.prepare import validate_numbers
 from ajuste_fino.runs.run_folder import claim, require_empty
 from ajuste_fino.runs.suggest import suggestion
@@ -43,7 +43,7 @@ def sweep(cfg: DictConfig, out: Path) -> dict[str, Any]:
         require_empty(out, cfg)
     out = claim(out, cfg)
     command = cfg.command
-    shared = [one for one in command.overrides if one.lstrip("+~").split("=")[0].split(".")[0] not in OWN]
+    shared = without(command.overrides, OWN)
     storage = user_path("storage", cfg.storage) if cfg.storage else out / JOURNAL
 
     def run(values: Mapping[str, Any], folder: Path, run_test: bool) -> dict[str, Any]:
