@@ -1,8 +1,10 @@
 """`find-lr`: which learning rate a phase of `train` should have, by a range test of it."""
 
+import re
 import shlex
 import tempfile
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from ajuste_fino.errors import AjusteFinoError, Range, UserError, counted
 from ajuste_fino.escape import printable
 from ajuste_fino.files import write_csv
 from ajuste_fino.memory import tell_when_full
+from ajuste_fino.phases import Phase
 from ajuste_fino.report import find_lr as plot
 from ajuste_fino.runs import logistic, prepare
 from ajuste_fino.runs.backoff import Snapshot
@@ -24,7 +27,7 @@ from ajuste_fino.runs.configuration import require_keys, validate_ranges
 from ajuste_fino.runs.console import run_log
 from ajuste_fino.runs.fit import Fit
 from ajuste_fino.runs.grammar import literal, without
-from ajuste_fino.runs.range_test import FIRST, Reading, Verdict, judge, measure, rates
+from ajuste_fino.runs.range_test import AVERAGED, Reading, Verdict, judge, measure, rates
 from ajuste_fino.threads import flops_of_step, threads_for
 
 RANGES = {
@@ -62,11 +65,13 @@ def find_lr(cfg: DictConfig, out: Path) -> dict[str, Any]:
     _train_before(cfg, classifier, module, number, out)
     readings = _measure(cfg, classifier, module, number, stages.loading.device)
     write_csv(out / "find_lr.csv", Reading._fields, readings)
-    if len(readings) < FIRST:
+    if len(readings) < AVERAGED:
         fix = f"Pass a smaller find.lowest, such as find.lowest={cfg.find.lowest / 1000:.0e}."
         raise AjusteFinoError(f"The loss explodes after {counted(len(readings), 'step')}. {fix}")
     verdict = judge(readings, len(readings) == cfg.find.steps)
-    plot.draw(readings, verdict.lr, verdict.lowest, f"phase {number + 1} of {len(learner.phases)}", out / "find_lr.png")
+    plot.draw(
+        readings, AVERAGED, verdict.lr, verdict.lowest, f"phase {number + 1} of {len(learner.phases)}", out / "find_lr.png"
+    )
     return _close(cfg, command, number, verdict, out)
 
 
@@ -143,7 +148,15 @@ def _command(cfg: DictConfig, command: DictConfig, number: int, lr: float) -> st
     schedule: Any = OmegaConf.to_container(cfg.phases.schedule, resolve=True)
     alone = len(schedule) == 1 and schedule[0].get("lr") is None and OmegaConf.select(cfg, "optimizer.lr") is not None
     schedule[number]["lr"] = lr
-    key, value = ("optimizer.lr", literal(lr)) if alone else ("phases.schedule", literal(schedule))
+    key, value = ("optimizer.lr", literal(lr)) if alone else ("phases.schedule", f"[{','.join(map(_told, schedule))}]")
     given = without([str(one) for one in OmegaConf.to_container(command.overrides)], [*OWN, key])  # type: ignore[union-attr]
     directory = ["--config-dir", command.config_dir] if command.config_dir else []
     return shlex.join(["ajuste-fino", "train", *directory, *given, f"{key}={value}"])
+
+
+def _told(phase: dict[str, Any]) -> str:
+    """A phase as one types it: without what goes without saying, and without quotes where a name needs none."""
+    usual = {field.name: field.default for field in fields(Phase)}
+    said = {name: value for name, value in phase.items() if name == "train_from" or value != usual[name]}
+    plain = {name: value if re.fullmatch(r"[A-Za-z_][\w.]*", str(value)) else literal(value) for name, value in said.items()}
+    return "{" + ",".join(f"{name}: {value}" for name, value in plain.items()) + "}"

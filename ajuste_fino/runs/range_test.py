@@ -17,15 +17,14 @@ from ajuste_fino.data.module import DataModule
 from ajuste_fino.data.order import seed_of_step
 from ajuste_fino.runs.console import progress
 
-SMOOTHING = 0.9  # share of the mean so far in the next one
+AVERAGED = 10  # steps: the mean of so many first ones is plain, from then on a loss has this part of it
 EXPLODED = 4.0  # times the lowest loss, at which the test ends
 BELOW = 10.0  # the suggestion is so many times smaller than the rate of the lowest loss
-FIRST = 5  # steps whose mean loss is that of the beginning
 FELL = 0.97  # share of the loss of the beginning below which the loss has fallen
 
 
 class Reading(NamedTuple):
-    """A step: the head's learning rate, the loss of its batch before the step, and the mean of the losses so far."""
+    """A step: the head's learning rate, the loss of its batch before the step, and the mean of that loss and earlier ones."""
 
     lr: float
     loss: float
@@ -70,12 +69,11 @@ def measure(
         for group, share in zip(optimizer.param_groups, shares, strict=True):
             group["lr"] = lr * share
         loss = _step(classifier, optimizer, [next(batches) for _ in range(count)], step, trainer.get("gradient_clip_val"))
-        mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
-        smoothed = mean / (1 - SMOOTHING ** (step + 1))
-        best = min(best, smoothed)
-        if not (isfinite(loss) and smoothed <= EXPLODED * best):
+        mean += (loss - mean) / min(step + 1, AVERAGED)
+        best = min(best, mean if step + 1 >= AVERAGED else inf)  # the mean of a few is chance
+        if not (isfinite(loss) and mean <= EXPLODED * best):
             break
-        found.append(Reading(lr, loss, smoothed))
+        found.append(Reading(lr, loss, mean))
     return found
 
 
@@ -113,16 +111,15 @@ def judge(readings: Sequence[Reading], complete: bool) -> Verdict:
     because its head is trained already, does not bear.
 
     Args:
+        readings: at least `AVERAGED`.
         complete: whether the loss did not explode before the highest rate.
     """
-    lowest = min(readings, key=lambda reading: reading.smoothed)
-    begin = readings[: min(FIRST, len(readings))]
-    before = sum(reading.loss for reading in begin) / len(begin)
+    settled = readings[AVERAGED - 1 :]
+    lowest, before = min(settled, key=lambda reading: reading.smoothed), settled[0].smoothed
     doubt = None
     if lowest.smoothed > FELL * before:
-        doubt = (
-            f"the loss hardly fell, from {before:.3g} to {lowest.smoothed:.3g}: pass more find.steps, or a smaller find.lowest"
-        )
+        fall = f"from {before:.3g} to {lowest.smoothed:.3g}"
+        doubt = f"the loss hardly fell, {fall}: pass more find.steps, or a smaller find.lowest"
     elif complete and lowest is readings[-1]:
         doubt = "the loss still fell at the highest rate: pass a larger find.highest"
     return Verdict(float(f"{lowest.lr / BELOW:.2g}"), lowest.lr, doubt)
