@@ -23,6 +23,7 @@ from ajuste_fino.phases import Phase
 from ajuste_fino.report import find_lr as plot
 from ajuste_fino.runs import logistic, prepare
 from ajuste_fino.runs.backoff import Snapshot
+from ajuste_fino.runs.compiled import compiled
 from ajuste_fino.runs.configuration import require_keys, validate_ranges
 from ajuste_fino.runs.console import run_log
 from ajuste_fino.runs.fit import Fit
@@ -112,7 +113,8 @@ def _measure(cfg: DictConfig, classifier: Classifier, module: DataModule, number
     """Do the test, then bring every weight back to where it was, which a hash proves."""
     before, saved = digest(classifier), Snapshot(classifier)
     lrs = rates(cfg.find.lowest, cfg.find.highest, cfg.find.steps)
-    with tell_when_full("batch_size", module.batch_size), _threads(classifier, module, number, device):
+    threads, faster = _threads(classifier, module, number, device), compiled(classifier.plan, cfg.compile)
+    with tell_when_full("batch_size", module.batch_size), threads, faster:
         readings = measure(classifier, module, number, lrs, device, cfg.trainer)
     classifier.cpu()
     saved.restore()

@@ -17,6 +17,7 @@ from ajuste_fino.phases import Moment
 from ajuste_fino.predict import device
 from ajuste_fino.runs import factories
 from ajuste_fino.runs.backoff import BackOff, Snapshot, WhereFull
+from ajuste_fino.runs.compiled import compiled
 from ajuste_fino.runs.resume import Resumed
 from ajuste_fino.threads import flops_of_step, own_threads, worth
 
@@ -75,6 +76,7 @@ class Fit:
         self.epochs = epochs
         self.on_cpu = device(cfg.trainer.accelerator).type == "cpu"
         self.callbacks, self.loggers, self.arguments = factories.trainer(cfg)
+        self.compiles = bool(cfg.get("compile"))
         self.back_off = BackOff(cfg, self.arguments)
 
     def __call__(
@@ -108,7 +110,8 @@ class Fit:
                     trainer.callbacks.insert(0, PhaseThreads(threads))  # type: ignore[attr-defined]
                 if resumed is not None:
                     resumed.prepare(trainer, module)
-                stopped = _run(trainer, classifier, module, resumed)
+                with compiled(classifier.plan, self.compiles):
+                    stopped = _run(trainer, classifier, module, resumed)
         except (RuntimeError, MemoryError) as error:
             if self.back_off.is_possible(error, where, classifier, module, out):
                 return None

@@ -22,7 +22,7 @@ from ajuste_fino.features import FeatureSource, resolve_precision
 from ajuste_fino.head import HeadShape
 from ajuste_fino.memory import tell_when_full
 from ajuste_fino.predict import device
-from ajuste_fino.runs import bagging, factories, folds, logistic, resume
+from ajuste_fino.runs import bagging, compiled, factories, folds, logistic, resume
 from ajuste_fino.runs.configuration import require_keys, validate_ranges
 from ajuste_fino.runs.console import WORKERS, progress, workers
 from ajuste_fino.runs.data import data_config
@@ -80,6 +80,7 @@ def validate(cfg: DictConfig, out: Path) -> tuple[DataConfig, Learner, resume.Re
         resume.require_same(cfg, out)
     else:
         require_empty(out, cfg)
+    compiled.require_possible(cfg, phases)
     return data_config(cfg), Learner(cfg, phases), resume.newest(out) if cfg.resume else None
 
 
