@@ -23,13 +23,13 @@ def require_possible(cfg: DictConfig, phases: Phases) -> None:
         return
     if not phases.trains_backbone:
         fix = "Leave it out, or pass phases=ladder or phases=full."
-        raise UserError("compile", "is for phases that train the backbone", got=True, fix=fix)
+        raise UserError("compile=true", "is for phases that train the backbone", fix=fix)
     try:
         torch.compile(_add)(torch.ones(2, device=device(cfg.trainer.accelerator)))
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         fix = "Install one (on a CPU g++, which CXX may name), or leave compile out."
-        raise UserError("compile", f"needs a compiler that works ({reason})", got=True, fix=fix) from error
+        raise UserError("compile=true", f"needs a compiler that works ({reason})", fix=fix) from error
 
 
 def _add(x: Tensor) -> Tensor:

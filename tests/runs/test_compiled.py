@@ -53,7 +53,7 @@ def test_without_a_compiler_it_is_refused_before_anything_is_written(cli, photos
     keys = ("data=folder", f"data.root={photos}", f"out={tmp_path / 'run'}", "phases=full")
     code, _, err = cli("train", *keys, "compile=true")
     assert (code, (tmp_path / "run").exists()) == (2, False)
-    message = "compile needs a compiler that works (InvalidCxxCompiler: No working C++ compiler found)"
+    message = "compile=true needs a compiler that works (InvalidCxxCompiler: No working C++ compiler found)"
     assert message in err and "g++" in err and "DYNAMO" not in err
 
 
