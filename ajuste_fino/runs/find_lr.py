@@ -31,10 +31,11 @@ from ajuste_fino.runs.grammar import literal, without
 from ajuste_fino.runs.range_test import AVERAGED, Reading, Verdict, judge, measure, rates
 from ajuste_fino.threads import flops_of_step, threads_for
 
+HIGHEST = 1000  # rate that a phase may have
 RANGES = {
     "find.phase": Range(int, 1, optional=True),
-    "find.lowest": Range(float, 0, above=True),
-    "find.highest": Range(float, 0, 1000, above=True),
+    "find.lowest": Range(float, 0, HIGHEST / 10, above=True),
+    "find.highest": Range(float, 0, HIGHEST, above=True),
     "find.steps": Range(int, 20),
 }
 OWN = ("find", "out", "command")  # keys that train does not have, or that are of this test alone
@@ -81,7 +82,7 @@ def _require_possible(cfg: DictConfig) -> None:
     require_keys(cfg)
     validate_ranges(cfg, RANGES)
     if cfg.find.lowest >= cfg.find.highest:
-        fix = f"Pass for example find.highest={cfg.find.lowest * 1000:g}."
+        fix = f"Pass for example find.highest={min(cfg.find.lowest * 1000, HIGHEST):g}."
         raise UserError("find.highest", f"must be above find.lowest={cfg.find.lowest:g}", got=cfg.find.highest, fix=fix)
     if cfg.resume:
         raise UserError("resume", "goes on with a run of train", fix="Pass config= to take the keys of a run.")

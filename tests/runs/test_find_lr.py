@@ -80,7 +80,7 @@ def test_it_stops_where_the_loss_explodes(found):
 
 
 def test_a_loss_that_explodes_at_once_fails(found):
-    code, _, err, readings, (before, _, after) = found("optimizer=sgd", "find.lowest=500", "find.highest=1e3", "head.hidden=8")
+    code, _, err, readings, (before, _, after) = found("optimizer=sgd", "find.lowest=100", "find.highest=1e3", "head.hidden=8")
     assert (code, before == after, len(readings) < 10) == (1, True, True), err
     assert "Pass a smaller find.lowest" in err
 
