@@ -51,7 +51,11 @@ def same(one, other):
     return True
 
 
-@pytest.mark.parametrize(("keys", "error", "number"), [((), FULL[0], 3), (LADDER, FULL[1], 9)], ids=["head", "ladder"])
+@pytest.mark.parametrize(
+    ("keys", "error", "number"),
+    [((), FULL[0], 3), (LADDER, FULL[1], 9), ((*LADDER, "features.mode=live", "mixup=0.2"), FULL[0], 9)],
+    ids=["head", "ladder", "live"],
+)
 def test_one_full_step_begins_the_fit_again_with_half_the_images(trained, monkeypatch, keys, error, number):
     """At step 9 the ladder has trained its head, BatchNorm's statistics have moved, and an epoch is kept."""
     asked, _, _ = trained("asked", *keys, "batch_size=2", "trainer.accumulate_grad_batches=2")
