@@ -32,6 +32,7 @@ Examples:
   ajuste-fino train data=folder data.root=photos    train on it
   ajuste-fino train config=runs/… epochs=80         repeat a run with a change
   ajuste-fino train -m optimizer=sgd,momentum,adam  compare several runs
+  ajuste-fino find-lr data=folder data.root=photos  look for a learning rate
   ajuste-fino evaluate run=runs/…                   test a trained model again
   ajuste-fino predict run=runs/… images=new.jpg     predict an image or a folder
   ajuste-fino lecture list                          show the experiments

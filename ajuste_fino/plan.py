@@ -47,9 +47,12 @@ class Plan:
 
     def _lrs(self, number: int) -> list[Callable[[float], float]]:
         """For each group, the optimizer's learning rate → the group's in a phase."""
-        phase = self.phases[number]
-        shares = [phase.backbone_lr_mult * self.lr_decay**depth for depth in range(len(self.blocks))]
-        return [partial(_lr, phase.lr, share) for share in (1.0, *shares)]
+        return [partial(_lr, self.phases[number].lr, share) for share in self.shares(number)]
+
+    def shares(self, number: int) -> list[float]:
+        """Return the learning rate of each group in a phase, as a share of the head's, which is the first."""
+        mult = self.phases[number].backbone_lr_mult
+        return [1.0, *(mult * self.lr_decay**depth for depth in range(len(self.blocks)))]
 
     def optimizer(self, head: nn.Module) -> Optimizer:
         """Make the optimizer of all phases: a group for the head, and one for each block that any of them trains."""

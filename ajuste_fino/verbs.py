@@ -26,6 +26,7 @@ VERBS = {
     "audit": Verb("ajuste_fino.runs.audit:audit", "look for what is wrong with a folder of images"),
     "choose": Verb("ajuste_fino.runs.choose:choose", "compare trained backbones on a sample of your images", several=False),
     "sweep": Verb("ajuste_fino.runs.sweep:sweep", "search for the values of some keys that train best", several=False),
+    "find-lr": Verb("ajuste_fino.runs.find_lr:find_lr", "look for the learning rate of a phase of train", several=False),
     "lecture": Verb(
         "ajuste_fino.runs.lecture:lecture",
         "an experiment of the lecture: its figure, its table, its verdict",

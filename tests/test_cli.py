@@ -117,9 +117,9 @@ def test_a_full_disk_is_told_with_exit_code_1_and_leaves_no_part(cli, photos, tm
 
 
 def test_of_two_runs_with_one_folder_the_second_is_refused(cli, photos, tmp_path, monkeypatch):
-    from ajuste_fino.runs import train
+    from ajuste_fino.runs import prepare
 
-    monkeypatch.setattr(train, "require_empty", lambda *_: None)  # both looked before either wrote
+    monkeypatch.setattr(prepare, "require_empty", lambda *_: None)  # both looked before either wrote
     arguments = ("train", "data=folder", f"data.root={photos}", f"out={tmp_path / 'run'}", *FAST)
     assert cli(*arguments)[0] == 0
     before = (tmp_path / "run" / "metrics.json").read_text()

@@ -29,6 +29,8 @@ LINES = [
     ("train augment=s", ["augment=standard ", "augment=strong "]),
     ("train augment=own data.augment._", ["data.augment._target_="]),
     ("sweep ~space.h", ["~space.head."]),
+    ("find", ["find-lr "]),
+    ("find-lr find.l", ["find.lowest="]),
     ("train data.root=", ["<path>"]),
     ("predict run='my ru", ["<path>"]),
     ("train --config-dir ", ["<path>"]),

@@ -48,6 +48,17 @@ class DataModule(pl.LightningDataModule):
     def batch_size(self) -> int:
         return self.orders[0].batch_size
 
+    @property
+    def val_size(self) -> int:
+        """How many images a batch of validation has."""
+        return self.orders[1].batch_size
+
+    def set_batch_size(self, size: int) -> None:
+        """Let the training begin again, in batches of so many images."""
+        for _, order in self.train:
+            order.batch_size = size
+        self.begin_at(0, 0)
+
     def files_of(self, batch: int) -> list[str]:
         """The images of a batch of this epoch, by its number."""
         return self.orders[0].files(batch, self.files) if self.files else []

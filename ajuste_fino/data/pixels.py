@@ -43,9 +43,8 @@ class KeptPixels:
         folder = writable_cache() / FOLDER
         folder.mkdir(exist_ok=True)
         _remove_left(folder)
-        handle, name = tempfile.mkstemp(prefix=f"{os.getpid()}-", dir=folder)
-        shapes = list[tuple[int, int]]()
-        with os.fdopen(handle, "wb") as file, ThreadPoolExecutor(max(threads, 1)) as pool, quiet():
+        shapes, place = list[tuple[int, int]](), {"prefix": f"{os.getpid()}-", "dir": folder, "delete": False}
+        with tempfile.NamedTemporaryFile("wb", **place) as file, ThreadPoolExecutor(max(threads, 1)) as pool, quiet():
             parts = [sources[start : start + AT_ONCE] for start in range(0, len(sources), AT_ONCE)]
             for number, part in enumerate(progress(parts, len(parts), "Decoding images once")):
                 images = list(pool.map(lambda source: np.asarray(read_image(source, min_size, depth)[1]), part))
@@ -54,7 +53,7 @@ class KeptPixels:
                     require_space(folder, size * len(parts), "the decoded images", FIX)
                 shapes += [image.shape[:2] for image in images]
                 file.write(b"".join(image.tobytes() for image in images))
-        return cls(Path(name), shapes)
+        return cls(Path(file.name), shapes)
 
     def __getitem__(self, position: int) -> Image.Image:
         if self._pixels is None:

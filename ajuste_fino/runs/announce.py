@@ -9,6 +9,7 @@ from ajuste_fino.runs.console import log, start_log
 SENTENCES: dict[str, Callable[[DictConfig], str]] = {
     "train": lambda cfg: f"Training on {_data(cfg)}, backbone {cfg.backbone.name}, epochs={cfg.epochs}",
     "sweep": lambda cfg: f"Searching, trials={cfg.trials}, on {_data(cfg)}, backbone {cfg.backbone.name}",
+    "find-lr": lambda cfg: f"Looking for a learning rate on {_data(cfg)}, backbone {cfg.backbone.name}",
     "choose": lambda cfg: f"Choosing a backbone for {_data(cfg)}",
     "audit": lambda cfg: f"Looking for what is wrong with {_data(cfg)}",
     "evaluate": lambda cfg: f"Evaluating {_given(cfg, 'run')} on {_given(cfg, 'data.root', 'the split it set aside')}",

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import NamedTuple
 
 from omegaconf import DictConfig
@@ -16,6 +17,8 @@ from ajuste_fino.features import CachedFeatures, FeatureSource, LiveFeatures
 from ajuste_fino.phases import Phase, Phases
 from ajuste_fino.predict import no_progress
 from ajuste_fino.runs.console import log
+from ajuste_fino.runs.learner import Learner
+from ajuste_fino.runs.run_folder import save_config
 from ajuste_fino.runs.stages import Stage, Stages
 from ajuste_fino.threads import flops_of_step, threads_for
 
@@ -149,6 +152,16 @@ def _timed(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
+
+
+def in_time(learner: Learner, stages: Stages, manifest: Manifest, until: float | None, out: Path) -> Learner:
+    """Return a learner of phases that end before `until`; they are written to the run's configuration."""
+    if until is None or learner.cfg.resume:
+        return learner
+    size = learner.batch_size(len(manifest.split("train")))
+    stages.follow(plan(learner.cfg, stages, manifest, size, until))
+    save_config(out, learner.cfg)
+    return Learner(learner.cfg, stages.phases, until)
 
 
 def deadline(cfg: DictConfig) -> float | None:

@@ -17,6 +17,7 @@ from ajuste_fino.console import log, screen
 from ajuste_fino.escape import printable
 from ajuste_fino.files import write_csv, write_json
 from ajuste_fino.report import choose as choose_plot
+from ajuste_fino.runs.grammar import without
 
 OWN = ("choose", "out", "command")  # keys that train does not have, or that are of this run alone
 SCORE = ("backbone", "tap", "pool", "accuracy", "accuracy_low", "accuracy_high", "logme", "features")
@@ -68,8 +69,7 @@ def _sentence(chosen: Row, rows: Sequence[Row]) -> str:
 
 def _command(candidate: Candidate, chosen: Row, usual: Row, command: DictConfig) -> str:
     """The line for `train`, quoted for a shell: what was given here, the backbone, and its cut where it is not the default."""
-    given = [str(one) for one in OmegaConf.to_container(command.overrides)]  # type: ignore[union-attr]
-    shared = [one for one in given if one.lstrip("+~").split("=")[0].split(".")[0] not in OWN]
+    shared = without([str(one) for one in OmegaConf.to_container(command.overrides)], OWN)  # type: ignore[union-attr]
     data = [] if any(one.startswith("data=") for one in shared) else ["data=folder"]
     directory = ["--config-dir", command.config_dir] if command.config_dir else []
     cut, default = chosen.score.cut, usual.score.cut

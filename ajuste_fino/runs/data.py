@@ -23,9 +23,7 @@ def data_config(cfg: DictConfig) -> DataConfig:
     split = None if data.split is None else existing("data.split", data.split)
     group = None if data.group is None else str(data.group)
     if (kept := data.get("cache", "none")) not in ("none", "uint8"):
-        raise UserError(
-            "data.cache", "must be none or uint8", got=kept, fix="Pass none to decode them anew."
-        )
+        raise UserError("data.cache", "must be none or uint8", got=kept, fix="Pass none to decode them anew.")
     # a file of the user's own may be older than a key
     given = data.val, data.test, data.on_bad_image, data.max_skipped, group, cfg.seed, data.depth, data.get("resize")
     return DataConfig(root, split, *given)

@@ -17,6 +17,8 @@ from ajuste_fino.memory import tell_when_full
 from ajuste_fino.phases import Moment
 from ajuste_fino.predict import device
 from ajuste_fino.runs import factories
+from ajuste_fino.runs.backoff import BackOff, Snapshot, WhereFull
+from ajuste_fino.runs.compiled import compiled
 from ajuste_fino.runs.resume import Resumed
 from ajuste_fino.threads import flops_of_step, own_threads, worth
 
@@ -61,27 +63,72 @@ def best_of(monitor: str) -> str:
     return {**names, "macro_f1": "highest validation macro F1"}.get(monitor.removeprefix("val/"), f"best {monitor}")
 
 
+class Ended(NamedTuple):
+    """How many epochs were trained, and what stopped the training before its end, if anything did."""
+
+    epochs: int
+    stopped: BaseException | None
+
+
 class Fit:
     """A Trainer as the configuration wants it; wrong callbacks and loggers are refused when this is made."""
 
-    def __init__(self, cfg: DictConfig, epochs: int) -> None:
-        self.epochs = epochs
+    def __init__(self, cfg: DictConfig, epochs: int, until: float | None = None) -> None:
+        self.epochs, self.until = epochs, until
         self.on_cpu = device(cfg.trainer.accelerator).type == "cpu"
         self.callbacks, self.loggers, self.arguments = factories.trainer(cfg)
+        self.compiles = bool(cfg.get("compile"))
+        self.back_off = BackOff(cfg, self.arguments)
 
     def __call__(
-        self, classifier: Classifier, module: DataModule, out: Path, resumed: Resumed | None = None, until: float | None = None
+        self, classifier: Classifier, module: DataModule, out: Path, resumed: Resumed | None = None
     ) -> tuple[Kept, BaseException | None]:
-        """Train, then load the best epoch; also return what stopped the training after it."""
+        """Train, then load the best epoch; also return what stopped the training after it.
+
+        Where a training step fills the memory, training begins again with smaller batches.
+        """
         for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero"):
             logging.getLogger(name).setLevel(logging.WARNING)
-        trainer = pl.Trainer(
+        before = Snapshot(classifier)
+        while (ended := self._train(classifier, module, out, resumed)) is None:
+            self.back_off(classifier, module, out, before)
+        path = out / "checkpoints" / BEST
+        if ended.stopped is not None and not path.is_file():
+            raise ended.stopped
+        best = load_checkpoint(path)
+        classifier.load_state_dict(best["state_dict"], strict=False)
+        epoch = int(best["epoch"]) + 1
+        return Kept(epoch, max(epoch, ended.epochs), best["validation"]), ended.stopped
+
+    def _train(self, classifier: Classifier, module: DataModule, out: Path, resumed: Resumed | None) -> Ended | None:
+        """Train; None: the memory is full, and smaller batches may help."""
+        where = WhereFull()
+        trainer = self._trainer(out, where)
+        try:
+            with own_threads() as most:
+                if self.on_cpu:  # beside a GPU there is no need to count
+                    threads = [worth(flops, most) for flops in _flops(classifier, module)]
+                    trainer.callbacks.insert(0, PhaseThreads(threads))  # type: ignore[attr-defined]
+                if resumed is not None:
+                    resumed.prepare(trainer, module)
+                with compiled(classifier.plan, self.compiles):
+                    stopped = _run(trainer, classifier, module, resumed)
+        except (RuntimeError, MemoryError) as error:
+            if self.back_off.is_possible(error, where, classifier, module, out):
+                return None
+            key, size = ("features.batch_size", module.val_size) if where.validating else ("batch_size", module.batch_size)
+            with tell_when_full(key, size):
+                raise
+        return Ended(trainer.current_epoch, stopped)
+
+    def _trainer(self, out: Path, where: WhereFull) -> pl.Trainer:
+        return pl.Trainer(
             max_epochs=self.epochs,
             default_root_dir=out,
             devices=1,
             num_nodes=1,
             logger=[make(out) for make in self.loggers],
-            callbacks=[*(make() for make in self.callbacks), *([] if until is None else [Deadline(until)])],
+            callbacks=[where, *(make() for make in self.callbacks), *([] if self.until is None else [Deadline(self.until)])],
             plugins=[AtomicCheckpointIO()],
             enable_model_summary=False,
             enable_progress_bar=False,
@@ -89,20 +136,6 @@ class Fit:
             log_every_n_steps=1,  # metrics are logged by epoch; a larger number only brings a warning
             **self.arguments,
         )
-        with own_threads() as most, tell_when_full("batch_size", module.batch_size):
-            if self.on_cpu:  # beside a GPU there is no need to count
-                threads = [worth(flops, most) for flops in _flops(classifier, module)]
-                trainer.callbacks.insert(0, PhaseThreads(threads))  # type: ignore[attr-defined]
-            if resumed is not None:
-                resumed.prepare(trainer, module)
-            stopped = _run(trainer, classifier, module, resumed)
-        path = out / "checkpoints" / BEST
-        if stopped is not None and not path.is_file():
-            raise stopped
-        best = load_checkpoint(path)
-        classifier.load_state_dict(best["state_dict"], strict=False)
-        epoch = int(best["epoch"]) + 1
-        return Kept(epoch, max(epoch, trainer.current_epoch), best["validation"]), stopped
 
 
 def _flops(classifier: Classifier, module: DataModule) -> list[float]:

@@ -1,6 +1,6 @@
 """Values in the grammar of Hydra's overrides."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -24,6 +24,12 @@ def quoted(override: str, several: bool = False) -> str:
     if several and "," in value and not is_path(value):
         return f"{key}={','.join(literal(one) for one in value.split(','))}"
     return f"{key}={literal(verbatim(value) if is_path(value) else value)}"
+
+
+def without(overrides: Sequence[str], keys: Sequence[str]) -> list[str]:
+    """Leave out the overrides of some keys, and of all keys below them: of `find`, also `find.steps=50`."""
+    named = [(one, one.lstrip("+~").partition("=")[0]) for one in overrides]
+    return [one for one, name in named if not any(f"{name}.".startswith(f"{key}.") for key in keys)]
 
 
 def verbatim(path: str) -> str:

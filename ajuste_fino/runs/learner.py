@@ -47,12 +47,12 @@ class Learner:
         UserError: where optimizer, schedule, loss, engine, callbacks or trainer are not accepted.
     """
 
-    def __init__(self, cfg: DictConfig, phases: Phases) -> None:
+    def __init__(self, cfg: DictConfig, phases: Phases, until: float | None = None) -> None:
         self.cfg, self.phases = cfg, phases
         parts = [factories.learning(OmegaConf.merge(cfg, {"epochs": one})) for one in phases.lengths]  # type: ignore[arg-type]
         self.optimizer, self.schedules = parts[0][0], [schedule for _, schedule in parts]
         self.loss, self.engine = factories.loss(cfg), factories.engine(cfg)
-        self.fitting = Fit(cfg, phases.epochs)
+        self.fitting = Fit(cfg, phases.epochs, until)
 
     def plan(self, stages: Stages) -> Plan:
         """Return what each phase trains."""
@@ -140,7 +140,6 @@ class Learner:
         module: DataModule,
         out: Path,
         resumed: Resumed | None = None,
-        until: float | None = None,
     ) -> Fitted:
         """Train a head, and what the plan trains with it; load the best epoch, also where training was stopped after it.
 
@@ -149,17 +148,25 @@ class Learner:
         Args:
             features: of the first phase, by whose statistics the head standardises.
             resumed: the checkpoint to go on from.
-            until: when training must have ended, by `time.monotonic()`.
         """
-        cfg, classes = self.cfg, len(manifest.labels)
-        goals = self._goals(manifest)
+        if candidates := logistic.strengths(self.cfg):
+            head, weights = self._head(manifest, features), self.class_weights(manifest)
+            return Fitted(head, logistic.fit(head, module, candidates, self._goals(manifest)[0].val_loss, weights, out))
+        classifier = self.classifier(manifest, plan, features)
+        return Fitted(classifier.head, *self.fitting(classifier, module, out, resumed))
+
+    def classifier(self, manifest: Manifest, plan: Plan, features: FeatureSource) -> Classifier:
+        """Return what is trained, with a new head; `features` are those of the first phase."""
+        head = self._head(manifest, features)
+        head.set_prior(self.prior(manifest))
+        return Classifier(head, len(manifest.labels), plan, self._goals(manifest), self.engine, self.cfg.seed)
+
+    def _head(self, manifest: Manifest, features: FeatureSource) -> Head:
+        """Return a head that standardises by the statistics of the training images."""
+        cfg = self.cfg
         torch.manual_seed(cfg.seed)  # whatever the backbone drew before, the head starts from the seed
-        head = Head(HeadShape(features.num_features, classes, **factories.head_shape(cfg.head)))
+        head = Head(HeadShape(features.num_features, len(manifest.labels), **factories.head_shape(cfg.head)))
         if not (self.phases[0].trains_backbone and cfg.backbone.weights == "none"):  # features of random weights will change
             mean, std = statistics(features.features_of(manifest.split("train")))
             head.standardise.set(mean, bounded(std))
-        if candidates := logistic.strengths(cfg):
-            return Fitted(head, logistic.fit(head, module, candidates, goals[0].val_loss, self.class_weights(manifest), out))
-        head.set_prior(self.prior(manifest))
-        classifier = Classifier(head, classes, plan, goals, self.engine, cfg.seed)
-        return Fitted(head, *self.fitting(classifier, module, out, resumed, until))
+        return head

@@ -16,10 +16,11 @@ from ajuste_fino.runs import logistic
 from ajuste_fino.runs.conf import keys
 from ajuste_fino.runs.configuration import compose, validate_ranges
 from ajuste_fino.runs.console import log, start_log
-from ajuste_fino.runs.grammar import literal
+from ajuste_fino.runs.grammar import literal, without
+from ajuste_fino.runs.prepare import validate_numbers
 from ajuste_fino.runs.run_folder import claim, require_empty
 from ajuste_fino.runs.suggest import suggestion
-from ajuste_fino.runs.train import train, validate_numbers
+from ajuste_fino.runs.train import train
 
 JOURNAL, NAME = "journal.log", "sweep"
 OWN = ("trials", "storage", "space", "out", "command")  # keys of the search, which no trial has
@@ -42,7 +43,7 @@ def sweep(cfg: DictConfig, out: Path) -> dict[str, Any]:
         require_empty(out, cfg)
     out = claim(out, cfg)
     command = cfg.command
-    shared = [one for one in command.overrides if one.lstrip("+~").split("=")[0].split(".")[0] not in OWN]
+    shared = without(command.overrides, OWN)
     storage = user_path("storage", cfg.storage) if cfg.storage else out / JOURNAL
 
     def run(values: Mapping[str, Any], folder: Path, run_test: bool) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from ajuste_fino.errors import UserError
 from ajuste_fino.runs import conf
 from ajuste_fino.runs.configuration import compose
 from ajuste_fino.runs.factories import augmentation
-from ajuste_fino.runs.train import validate_numbers
+from ajuste_fino.runs.prepare import validate_numbers
 from tests.conftest import FAST
 
 FOLDER = ["data=folder", "data.root=photos"]

@@ -59,19 +59,19 @@ def test_slow_work_without_a_terminal_says_how_far_it_is(monkeypatch, capsys):
 
 
 def test_warnings_are_said_before_the_images_are_decoded(photos, tmp_path, monkeypatch):
-    from ajuste_fino.runs import train as module
+    from ajuste_fino.runs import prepare, train
 
     (photos / "1" / ".hidden").write_text("")
     said = []
-    monkeypatch.setattr(module.log, "warning", said.append)
+    monkeypatch.setattr(train.log, "warning", said.append)
 
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "decode_all", stop)
+    monkeypatch.setattr(prepare, "decode_all", stop)
     cfg = compose("train", ["data=folder", f"data.root={photos}", f"out={tmp_path / 'run'}", *FAST])
     with pytest.raises(KeyboardInterrupt):
-        module.train(cfg, tmp_path / "run")
+        train.train(cfg, tmp_path / "run")
     assert any("hidden" in one for one in said)
 
 

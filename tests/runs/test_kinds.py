@@ -7,7 +7,7 @@ from ajuste_fino.errors import Range, UserError
 from ajuste_fino.runs import conf, kinds, typed
 from ajuste_fino.runs.configuration import compose
 from ajuste_fino.runs.experiment import default_settings, read_settings
-from ajuste_fino.runs.train import validate_numbers
+from ajuste_fino.runs.prepare import validate_numbers
 from ajuste_fino.verbs import VERBS
 
 WRONG = [inf, -inf, nan, True, "many", "0,5", [1], {"a": 1}]

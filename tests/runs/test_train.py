@@ -193,18 +193,28 @@ def test_a_loss_that_is_no_number_stops_the_run(cli, photos, tmp_path):
         MemoryError(),
     ],
 )
-@pytest.mark.parametrize(("key", "size", "fix"), [("batch_size", 6, "batch_size=3"), ("batch_size", 1, "data.image_size")])
-def test_a_full_memory_is_told_with_the_batch_size_to_try(cli, photos, tmp_path, monkeypatch, error, key, size, fix):
+@pytest.mark.parametrize(
+    ("step", "keys", "message"),
+    [
+        ("training_step", ("batch_size=6",), "batch_size=1. Pass a smaller data.image_size"),
+        ("training_step", ("batch_size=1",), "batch_size=1. Pass a smaller data.image_size"),
+        (
+            "validation_step",
+            ("features.mode=live", "features.batch_size=8"),
+            "features.batch_size=8. Pass features.batch_size=4",
+        ),
+    ],
+)
+def test_a_full_memory_is_told_with_the_way_out(cli, photos, tmp_path, monkeypatch, error, step, keys, message):
     from ajuste_fino.classifier import Classifier
 
-    def full(self, batch, index):
+    def full(self, *_):
         raise error
 
-    monkeypatch.setattr(Classifier, "training_step", full)
-    code, _, err = cli("train", "data=folder", f"data.root={photos}", f"out={tmp_path / 'run'}", *FAST, f"{key}={size}")
+    monkeypatch.setattr(Classifier, step, full)
+    code, _, err = cli("train", "data=folder", f"data.root={photos}", f"out={tmp_path / 'run'}", *FAST, *keys)
     assert code == 1
-    assert f"The memory is full with {key}={size}. Pass " in err
-    assert fix in err.splitlines()[-1]
+    assert f"The memory is full with {message}" in err.splitlines()[-1]
 
 
 def test_a_full_memory_while_features_are_computed_is_told_as_well(cli, photos, tmp_path, monkeypatch, own_cache):
