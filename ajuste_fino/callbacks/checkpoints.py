@@ -150,7 +150,7 @@ def _move(state: dict[str, Any], folder: str) -> None:
 
 
 def _moved(path: str, folder: str) -> str:
-    return os.path.join(folder, Path(path).name) if path else path
+    return str(Path(folder) / Path(path).name) if path else path
 
 
 def replace_by_link(path: Path, other: Path) -> None:

@@ -95,6 +95,8 @@ class Fit:
             if resumed is not None:
                 resumed.prepare(trainer, module)
             stopped = _run(trainer, classifier, module, resumed)
+            if resumed is not None and stopped is None:
+                resumed.say_if_nothing_is_left(trainer)
         path = out / "checkpoints" / BEST
         if stopped is not None and not path.is_file():
             raise stopped

@@ -41,7 +41,7 @@ def own_folder() -> Iterator[None]:
             stop.add_note(f"Go on: ajuste-fino train {shlex.quote(f'resume={folder}')}")
         raise
     finally:
-        for handle in _mine.locked.values():
+        for handle in filter(None, _mine.locked.values()):
             _handles.discard(handle)
             os.close(handle)
         _mine.locked = before
@@ -53,12 +53,15 @@ def lock(folder: Path) -> None:
     Raises:
         UserError: where another is at work there.
     """
-    handle = os.open(folder, os.O_RDONLY) if fcntl else os.open(os.devnull, os.O_RDONLY)
+    _mine.locked[folder] = None
+    if fcntl is None:
+        return
+    handle = os.open(folder, os.O_RDONLY)  # itself: its files are replaced, and a lock stays with the file that it was for
     try:
-        if fcntl:  # of the folder itself: its files are replaced, and a lock stays with the file that it was asked for
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(handle)
+        del _mine.locked[folder]
         rule = "is in use: another process trains in that folder"
         raise UserError(str(folder), rule, fix="Wait for its end, or stop it; then pass resume= again.") from error
     except OSError as error:  # some network file systems

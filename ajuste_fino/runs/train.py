@@ -29,7 +29,7 @@ from ajuste_fino.memory import tell_when_full
 from ajuste_fino.plan import Plan
 from ajuste_fino.predict import device
 from ajuste_fino.report.plots import learning_curves
-from ajuste_fino.runs import bagging, factories, folds, logistic, resume
+from ajuste_fino.runs import bagging, factories, folds, logistic, resume, unchanged
 from ajuste_fino.runs.clock import Clock
 from ajuste_fino.runs.configuration import require_keys, validate_ranges
 from ajuste_fino.runs.console import WORKERS, progress, run_log, workers
@@ -39,6 +39,7 @@ from ajuste_fino.runs.fit import Kept, best_of
 from ajuste_fino.runs.introduction import introduce_backbone
 from ajuste_fino.runs.kinds import number_ranges
 from ajuste_fino.runs.learner import Fitted, Learner
+from ajuste_fino.runs.lock import lock, own_folder
 from ajuste_fino.runs.run_folder import open_run, require_empty
 from ajuste_fino.runs.stages import Stages
 from ajuste_fino.scores import wilson
@@ -62,6 +63,7 @@ RANGES = {
 
 
 @run_log()
+@own_folder()
 def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
     """Train a head on a backbone, frozen or learning with it; write the run folder `out`, return what `metrics.json` has.
 
@@ -86,7 +88,7 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
     _introduce(cfg, [*([] if cfg.phases.start == "random" else notes), *logistic.notes(cfg)], features)
 
     clock.start("extract")
-    manifest = _inspect(data, features, loading)
+    manifest = _inspect(data, features, loading, out if cfg.resume else None)
     out = _open(out, cfg, manifest)
     stages.settle(manifest)
     module = _data_module(learner, manifest, stages)
@@ -134,11 +136,10 @@ def _validate(cfg: DictConfig, out: Path) -> tuple[DataConfig, Learner, resume.R
     logistic.require_possible(cfg, phases)
     if cfg.head.engine is not None:
         factories.require_plain_labels("head.engine", phases)
-    if cfg.get("resume"):
-        resume.require_same(cfg, out)
-    else:
-        require_empty(out, cfg)
-    return data_config(cfg), Learner(cfg, phases), resume.newest(out) if cfg.resume else None
+    if cfg.resume:
+        return data_config(cfg), Learner(cfg, phases), resume.find(cfg, out, phases)
+    require_empty(out, cfg)
+    return data_config(cfg), Learner(cfg, phases), None
 
 
 def _introduce(cfg: DictConfig, notes: list[str], features: FeatureSource) -> None:
@@ -151,10 +152,16 @@ def _introduce(cfg: DictConfig, notes: list[str], features: FeatureSource) -> No
     _warn(features.warnings())
 
 
-def _inspect(data: DataConfig, features: FeatureSource, loading: LoaderConfig) -> Manifest:
-    """Find, hash, split and decode the images, compute their features, and say what is odd as soon as it is known."""
+def _inspect(data: DataConfig, features: FeatureSource, loading: LoaderConfig, resumed: Path | None) -> Manifest:
+    """Find, hash, split and decode the images, compute their features, and say what is odd as soon as it is known.
+
+    Args:
+        resumed: the folder of the run that is gone on with, if any.
+    """
     with note_if_stopped(features.stop_note), tell_when_full("features.batch_size", loading.batch_size):
         inspection = inspect_folder(data, loading.workers, progress)
+        if resumed is not None:
+            unchanged.require_same_images(resumed, inspection.samples, data.strict)
         early = traps.findings(inspection.with_splits(), traps.BEFORE_DECODING)
         traps.refuse(early)
         _warn(str(finding) for finding in early if finding.level == "warning")
@@ -215,9 +222,11 @@ def _count(module: nn.Module) -> int:
 
 def _open(out: Path, cfg: DictConfig, manifest: Manifest) -> Path:
     """Create the run folder, write its configuration, log and split; return it."""
-    if cfg.get("resume"):
-        resume.require_same_split(out, manifest)
+    if cfg.resume:
+        unchanged.require_same_split(out, manifest)
     out = open_run(out, cfg)
+    if not cfg.resume:
+        lock(out)
     write_split(out / "split.csv", manifest.samples)
     sizes = ", ".join(f"{len(manifest.split(split)):,} {split}" for split in ("train", "val", "test"))
     log.info(f"Run folder: {out}")
@@ -246,8 +255,7 @@ def _close_stopped(out: Path, metrics: Metrics, monitor: str) -> None:
     write_json(out / "metrics.json", metrics | {"stopped": True})
     log.warning(
         f"Stopped. The model of epoch {metrics['epoch']}, of the {best_of(monitor)} so far (validation accuracy "
-        f"{metrics['val/accuracy']:.4f}), is kept. Use it: ajuste-fino predict run={out} images=… "
-        f"Go on: ajuste-fino train resume={out}"
+        f"{metrics['val/accuracy']:.4f}), is kept. Use it: ajuste-fino predict run={out} images=…"
     )
 
 
