@@ -38,7 +38,9 @@ class Resumed(NamedTuple):
         """Say it where the run had come to its end, or had stopped early, and so nothing more was trained."""
         if (trainer.current_epoch, self.batch) == (self.epoch, 0):
             ended = trainer.current_epoch == trainer.max_epochs
-            why = "the run had come to its end; more epochs= go on" if ended else "training had stopped, as it no longer improved"
+            why = (
+                "the run had come to its end; more epochs= go on" if ended else "training had stopped, as it no longer improved"
+            )
             log.info(f"Nothing was left to train: {why}.")
 
 

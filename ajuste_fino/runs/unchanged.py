@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from ajuste_fino.data.manifest import Manifest
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.split import write_split
-from ajuste_fino.errors import UserError, preview
+from ajuste_fino.errors import UserError, counted, preview
 from ajuste_fino.files import read_csv
 from ajuste_fino.phases import Phases
 from ajuste_fino.runs import factories
@@ -20,7 +20,7 @@ from ajuste_fino.runs.saved import leaves, read
 HARMLESS = ("out", "workers", "resume", "config", "trust", "callbacks.last.seconds")  # they decide nothing of what is computed
 SHOWN = ("logger.", "callbacks.progress.")  # nor do keys that begin with these
 NEW_RUN = "begin a new run with config= in the place of resume=."
-NONE = "none"  # the value of a key that is not there
+ABSENT = "absent"  # the value of a key that is not there
 
 
 def require_same(cfg: DictConfig, run: Path) -> None:
@@ -33,10 +33,14 @@ def require_same(cfg: DictConfig, run: Path) -> None:
     if newer := [key for key in new if key not in old and not _is_harmless(key)]:  # of a later version, or of the command line
         defaults = _leaves(compose("train", [f"resume={literal(verbatim(str(run)))}"]))
         old |= {key: defaults[key] for key in newer if key in defaults}
-    lines = [f"{key}: {before} → {now}" for key, before, now in _changes(cfg, old, new)]
+    lines = [f"{key}: {_shown(before)} → {_shown(now)}" for key, before, now in _changes(cfg, old, new)]
     if lines:
-        rule = f"goes on as it began, and these keys are changed:\n{preview(lines)}\n"
-        raise UserError(f"resume={run}", rule, fix=f"Leave them out, or {NEW_RUN}")
+        rule = f"goes on as it began, and {counted(len(lines), 'key')} would be changed"
+        raise UserError(f"resume={run}", rule, fix=f"Leave them out, or {NEW_RUN}\n{preview(lines)}")
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else str(value)
 
 
 def _leaves(cfg: DictConfig) -> dict[str, Any]:
@@ -47,9 +51,10 @@ def _changes(cfg: DictConfig, old: Mapping[str, Any], new: Mapping[str, Any]) ->
     """Yield each key that is changed, with its old value and the new one."""
     longer = isinstance(new["epochs"], int) and new["epochs"] > old["epochs"]
     for key in [*new, *(key for key in old if key not in new)]:
-        before, now = old.get(key, NONE), new.get(key, NONE)
+        before, now = old.get(key, ABSENT), new.get(key, ABSENT)
         follows = longer and (key == "epochs" or (before == old["epochs"] and now == new["epochs"] and refers(cfg, key)))
-        if before != now and not follows and not _is_harmless(key):
+        replaced = (before, now) in ((ABSENT, None), (None, ABSENT))  # by keys below it
+        if before != now and not follows and not replaced and not _is_harmless(key):
             yield key, before, now
 
 
@@ -89,8 +94,8 @@ def require_same_images(run: Path, samples: Sequence[Sample], strict: bool) -> N
     lines = [f"{file}: {'changed' if file in now else 'gone'}" for file, sha in before.items() if now.get(file) != sha]
     lines += [f"{file}: new" for file in now if strict and file not in before]
     if lines:
-        rule = f"needs the images that it began with, and some are others:\n{preview(lines)}\n"
-        raise UserError(f"resume={run}", rule, fix=f"Put them back as they were, or {NEW_RUN}")
+        rule = f"needs the images that it began with, and {counted(len(lines), 'file')} differ"
+        raise UserError(f"resume={run}", rule, fix=f"Put them back as they were, or {NEW_RUN}\n{preview(lines)}")
 
 
 def require_same_split(run: Path, manifest: Manifest) -> None:
