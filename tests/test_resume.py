@@ -101,8 +101,8 @@ def stopped(images, tmp_path_factory):
     folder = tmp_path_factory.mktemp("stopped")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plots, "save", lambda figure, path: None)
-        run(*keys(images, folder / "whole", "epochs=2"))
-        assert killed(4, *keys(images, folder / "run", "epochs=2"))
+        run(*keys(images, folder / "whole", "epochs=2", "patience=2"))
+        assert killed(4, *keys(images, folder / "run", "epochs=2", "patience=2"))
     return folder
 
 
@@ -177,7 +177,7 @@ def test_a_finished_run_trains_nothing_more(cli, images, stopped, tmp_path, monk
     else:
         shutil.copytree(stopped / "whole", out)
     whole = Path(shutil.copytree(out, tmp_path / "whole"))
-    monkeypatch.setattr(Classifier, "training_step", None)
+    monkeypatch.setattr(Classifier, "training_step", lambda self, batch, index: 1 / 0)
     code, _, err = cli("train", f"resume={out}")
     assert (code, "Nothing was left to train" in err) == (0, True), err
     assert same(whole, out)
@@ -254,7 +254,7 @@ CHANGES = {
     "batch_size=9": "batch_size: 8 → 9",
     "seed=1": "seed: 0 → 1",
     "epochs=1": "epochs: 2 → 1",
-    "patience=9": "patience: 5 → 9",
+    "patience=9": "patience: 2 → 9",
     "monitor=val/accuracy": "monitor: val/loss → val/accuracy",
     "imbalance=weights": "imbalance: none → weights",
     "mixup=0.4": "mixup: null → 0.4",
@@ -270,7 +270,7 @@ CHANGES = {
     "phases.lr_decay=0.5": "phases.lr_decay: 1.0 → 0.5",
     "backbone.weights=none": "backbone.weights: ",
     "callbacks.average=null": "callbacks.average.decay: 0.8 → absent",
-    "callbacks.early_stopping=null": "callbacks.early_stopping.patience: 5 → absent",
+    "callbacks.early_stopping=null": "callbacks.early_stopping.patience: 2 → absent",
     "+callbacks.lr._target_=lightning.pytorch.callbacks.LearningRateMonitor": "callbacks.lr._target_: absent → lightning",
     "trainer.accumulate_grad_batches=2": "trainer.accumulate_grad_batches: 1 → 2",
 }
@@ -285,8 +285,8 @@ def test_changed_keys_are_refused(stopped, change):
 
 
 def test_a_number_that_happens_to_be_that_of_epochs_is_no_schedules(stopped):
-    with pytest.raises(UserError, match="features.pool: 2 → 4"):
-        run(f"resume={stopped / 'run'}", "epochs=4", "features.pool=4")
+    with pytest.raises(UserError, match="1 key .*\n  patience: 2 → 4"):
+        run(f"resume={stopped / 'run'}", "epochs=4", "patience=4", "callbacks.early_stopping.patience=2")
 
 
 def test_a_phase_that_is_over_gets_no_more_epochs(images, tmp_path):
