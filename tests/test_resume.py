@@ -23,6 +23,7 @@ from ajuste_fino.runs import lock as locks
 from ajuste_fino.runs.configuration import compose
 from ajuste_fino.runs.resume import newest
 from ajuste_fino.runs.train import train
+from ajuste_fino.runs.unchanged import require_same
 from tests.conftest import draw_folder
 
 SAME = ("bundle/model.safetensors", "bundle/bundle.json", "predictions_test.csv", "metrics.csv", "split.csv")
@@ -279,7 +280,7 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_changed_keys_are_refused(stopped, change):
     with pytest.raises(UserError) as refused:
-        run(f"resume={stopped / 'run'}", change)
+        require_same(compose("train", [f"resume={stopped / 'run'}", change]), stopped / "run")
     assert "goes on as it began" in str(refused.value)
     assert f"\n  {CHANGES[change]}" in str(refused.value)
 

@@ -28,7 +28,7 @@ def keys(root: Path, out: Path, n: int) -> tuple[str, ...]:
     return (f"data.root={root}", f"out={out}", *SEED, *RANDOM, *MODES[n % 2], f"workers={n // 2 % 2 * 2}")
 
 
-@hazard("resume-kill", "the same weights to the bit, 50 of 50", size=50, quick=2, seconds=700)
+@hazard("resume-kill", "the same weights to the bit, 50 of 50", size=50, quick=1, seconds=500)
 def resume_kill(work, size, rng):
     """SIGKILL while training, then resume: dropout, augmentation, MixUp, workers 0 and 2, a frozen backbone and the ladder"""
     require_key("train", "resume")
