@@ -19,12 +19,16 @@ def fine_tune(root: str | os.PathLike[str] | None = None, /, **keys: Any) -> Pre
     Args:
         root: the folder or CSV, as `data.root`; without it the embedded digits.
         keys: any key of `ajuste-fino train`, those with a dot as `**{"head.hidden": 256}`: `backbone="resnet18"`,
-            `optimizer="adam"`, `epochs=20`, `out="runs/mine"`; `config="runs/mine"` repeats a run.
+            `optimizer="adam"`, `epochs=20`, `out="runs/mine"`; `config="runs/mine"` repeats a run, and `resume="runs/mine"`,
+            without a root, goes on with one that was stopped.
 
     Raises:
         UserError: for a mistake in the keys, the folder or the weights, before anything is written.
     """
     _require_plain(root, keys)
+    if root is not None and keys.get("resume") is not None:
+        rule = "cannot be given with resume: a run is gone on with on its own images"
+        raise UserError("The folder", rule, got=os.fspath(root), fix="Leave it out: fine_tune(resume=…).")
     data = [] if root is None else ["data=folder", f"data.root={literal(os.fspath(root))}"]
     cfg = compose("train", [*data, *(f"{key}={literal(value)}" for key, value in keys.items())])
     train(cfg, user_path("out", cfg.out))

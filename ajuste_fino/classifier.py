@@ -69,6 +69,7 @@ class Classifier(pl.LightningModule):
         self.head, self.body, self.earlier = head, bodies[-1], nn.ModuleList(bodies[:-1])  # they share their tensors
         self.plan, self.goals, self.engine, self.seed = plan, goals, engine, seed
         self.train_loss_so_far: dict[str, Tensor] = {}
+        self.gap = 0.0  # of the engine's gradients from autograd's, in the first batch of the epoch
         self.bodies, self.moment = bodies, plan.phases.at(0)
         self.train_loss, self.val_loss = (MeanMetric(nan_strategy="disable") for _ in range(2))  # a NaN must be seen
         self.val_metrics = metrics(num_classes).clone(prefix="val/")
@@ -166,6 +167,7 @@ class Classifier(pl.LightningModule):
         checkpoint["validation"] = {name: float(value) for name, value in validation.items()}
         checkpoint["proofs"] = dict(self.plan.proofs)
         checkpoint["train_loss"] = self.train_loss.metric_state  # so far, in the middle of an epoch
+        checkpoint["gap"] = self.gap  # the same
         kept = self._kept(checkpoint["state_dict"])
         checkpoint["state_dict"] = {name: checkpoint["state_dict"][name] for name in kept}
 
@@ -182,6 +184,7 @@ class Classifier(pl.LightningModule):
         self.validation = {name: torch.tensor(value) for name, value in checkpoint["validation"].items()}
         self.plan.proofs.update(checkpoint["proofs"])
         self.train_loss_so_far = checkpoint["train_loss"]
+        self.gap = checkpoint.get("gap", 0.0)  # which those of an older version lack
 
     def _kept(self, names: Iterable[str]) -> list[str]:
         """Return the tensors that checkpoints have: not frozen ones, nor one under the name that another phase has for it."""

@@ -37,6 +37,7 @@ def test_while_training(photos, tmp_path, number, code):
     assert (out / "checkpoints" / "last.ckpt").exists()
     assert not [name for name in os.listdir(out / "checkpoints") if name.endswith(".tmp")]
     assert f"ajuste-fino predict run={out}" in text
+    assert text.rstrip().endswith(f"ajuste-fino: Stopped. Go on: ajuste-fino train resume={out}")
     assert load(out).predict(next(photos.rglob("*.png"))).label in ("1", "2", "10")
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["stopped"] and metrics["frozen/unchanged"]

@@ -100,6 +100,15 @@ class LastCheckpoint(Checkpoint):
             for counts in progress.values():
                 counts["ready"] = counts["completed"]
 
+    def on_load_checkpoint(self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Let the checkpoints of the best epochs be where the run folder is now, under whichever name it is reached.
+
+        Lightning forgets the best epoch so far where its folder has another name, as `runs/mine` and the full path of it are.
+        """
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if "dirpath" in (state := checkpoint["callbacks"].get(callback.state_key, {})):
+                _move(state, str(callback.dirpath))
+
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """Save where it is time; of an epoch's last step only the validation behind it is a moment to go on from."""
         progress = trainer.fit_loop.epoch_loop.batch_progress
@@ -130,6 +139,18 @@ class LastCheckpoint(Checkpoint):
     def teardown(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
         self.stops.obey()
         self.stops.release()
+
+
+def _move(state: dict[str, Any], folder: str) -> None:
+    """Rewrite the paths in the state of a `ModelCheckpoint`, whose files have kept their names."""
+    state["dirpath"] = folder
+    for key in ("best_model_path", "kth_best_model_path", "last_model_path"):
+        state[key] = _moved(state[key], folder)
+    state["best_k_models"] = {_moved(path, folder): score for path, score in state["best_k_models"].items()}
+
+
+def _moved(path: str, folder: str) -> str:
+    return str(Path(folder) / Path(path).name) if path else path
 
 
 def replace_by_link(path: Path, other: Path) -> None:

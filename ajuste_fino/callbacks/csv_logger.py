@@ -6,7 +6,7 @@ from typing import Any
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 
-from ajuste_fino.files import read_csv, write_csv
+from ajuste_fino.files import read_csv, write_bytes
 from ajuste_fino.places import naming
 
 
@@ -35,10 +35,16 @@ class EpochCSVLogger(CSVLogger):
 
     def go_on(self, epochs: int) -> None:
         """Keep the rows of so many epochs, and write behind them: a run that is resumed has the others again."""
-        rows = [row for row in read_csv(self.path) if row["epoch"].isdigit() and int(row["epoch"]) <= epochs]
-        if rows:
-            write_csv(self.path, list(rows[0]), [list(row.values()) for row in rows])
+        content = self.path.read_bytes()
+        rows, lines = read_csv(self.path, content), content.splitlines(keepends=True)  # numbers hold no line breaks
+        kept = [line for row, line in zip(rows, lines[1:], strict=False) if _is_before(row, epochs) and line.endswith(b"\n")]
+        if kept:
+            write_bytes(self.path, b"".join([lines[0], *kept]))
             self._experiment = _Behind(self.log_dir, list(rows[0]))
+
+
+def _is_before(row: dict[str, str], epochs: int) -> bool:
+    return row["epoch"].isdigit() and int(row["epoch"]) <= epochs
 
 
 class _Behind(ExperimentWriter):

@@ -56,6 +56,7 @@ class Stops:
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.pending is not None:
             self.obey()
+            return
         handler = self.before[number]
         self.pending = lambda: handler(number, frame)
         if hasattr(signal, "setitimer"):

@@ -2,8 +2,9 @@
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -43,8 +44,13 @@ class KeptPixels:
         folder = writable_cache() / FOLDER
         folder.mkdir(exist_ok=True)
         _remove_left(folder)
-        shapes, place = list[tuple[int, int]](), {"prefix": f"{os.getpid()}-", "dir": folder, "delete": False}
-        with tempfile.NamedTemporaryFile("wb", **place) as file, ThreadPoolExecutor(max(threads, 1)) as pool, quiet():
+        shapes = list[tuple[int, int]]()
+        with (
+            tempfile.NamedTemporaryFile("wb", prefix=f"{os.getpid()}-", dir=folder, delete=False) as file,
+            _removed_after_failure(Path(file.name)),
+            ThreadPoolExecutor(max(threads, 1)) as pool,
+            quiet(),
+        ):
             parts = [sources[start : start + AT_ONCE] for start in range(0, len(sources), AT_ONCE)]
             for number, part in enumerate(progress(parts, len(parts), "Decoding images once")):
                 images = list(pool.map(lambda source: np.asarray(read_image(source, min_size, depth)[1]), part))
@@ -72,6 +78,15 @@ class KeptPixels:
     def close(self) -> None:
         self._pixels = None
         self.path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _removed_after_failure(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _remove_left(folder: Path) -> None:

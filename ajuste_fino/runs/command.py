@@ -61,6 +61,9 @@ def execute(config: str, arguments: Sequence[str], several: bool, load: Callable
         fix = "Give one command for each; train -m compares several runs."
         raise UserError("-m", f"cannot be used with {config.partition('/')[0]}", fix=fix)
     refuse_unknown(config, overrides, flags.config_dir)
+    if flags.multirun and any(one.lstrip("+").startswith("resume=") for one in overrides):
+        fix = "Leave -m out, and pass the folder of one of the runs, such as resume=runs/…/1."
+        raise UserError("resume", "goes on with one run, and -m begins several", fix=fix)
     if flags.help:
         print(help.of_verb(config, conf.choices(config, overrides), flags.config_dir))
     elif flags.cfg:

@@ -145,7 +145,7 @@ def validate_ranges(cfg: DictConfig, ranges: Mapping[str, Range]) -> None:
     """Refuse keys whose values are not numbers in their range, all of them at once; a class that is named has its own keys."""
     values = {key: OmegaConf.select(cfg, key) for key in ranges if not _lacks(cfg, key)}
     wrong = [(key, value) for key, value in values.items() if value not in ranges[key]]
-    wrong = [pair for pair in wrong if not _refers(cfg, pair[0])] or wrong  # what it refers to is wrong
+    wrong = [pair for pair in wrong if not refers(cfg, pair[0])] or wrong  # what it refers to is wrong
     if wrong:
         (key, value), *others = wrong
         rest = [f"{other} must be {ranges[other]}; got {shown(one)}." for other, one in others]
@@ -160,7 +160,7 @@ def _lacks(cfg: DictConfig, key: str) -> bool:
     return isinstance(node, DictConfig) and "_target_" in node and name not in node
 
 
-def _refers(cfg: DictConfig, key: str) -> bool:
+def refers(cfg: DictConfig, key: str) -> bool:
     """Whether the value of a key is that of another, `${epochs}`."""
     above, _, name = key.rpartition(".")
     node = OmegaConf.select(cfg, above) if above else cfg

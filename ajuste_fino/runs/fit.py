@@ -113,6 +113,8 @@ class Fit:
                     resumed.prepare(trainer, module)
                 with compiled(classifier.plan, self.compiles):
                     stopped = _run(trainer, classifier, module, resumed)
+                if resumed is not None and stopped is None:
+                    resumed.say_if_nothing_is_left(trainer)
         except (RuntimeError, MemoryError) as error:
             if self.back_off.is_possible(error, where, classifier, module, out):
                 return None

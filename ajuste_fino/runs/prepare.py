@@ -24,7 +24,7 @@ from ajuste_fino.head import HeadShape
 from ajuste_fino.memory import tell_when_full
 from ajuste_fino.phases import Phase
 from ajuste_fino.predict import device
-from ajuste_fino.runs import bagging, compiled, factories, folds, logistic, resume
+from ajuste_fino.runs import bagging, compiled, factories, folds, logistic, resume, unchanged
 from ajuste_fino.runs.configuration import require_keys, validate_ranges
 from ajuste_fino.runs.console import WORKERS, progress, workers
 from ajuste_fino.runs.data import data_config
@@ -83,12 +83,11 @@ def validate(cfg: DictConfig, out: Path) -> tuple[DataConfig, Learner, resume.Re
     logistic.require_possible(cfg, phases)
     if cfg.head.engine is not None:
         factories.require_plain_labels("head.engine", phases)
-    if cfg.get("resume"):
-        resume.require_same(cfg, out)
-    else:
-        require_empty(out, cfg)
     compiled.require_possible(cfg, phases)
-    return data_config(cfg), Learner(cfg, phases), resume.newest(out) if cfg.resume else None
+    if cfg.resume:
+        return data_config(cfg), Learner(cfg, phases), resume.find(cfg, out, phases)
+    require_empty(out, cfg)
+    return data_config(cfg), Learner(cfg, phases), None
 
 
 def stages(cfg: DictConfig, data: DataConfig, learner: Learner) -> Stages:
@@ -112,10 +111,16 @@ def _introduce(cfg: DictConfig, notes: list[str], features: FeatureSource) -> No
     _warn(features.warnings())
 
 
-def inspect(data: DataConfig, features: FeatureSource, loading: LoaderConfig) -> Manifest:
-    """Find, hash, split and decode the images, compute their features, and say what is odd as soon as it is known."""
+def inspect(data: DataConfig, features: FeatureSource, loading: LoaderConfig, resumed: Path | None = None) -> Manifest:
+    """Find, hash, split and decode the images, compute their features, and say what is odd as soon as it is known.
+
+    Args:
+        resumed: the folder of the run that is gone on with, if any.
+    """
     with note_if_stopped(features.stop_note), tell_when_full("features.batch_size", loading.batch_size):
         inspection = inspect_folder(data, loading.workers, progress)
+        if resumed is not None:
+            unchanged.require_same_images(resumed, inspection.samples, data.strict)
         early = traps.findings(inspection.with_splits(), traps.BEFORE_DECODING)
         traps.refuse(early)
         _warn(str(finding) for finding in early if finding.level == "warning")
@@ -141,8 +146,8 @@ def _decode(inspection: Inspection, features: FeatureSource, workers: int) -> Ge
 
 def open_folder(out: Path, cfg: DictConfig, manifest: Manifest) -> Path:
     """Create the run folder, write its configuration, log and split; return it."""
-    if cfg.get("resume"):
-        resume.require_same_split(out, manifest)
+    if cfg.resume:
+        unchanged.require_same_split(out, manifest)
     out = open_run(out, cfg)
     write_split(out / "split.csv", manifest.samples)
     sizes = ", ".join(f"{len(manifest.split(split)):,} {split}" for split in ("train", "val", "test"))

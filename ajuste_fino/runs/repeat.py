@@ -1,15 +1,17 @@
 """`config=RUN` repeats a run, `resume=RUN` goes on with it: what it saved becomes overrides, and those given come on top."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ajuste_fino.errors import UserError
+from ajuste_fino.files import expanded
 from ajuste_fino.runs import conf
 from ajuste_fino.runs.grammar import literal, verbatim
-from ajuste_fino.runs.latest import find_run
+from ajuste_fino.runs.latest import run_to_resume
 from ajuste_fino.runs.saved import leaves, load
 
 NOT_TAKEN = ("config", "resume", "out", "trust")  # a run has its own folder, and a file of unknown origin trusts nobody
@@ -29,7 +31,7 @@ def repeated(config: str, overrides: Sequence[str]) -> list[str]:
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    named = [one for one in overrides if one.startswith(("config=", "resume="))]
+    named = [one.lstrip("+") for one in overrides if one.lstrip("+").startswith(("config=", "resume="))]
     if len({one.partition("=")[0] for one in named}) > 1:
         fix = "Pass resume= to go on with a run, config= to repeat it in a folder of its own."
         raise UserError("resume", "cannot be given with config", fix=fix)
@@ -41,10 +43,28 @@ def repeated(config: str, overrides: Sequence[str]) -> list[str]:
         raise UserError(key, "must not be empty", fix="Pass the folder of a run, or leave it out.")
     named_groups = conf.choices(config, overrides)
     given = str(path).replace(r"\${", "${")  # as OmegaConf reads what `quoted` marked
-    saved = load(config, given, key)
+    run = run_to_resume(given) if key == "resume" else None
+    saved = load(config, given if run is None else str(run), key)
     taken = _without(saved, [*NOT_TAKEN, *map(conf.package, named_groups)])
-    into = [f"out={literal(verbatim(str(find_run(given, key))))}"] if key == "resume" else []
-    return [*_overrides(config, taken, saved), *into, *overrides]
+    if run is not None:
+        overrides = [*_in_its_folder(overrides, run), f"out={literal(verbatim(str(run)))}"]
+    return [*_overrides(config, taken, saved), *overrides]
+
+
+def _in_its_folder(overrides: Sequence[str], run: Path) -> list[str]:
+    """Leave out the folder of a run that is gone on with; refuse another.
+
+    Raises:
+        UserError: for another.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    given = [one for one in overrides if one.lstrip("+").startswith("out=")]
+    for value in (OverridesParser.create().parse_override(one).value() for one in given):
+        if expanded(str(value)).absolute().resolve() != run.resolve():
+            rule = "cannot be given with resume: a run is gone on with in its own folder"
+            raise UserError("out", rule, got=value, fix="Leave it out, or pass config= in the place of resume=.")
+    return [one for one in overrides if one not in given]
 
 
 def _without(saved: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:

@@ -5,18 +5,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from ajuste_fino.callbacks import EpochCSVLogger
 from ajuste_fino.callbacks.checkpoints import BEST, LAST, PREVIOUS, Damaged, load_checkpoint, versions
 from ajuste_fino.console import log
-from ajuste_fino.data.manifest import Manifest
 from ajuste_fino.data.module import DataModule
-from ajuste_fino.data.split import write_split
-from ajuste_fino.errors import UserError, preview
-from ajuste_fino.runs.saved import leaves, read
+from ajuste_fino.errors import UserError
+from ajuste_fino.phases import Phases
+from ajuste_fino.runs.lock import lock
+from ajuste_fino.runs.unchanged import require_same, require_same_phase
 
-HARMLESS = ("out", "workers", "resume", "config", "trust")  # a key that decides nothing of what is computed
+WRITTEN_TO = (".", "checkpoints", "bundle", "plots")  # folders of a run
+AGAIN = "Start the run again with config= in the place of resume=."
 
 
 class Resumed(NamedTuple):
@@ -33,6 +34,31 @@ class Resumed(NamedTuple):
             if isinstance(logger, EpochCSVLogger) and logger.path.is_file():
                 logger.go_on(self.epoch)
 
+    def say_if_nothing_is_left(self, trainer: pl.Trainer) -> None:
+        """Say it where the run had come to its end, or had stopped early, and so nothing more was trained."""
+        if (trainer.current_epoch, self.batch) == (self.epoch, 0):
+            ended = trainer.current_epoch == trainer.max_epochs
+            why = (
+                "the run had come to its end; more epochs= go on" if ended else "training had stopped, as it no longer improved"
+            )
+            log.info(f"Nothing was left to train: {why}.")
+
+
+def find(cfg: DictConfig, run: Path, phases: Phases) -> Resumed | None:
+    """Lock a run folder, refuse what would not go on as it began, and return its newest checkpoint; None: there is none yet.
+
+    Raises:
+        UserError: where another process is at work there, or keys have changed, or a checkpoint that is needed is damaged.
+    """
+    lock(run)
+    require_same(cfg, run)
+    for leftover in (path for folder in WRITTEN_TO for path in (run / folder).glob(".*.tmp")):
+        leftover.unlink(missing_ok=True)  # of a process that was killed as it wrote
+    found = newest(run)
+    if found is not None:
+        require_same_phase(cfg, phases, run, found.epoch)
+    return found
+
 
 def newest(run: Path) -> Resumed | None:
     """Return the newest checkpoint of a run that is as it was written; None: there is none yet.
@@ -41,23 +67,25 @@ def newest(run: Path) -> Resumed | None:
         UserError: where there are some, and all are damaged, or the best epoch's is.
     """
     folder = run / "checkpoints"
-    for leftover in folder.glob(".*.tmp"):  # of a process that was killed as it wrote
-        leftover.unlink(missing_ok=True)
     there = [folder / name for name in (LAST, PREVIOUS) if (folder / name).is_file()]
     for path in there:
         try:
             found = load_checkpoint(path)
         except (Damaged, OSError) as error:
-            log.warning(f"{error} The checkpoint before it is taken instead.")
+            _say_what_instead(error, path == there[-1])
             continue
         _say_differences(found.get("made_with", {}))
-        _require_best(folder / BEST)
+        _require_best(folder / BEST, found["callbacks"])
         return Resumed(path, *_place(found["loops"]["fit_loop"]))
     if there:
-        fix = "Start it again with config= in the place of resume=."
-        raise UserError(f"resume={run}", "needs a checkpoint that is as it was written, and all are damaged", fix=fix)
+        raise UserError(f"resume={run}", "needs a checkpoint that is as it was written, and all are damaged", fix=AGAIN)
     log.warning(f"{folder} has no checkpoint yet: the run starts again from its beginning.")
     return None
+
+
+def _say_what_instead(error: Exception, is_last: bool) -> None:
+    if not is_last:
+        log.warning(f"{error} The checkpoint before it is taken instead.")
 
 
 def _place(loop: Mapping[str, Any]) -> tuple[int, int]:
@@ -74,58 +102,13 @@ def _say_differences(made_with: Mapping[str, Any]) -> None:
         log.warning(f"Other than when the checkpoint was written: {', '.join(other)}. The last bits of results may differ.")
 
 
-def _require_best(path: Path) -> None:
+def _require_best(path: Path, callbacks: Mapping[str, Any]) -> None:
     """Refuse to go on where the epoch that would be kept is lost."""
+    paths = [str(state.get("best_model_path", "")) for state in callbacks.values() if isinstance(state, dict)]
+    if not path.is_file() and path.name in [Path(one).name for one in paths]:
+        raise UserError(str(path), "must be there: it has the best epoch so far", fix=AGAIN)
     if path.is_file():
         try:
             load_checkpoint(path)
         except (Damaged, OSError) as error:
-            fix = "Start the run again with config= in the place of resume=."
-            raise UserError(str(path), "must be as it was written: it has the best epoch so far", fix=fix) from error
-
-
-def require_same(cfg: DictConfig, run: Path) -> None:
-    """Refuse a configuration that would have computed something else.
-
-    Raises:
-        UserError: with each key, its old value and the new one.
-    """
-    old, new = dict(leaves(read("resume", run / "config.yaml"))), _leaves(cfg)
-    changed = [key for key in new if key in old and old[key] != new[key] and not _harmless(key, old[key], new[key])]
-    changed = [key for key in changed if not _follows(key, old, new)]
-    if changed:
-        lines = [f"{key}: {old[key]} → {new[key]}" for key in changed]
-        fix = "Leave them out, or begin a new run with config= in the place of resume=."
-        rule = f"goes on as it began, and these keys are changed:\n{preview(lines)}\n"
-        raise UserError(f"resume={run}", rule, fix=fix)
-
-
-def _leaves(cfg: DictConfig) -> dict[str, Any]:
-    return dict(leaves(OmegaConf.to_container(cfg, resolve=True)))  # type: ignore[arg-type]
-
-
-def _harmless(key: str, old: Any, new: Any) -> bool:
-    return key in HARMLESS or (key == "epochs" and isinstance(old, int) and isinstance(new, int) and new > old)
-
-
-def _follows(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether a value is that of `epochs`, as the length of a schedule is."""
-    return new["epochs"] > old["epochs"] and old[key] == old["epochs"] and new[key] == new["epochs"]
-
-
-def require_same_split(run: Path, manifest: Manifest) -> None:
-    """Refuse other images, or another split of them, than the run began with.
-
-    Raises:
-        UserError: with the file that has the split.
-    """
-    before = run / "split.csv"
-    now = run / ".split.csv.now"
-    try:
-        write_split(now, manifest.samples)
-        same = not before.is_file() or now.read_bytes() == before.read_bytes()
-    finally:
-        now.unlink(missing_ok=True)
-    if not same:
-        fix = "Put the images back as they were, or begin a new run with config= in the place of resume=."
-        raise UserError(f"resume={run}", f"needs the images and the split of {before}, and some have changed", fix=fix)
+            raise UserError(str(path), "must be as it was written: it has the best epoch so far", fix=AGAIN) from error

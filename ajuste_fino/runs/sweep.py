@@ -119,6 +119,9 @@ def _compose(space: Mapping[str, Any], shared: Sequence[str], directory: str | N
 
 
 def _validate(cfg: DictConfig, space: Mapping[str, Any]) -> None:
+    if cfg.resume:
+        fix = "Pass out=FOLDER with the folder of a search to go on with it."
+        raise UserError("resume", "goes on with one run of train, and is no key of a search", fix=fix)
     validate_ranges(cfg, {"trials": Range(int, 1, 10**6)})
     searching.check(space)
     known = keys("train")
@@ -127,7 +130,7 @@ def _validate(cfg: DictConfig, space: Mapping[str, Any]) -> None:
         fix = "Pass ~space.optimizer ~space.head, and for example +space.features.pool=[1,2,4]."
         raise UserError("head=logistic (head.C)", "chooses its C itself and has no use for the others", got=unused, fix=fix)
     for key in space:
-        if key in OWN or key == "trust":
+        if key in (*OWN, "trust", "resume"):
             raise UserError(f"space.{key}", "cannot be searched", fix="Leave it out.")
         if key not in known:
             raise UserError(f"space.{key}", "is not a key of train", fix=suggestion(key, known))

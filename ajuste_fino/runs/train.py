@@ -21,11 +21,13 @@ from ajuste_fino.runs.console import run_log
 from ajuste_fino.runs.evaluation import Metrics, evaluate_split, log_evaluation, log_limits
 from ajuste_fino.runs.fit import Kept, best_of
 from ajuste_fino.runs.learner import Fitted
+from ajuste_fino.runs.lock import lock, own_folder
 from ajuste_fino.runs.stages import Stages
 from ajuste_fino.scores import wilson
 
 
 @run_log()
+@own_folder()
 def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
     """Train a head on a backbone, frozen or learning with it; write the run folder `out`, return what `metrics.json` has.
 
@@ -45,8 +47,9 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
         features = stages.sources[0]
 
         clock.start("extract")
-        manifest = prepare.inspect(data, features, stages.loading)
+        manifest = prepare.inspect(data, features, stages.loading, out if cfg.resume else None)
         out = prepare.open_folder(out, cfg, manifest)
+        lock(out)
         learner = budget.in_time(learner, stages, manifest, until, out)
         module = prepare.data_module(learner, manifest, stages)
         split, judged = _to_evaluate(manifest, stages)
@@ -123,8 +126,7 @@ def _close_stopped(out: Path, metrics: Metrics, monitor: str) -> None:
     write_json(out / "metrics.json", metrics | {"stopped": True})
     log.warning(
         f"Stopped. The model of epoch {metrics['epoch']}, of the {best_of(monitor)} so far (validation accuracy "
-        f"{metrics['val/accuracy']:.4f}), is kept. Use it: ajuste-fino predict run={out} images=… "
-        f"Go on: ajuste-fino train resume={out}"
+        f"{metrics['val/accuracy']:.4f}), is kept. Use it: ajuste-fino predict run={out} images=…"
     )
 
 

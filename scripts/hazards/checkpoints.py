@@ -28,11 +28,6 @@ def orphans(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.suffix != ".ckpt")
 
 
-def parts(folder: Path) -> list[str]:
-    """Those that are not whole; a whole one is left where SIGKILL came just before it took its name."""
-    return [name for name in orphans(folder) if not readable(folder / name)]
-
-
 def until(running: Running, path: Path, limit: float = 60) -> None:
     """Wait until a command has written a file."""
     end = time.monotonic() + limit
@@ -42,10 +37,10 @@ def until(running: Running, path: Path, limit: float = 60) -> None:
         raise RuntimeError(f"{path.name} was not written: {running.wait().last}")
 
 
-@hazard("checkpoint-kill", "100 of 100 readable, no part of a file", size=100, quick=2, seconds=150)
+@hazard("checkpoint-kill", "100 of 100 readable, no orphan file after the next start", size=100, quick=2, seconds=300)
 def checkpoint_kill(work, size, rng):
     """SIGKILL while checkpoints are written, half of the times with $TMPDIR on another file system"""
-    root, bad, left = photos(work / "photos", rng), 0, 0
+    root, bad, left, before = photos(work / "photos", rng), 0, 0, 0
     for n in steps(range(size)):
         out = work / f"run{n}"
         elsewhere = {"TMPDIR": "/dev/shm"} if n % 2 and Path("/dev/shm").is_dir() else {}
@@ -55,8 +50,20 @@ def checkpoint_kill(work, size, rng):
         running.kill()
         running.wait()
         bad += not all(readable(path) for path in (out / "checkpoints").glob("*.ckpt"))
-        left += len(parts(out / "checkpoints"))
-    return Outcome(not bad and not left, f"{size - bad} of {size} readable, {left} parts")
+        before += len(orphans(out / "checkpoints"))
+        left += not gone_on(out) or len(orphans(out / "checkpoints"))
+    figure = f"{size - bad} of {size} readable, {left} orphan files after the next start, {before} before it"
+    return Outcome(not bad and not left, figure)
+
+
+def gone_on(out: Path) -> bool:
+    """Resume a run, and end it again once it trains; whether it did."""
+    written = (last := out / "checkpoints" / "last.ckpt").stat().st_mtime_ns
+    running, end = start("train", f"resume={out}", "callbacks.last.seconds=0"), time.monotonic() + 60
+    while (begun := last.stat().st_mtime_ns != written) is False and running.process.is_alive() and time.monotonic() < end:
+        time.sleep(0.05)
+    running.stop()
+    return running.wait().code == 143 and begun
 
 
 @hazard("disk-full", "old file whole, exit code 1, path with bytes needed and free, no part", size=20, quick=2, seconds=40)

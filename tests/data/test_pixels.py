@@ -65,3 +65,4 @@ def test_a_damaged_image_is_named(samples, own_cache):
     (samples[0].content.path.parents[1] / samples[2].file).write_bytes(b"no image")
     with pytest.raises(BadImage, match="not what it was"):
         kept_of(samples, own_cache)
+    assert list((own_cache / "ajuste_fino" / "pixels").iterdir()) == []
