@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from torchmetrics import MeanMetric
 
 from ajuste_fino.data.order import seed_of_step
-from ajuste_fino.errors import AjusteFinoError, preview
+from ajuste_fino.errors import AjusteFinoError, UserError, preview
 from ajuste_fino.freezing import Frozen
 from ajuste_fino.head import Head
 from ajuste_fino.mixing import Mix
@@ -166,6 +166,7 @@ class Classifier(pl.LightningModule):
         validation = getattr(self, "validation", {})
         checkpoint["validation"] = {name: float(value) for name, value in validation.items()}
         checkpoint["proofs"] = dict(self.plan.proofs)
+        checkpoint["frozen"] = self.plan.frozen_hashes()
         checkpoint["train_loss"] = self.train_loss.metric_state  # so far, in the middle of an epoch
         checkpoint["gap"] = self.gap  # the same
         kept = self._kept(checkpoint["state_dict"])
@@ -176,7 +177,11 @@ class Classifier(pl.LightningModule):
 
         Raises:
             AjusteFinoError: where the checkpoint is that of another model.
+            UserError: where the frozen weights are others.
         """
+        if checkpoint["frozen"] != self.plan.frozen_hashes():
+            fix = "Put back the weights that it began with, or begin a new run with config= in the place of resume=."
+            raise UserError("resume", "needs the frozen weights that the run began with, and they have changed", fix=fix)
         if other := sorted(set(self._kept(self.state_dict())) ^ set(checkpoint["state_dict"])):
             raise AjusteFinoError(
                 f"The checkpoint is not one of this model. Tensors that one of the two lacks:\n{preview(other)}"

@@ -20,7 +20,7 @@ class Phase:
         epochs: how many; None: as the key `epochs` says.
         lr: the head's learning rate; None: the optimizer's.
         backbone_lr_mult: the backbone's learning rate, as a share of the head's; 0 where it is not trained.
-        views: of each training image, the plain one and others; None: as the key `features.views` says.
+        views: of each training image, the plain one and others; None: 1.
         label_smoothing: the share of a label that is spread over all classes in the loss of training.
         mixup, cutmix: α of the Beta distribution of the proportion in which images are mixed; 0: they are not.
     """

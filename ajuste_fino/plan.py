@@ -67,6 +67,10 @@ class Plan:
         """Return what each group is trained with, in an epoch of a phase after a share of its steps."""
         return self.rates[moment.phase].at(moment.epoch, share)
 
+    def frozen_hashes(self) -> list[str | None]:
+        """Return the SHA-256 of what each phase does not train, as it was when it was frozen."""
+        return [None if frozen is None else frozen.before for frozen in self.frozen]
+
     def verify(self, number: int) -> None:
         """Prove that what a phase does not train is as it was before; keep its SHA-256 in `proofs`.
 

@@ -105,17 +105,24 @@ def test_a_temperature_of_1_changes_no_bit():
 
 
 @pytest.fixture
+def plain(run, tmp_path):
+    """The run's model without its temperature."""
+    bundle.write(replace(bundle.read(run[0]), temperature=1.0), tmp_path / "plain")
+    return tmp_path / "plain"
+
+
+@pytest.fixture
 def warm(run, tmp_path):
     """The run's model at a temperature of 2.5."""
     bundle.write(replace(bundle.read(run[0]), temperature=2.5), tmp_path / "warm")
     return tmp_path / "warm"
 
 
-def test_a_bundle_keeps_it_and_an_earlier_release_refuses_it(run, warm):
-    assert (bundle.read(warm).temperature, bundle.read(run[0]).temperature) == (2.5, 1.0)
-    metadata, plain = (json.loads((folder / "bundle.json").read_text()) for folder in (warm, run[0] / "bundle"))
+def test_a_bundle_keeps_it_and_an_earlier_release_refuses_it(plain, warm):
+    assert (bundle.read(warm).temperature, bundle.read(plain).temperature) == (2.5, 1.0)
+    metadata, other = (json.loads((folder / "bundle.json").read_text()) for folder in (warm, plain))
     assert (metadata["temperature"], metadata["format"]) == (2.5, bundle.FORMAT_OF_MORE)
-    assert ("temperature" in plain, plain["format"]) == (False, bundle.FORMAT)
+    assert ("temperature" in other, other["format"]) == (False, bundle.FORMAT)
 
 
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), 1e-300, "2", None, [1], True])
@@ -125,11 +132,11 @@ def test_a_temperature_that_is_none_is_refused(warm, value):
         bundle.read(warm)
 
 
-def test_predict_and_evaluate_divide_by_it_and_no_label_changes(run, warm, cli, tmp_path):
+def test_predict_and_evaluate_divide_by_it_and_no_label_changes(run, plain, warm, cli, tmp_path):
     images = run[0].parent / "photos"
-    plain, scaled = (load(folder).predict(images) for folder in (run[0], warm))
-    assert [one.label for one in plain] == [one.label for one in scaled]
-    for one, other in zip(plain, scaled, strict=True):
+    first, scaled = (load(folder).predict(images) for folder in (plain, warm))
+    assert [one.label for one in first] == [one.label for one in scaled]
+    for one, other in zip(first, scaled, strict=True):
         a, b = one.top[:2]
         c, d = other.top[:2]
         assert log(c[1] / d[1]) == pytest.approx(log(a[1] / b[1]) / 2.5, abs=1e-4)

@@ -220,7 +220,9 @@ def test_pixels_are_what_the_extractor_takes(run):
     assert (pixels.dtype, pixels.shape) == (torch.uint8, (12, 3, 64, 64))
     features = model.extractor(pixels)
     assert torch.allclose(model.extractor(pixels / 255), features, rtol=0.05, atol=0.05)  # in bf16, where it is fast
-    assert model.head(features).softmax(1)[0].max().item() == pytest.approx(model.predict(images)[0].probability, abs=1e-3)
+    assert (model.head(features) / model.temperature).softmax(1)[0].max().item() == pytest.approx(
+        model.predict(images)[0].probability, abs=1e-3
+    )
     assert model.pixels([]).shape == (0, 3, 64, 64)
     with pytest.raises(UserError, match="must be floats in .0, 1.; got .* Divide by 255"):
         model.extractor(pixels.float())

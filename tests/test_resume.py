@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from safetensors.torch import save_file
 
 from ajuste_fino import fine_tune
 from ajuste_fino.callbacks import LastCheckpoint
@@ -265,7 +266,7 @@ CHANGES = [
         "patience=9": "patience: 2 → 9",
     },
     {
-        "monitor=val/accuracy": "monitor: val/loss → val/accuracy",
+        "monitor=val/accuracy": "monitor: null → val/accuracy",
         "imbalance=weights": "imbalance: none → weights",
         "mixup=0.4": "mixup: null → 0.4",
         "label_smoothing=0.1": "label_smoothing: null → 0.1",
@@ -275,7 +276,7 @@ CHANGES = [
         "data.val=0.3": "data.val: ",
         "data.folds=3": "data.folds: null → 3",
         "features.mode=live": "features.mode: cached → live",
-        "features.views=2": "features.views: 1 → 2",
+        "features.views=2": "features.views: null → 2",
         "head.dropout=0.1": "head.dropout: 0.5 → 0.1",
     },
     {"optimizer=sgd": "optimizer._target_: ", "schedule=constant": "schedule._target_: "},
@@ -328,7 +329,7 @@ def test_other_images_are_refused_before_they_are_decoded(images, tmp_path, monk
     else:
         with (mine / "1" / "00.png").open("ab") as file:
             file.write(b"x")
-    monkeypatch.setattr("ajuste_fino.runs.train._decode", None)
+    monkeypatch.setattr("ajuste_fino.runs.prepare._decode", None)
     with pytest.raises(UserError, match="1/[0x].*png: " + change):
         run(f"resume={tmp_path / 'run'}")
 
@@ -432,7 +433,7 @@ def test_a_forked_process_does_not_keep_the_lock(tmp_path):
         os.waitpid(child, 0)
 
 
-@pytest.mark.parametrize(("place", "stop"), [("_data_module", KeyboardInterrupt), ("probabilities", SystemExit(143))])
+@pytest.mark.parametrize(("place", "stop"), STOPS)
 def test_who_is_stopped_is_told_how_to_go_on(cli, images, stopped, tmp_path, monkeypatch, stop, place):
     """Before there is a checkpoint, as the maps of a trunk are computed, and after training."""
 
@@ -441,7 +442,7 @@ def test_who_is_stopped_is_told_how_to_go_on(cli, images, stopped, tmp_path, mon
 
     out = tmp_path / "a run"
     with monkeypatch.context() as patch:
-        patch.setattr(f"ajuste_fino.runs.train.{place}", stopping)
+        patch.setattr(f"ajuste_fino.runs.{place}", stopping)
         code, _, err = cli("train", *keys(images, out, "epochs=2"))
     assert code == (130 if stop is KeyboardInterrupt else 143)
     assert f"Go on: ajuste-fino train 'resume={out}'" in err
@@ -486,3 +487,16 @@ def test_a_second_signal_is_obeyed_at_once():
     finally:
         stops.release()
         signal.signal(signal.SIGTERM, before)
+
+
+def test_other_frozen_weights_are_refused(images, tmp_path):
+    backbone, _ = build("embedded")
+    save_file(backbone.net.state_dict(), tmp_path / "w.safetensors")
+    out = tmp_path / "run"
+    assert killed(3, *keys(images, out, "epochs=4", f"backbone.weights={tmp_path / 'w.safetensors'}"))
+    changed = {
+        name: tensor + 0.01 if tensor.is_floating_point() else tensor for name, tensor in backbone.net.state_dict().items()
+    }
+    save_file(changed, tmp_path / "w.safetensors")
+    with pytest.raises(UserError, match="needs the frozen weights that the run began with"):
+        run(f"resume={out}")

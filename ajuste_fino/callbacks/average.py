@@ -24,10 +24,11 @@ class _Average(Callback):
         self.decay, self.phase = decay, -1
         self.average: list[Tensor] = []
         self.trained: list[Tensor] = []
-        self.updates = 0
+        self.updates, self.step = 0, 0
 
     def state_dict(self) -> dict[str, Any]:
-        return {"average": self.average, "trained": self.trained, "updates": self.updates, "phase": self.phase}
+        counts = {"updates": self.updates, "phase": self.phase, "step": self.step}
+        return {"average": self.average, "trained": self.trained, **counts}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         for name, value in state_dict.items():
@@ -46,8 +47,12 @@ class _Average(Callback):
         """Take the weights as they are into the average."""
         self.updates += 1
         weights = _trained(module)
-        before = self.average or [weight.clone() for weight in weights]
-        self.average = [_mixed(old.to(new.device), new, 1 - self.share()) for old, new in zip(before, weights, strict=True)]
+        if not self.average:
+            self.average = [weight.detach().clone() for weight in weights]
+        self.average = [
+            old.to(new.device) for old, new in zip(self.average, weights, strict=True)
+        ]  # a checkpoint's are on the CPU
+        torch._foreach_lerp_(self.average, [weight.detach() for weight in weights], 1 - self.share())
 
     @torch.no_grad()
     def on_validation_start(self, trainer: pl.Trainer, module: Any) -> None:
@@ -77,10 +82,6 @@ def _trained(module: Any) -> list[Tensor]:
     moving = not module.plan.batchnorm_frozen and module.plan.phases[module.moment.phase].trains_backbone
     body = module.bodies[module.moment.phase]
     return parameters + ([buffer for buffer in body.buffers() if buffer.is_floating_point()] if moving else [])
-
-
-def _mixed(old: Tensor, new: Tensor, share: float) -> Tensor:
-    return torch.lerp(old, new.detach(), share)
 
 
 def _write(weights: list[Tensor], values: list[Tensor]) -> None:
@@ -134,5 +135,7 @@ class StepAverage(_Average):
         return min(self.decay, (1 + self.updates) / (FIRST_STEPS + self.updates))
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, *_: Any) -> None:
-        if self.is_on(module):
+        """Take the weights that a step has changed, which may be one of several batches."""
+        if self.is_on(module) and trainer.global_step != self.step:
             self.update(module)
+        self.step = trainer.global_step

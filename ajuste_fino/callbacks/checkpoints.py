@@ -10,7 +10,8 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+from torch import Tensor
 
 import ajuste_fino
 from ajuste_fino.callbacks.stopping import Stops
@@ -48,7 +49,7 @@ def unsealed(content: bytes, path: Path) -> bytes:
     return zipped
 
 
-def load_checkpoint(path: Path, map_location: Any = None) -> dict[str, Any]:
+def load_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
     """Read a checkpoint.
 
     Raises:
@@ -75,6 +76,15 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
         return load_checkpoint(Path(path), map_location)
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """Lightning's, where of equally good accuracies the later epoch's is kept: a few validation images give many of them."""
+
+    def check_monitor_top_k(self, trainer: pl.Trainer, current: Tensor | None = None) -> bool:
+        best = self.best_k_models.get(self.kth_best_model_path)
+        equal = self.mode == "max" and best is not None and current is not None and bool(current == best)
+        return equal or super().check_monitor_top_k(trainer, current)
 
 
 class LastCheckpoint(Checkpoint):

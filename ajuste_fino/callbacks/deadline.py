@@ -1,6 +1,7 @@
 """Stop training before the time is over."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import lightning.pytorch as pl
@@ -10,16 +11,23 @@ from ajuste_fino.console import log
 
 
 class Deadline(Callback):
-    """Begins no epoch that would end after `until`, a value of `time.monotonic()`, if it took as long as the one before."""
+    """Begins no epoch that would end after `until`, a value of `time.monotonic()`.
 
-    def __init__(self, until: float) -> None:
-        self.until = until
+    Args:
+        seconds: what an epoch of each phase was thought to take; where one has been trained, it counts how long that took.
+    """
+
+    def __init__(self, until: float, seconds: Sequence[float] = ()) -> None:
+        self.until, self.seconds = until, list(seconds)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: Any) -> None:
         self.began = time.monotonic()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
-        now, more = time.monotonic(), trainer.current_epoch + 1 < (trainer.max_epochs or 0)
-        if more and now + (now - self.began) > self.until:
-            log.warning(f"The time is over after epoch {trainer.current_epoch + 1} of {trainer.max_epochs}; the best is kept.")
+        phases, now = module.plan.phases, time.monotonic()
+        took, epoch = now - self.began, trainer.current_epoch
+        now_in, next_in = phases.at(epoch).phase, phases.at(epoch + 1).phase
+        planned = self.seconds[next_in] if now_in != next_in and next_in < len(self.seconds) else took
+        if epoch + 1 < (trainer.max_epochs or 0) and now + planned > self.until:
+            log.warning(f"The time is over after epoch {epoch + 1} of {trainer.max_epochs}; the best is kept.")
             trainer.should_stop = True

@@ -13,23 +13,20 @@ GRACE = 8  # seconds after a signal in which a step, or a validation, may come t
 
 
 class EarlyStopping(callbacks.EarlyStopping):
-    """Lightning's, which waits in the last phase only, since phases before it end when they are to; and that stays stopped."""
+    """Lightning's, for trainings of one phase: several have the epochs that they are given. What it stopped stays so."""
 
     def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
         """Of a run that stopped early, and is resumed, nothing more is trained."""
         trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
+        self.single = len(module.plan.phases) == 1
 
     def on_validation_end(self, trainer: pl.Trainer, module: Any) -> None:
-        if _is_last(module):
+        if self.single:
             super().on_validation_end(trainer, module)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
-        if _is_last(module):
+        if self.single:
             super().on_train_epoch_end(trainer, module)
-
-
-def _is_last(module: Any) -> bool:
-    return bool(module.moment.phase == len(module.plan.phases) - 1)
 
 
 class Stops:

@@ -90,7 +90,8 @@ class ImageDataset(Dataset[Batch]):
     """Sources through a transform, a batch of positions at a time, decoded by as many threads.
 
     Position `view * N + index` is the view numbered `view` of the source numbered `index`; view 0 is the plain one.
-    Views of one image that follow each other are made from one decoding; all but the plain one from `kept`, where it is given.
+    Views of one image that follow each other are made from one decoding; where `kept` is given, they are made of its images,
+    but the plain one where there are others.
     """
 
     def __init__(
@@ -131,7 +132,7 @@ class ImageDataset(Dataset[Batch]):
         for position in positions:
             view = position // len(self.sources)
             try:
-                if self.kept is not None and view:
+                if self.kept is not None and (view or self.kept.plain):
                     views.append(View(position, None, self.transform(self.kept[index], index, view)))
                     continue
                 if min_size != (wanted := self.transform.min_size(view)):

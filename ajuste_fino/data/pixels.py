@@ -1,6 +1,7 @@
 """Decoded images kept in one memory-mapped file while a run lasts, for training that reads them in every epoch."""
 
 import os
+import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from ajuste_fino.files import writable_cache
 from ajuste_fino.places import require_space
 
 FOLDER = "pixels"  # in the cache folder; each file is named by its process
+_HERE = f"{socket.gethostname()}@"  # several machines may share a cache
 AT_ONCE = 64  # images that are decoded between two writes
 FIX = "Make room, pass data.cache=none, or set XDG_CACHE_HOME to a folder on another disk."
 
@@ -25,16 +27,26 @@ FIX = "Make room, pass data.cache=none, or set XDG_CACHE_HOME to a folder on ano
 class KeptPixels:
     """The images of samples as uint8, as they are decoded: position → image. The file goes with `close`.
 
+    `plain` says that they are of the size of which plain views are made.
+
     Another run removes what a run left that was killed.
     """
 
-    def __init__(self, path: Path, shapes: Sequence[tuple[int, int]]) -> None:
-        self.path, self.shapes = path, shapes
+    def __init__(self, path: Path, shapes: Sequence[tuple[int, int]], plain: bool = False) -> None:
+        self.path, self.shapes, self.plain = path, shapes, plain
         self.starts = np.cumsum([0, *(3 * height * width for height, width in shapes)])
         self._pixels: np.ndarray | None = None
 
     @classmethod
-    def decode(cls, sources: Sequence[Content], min_size: int, depth: int | None, threads: int, progress: Progress) -> Self:
+    def decode(
+        cls,
+        sources: Sequence[Content],
+        min_size: int,
+        depth: int | None,
+        threads: int,
+        progress: Progress,
+        plain: bool = False,
+    ) -> Self:
         """Decode images once, to a shorter side of at least `min_size` px.
 
         Raises:
@@ -46,7 +58,7 @@ class KeptPixels:
         _remove_left(folder)
         shapes = list[tuple[int, int]]()
         with (
-            tempfile.NamedTemporaryFile("wb", prefix=f"{os.getpid()}-", dir=folder, delete=False) as file,
+            tempfile.NamedTemporaryFile("wb", prefix=f"{_HERE}{os.getpid()}-", dir=folder, delete=False) as file,
             _removed_after_failure(Path(file.name)),
             ThreadPoolExecutor(max(threads, 1)) as pool,
             quiet(),
@@ -59,7 +71,7 @@ class KeptPixels:
                     require_space(folder, size * len(parts), "the decoded images", FIX)
                 shapes += [image.shape[:2] for image in images]
                 file.write(b"".join(image.tobytes() for image in images))
-        return cls(Path(file.name), shapes)
+        return cls(Path(file.name), shapes, plain)
 
     def __getitem__(self, position: int) -> Image.Image:
         if self._pixels is None:
@@ -90,9 +102,9 @@ def _removed_after_failure(path: Path) -> Iterator[None]:
 
 
 def _remove_left(folder: Path) -> None:
-    """Remove the files of processes that are no more."""
-    for path in folder.glob("*-*"):
-        owner = path.name.partition("-")[0]
+    """Remove the files of processes of this machine that are no more."""
+    for path in (path for path in folder.iterdir() if path.name.startswith(_HERE)):
+        owner = path.name.removeprefix(_HERE).partition("-")[0]
         if owner.isdigit() and not _runs(int(owner)):
             path.unlink(missing_ok=True)
 

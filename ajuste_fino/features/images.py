@@ -49,11 +49,11 @@ class ImagePass:
         views = Views(self.extractor.preprocessing, self.augmentation, [sample.sha256 for sample in samples])
         return ImageDataset(samples, views, self.loading.threads, kept=kept)
 
-    def keep_pixels(self, samples: Sequence[Sample]) -> KeptPixels:
-        """Decode the images of samples to the size of which views that vary are made."""
-        size, depth = self.extractor.preprocessing.size, self.extractor.preprocessing.depth
-        threads = max(self.loading.workers, 1)
-        return KeptPixels.decode(samples, self.augmentation.min_size(size), depth, threads, self.loading.progress)
+    def keep_pixels(self, samples: Sequence[Sample], plain: bool) -> KeptPixels:
+        """Decode the images of samples to the size of which plain views are made, or those that vary."""
+        preprocessing, threads = self.extractor.preprocessing, max(self.loading.workers, 1)
+        size = preprocessing.min_size if plain else self.augmentation.min_size(preprocessing.size)
+        return KeptPixels.decode(samples, size, preprocessing.depth, threads, self.loading.progress, plain)
 
     def features(self, samples: Sequence[Sample], order: EpochBatchSampler) -> Iterator[FeatureBatch]:
         """Features of the positions that `order` gives, with progress."""

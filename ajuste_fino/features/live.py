@@ -21,7 +21,7 @@ class LiveFeatures:
     """A `FeatureSource` that passes images through the whole backbone whenever they are needed.
 
     Args:
-        keeps_pixels: whether training images are decoded once, and their varied views made of what was kept.
+        keeps_pixels: whether the images of training and validation are decoded once, and their views made of what was kept.
     """
 
     pixel_config: tuple[Preprocessing, LoaderConfig] | None = None
@@ -40,7 +40,7 @@ class LiveFeatures:
         self.loading = loading
         self.num_features: int = num_features or extractor.backbone.shape[0]
         self.workers = loading.processes
-        self.keeps_pixels, self.kept = keeps_pixels, list[KeptPixels]()
+        self.keeps_pixels, self.kept = keeps_pixels, dict[tuple[str, int, bool], KeptPixels]()
 
     def example(self) -> Tensor:
         size = self.images.extractor.preprocessing.size
@@ -53,14 +53,21 @@ class LiveFeatures:
         return stream
 
     def train_set(self, samples: Sequence[Sample], targets: Sequence[int], views: int) -> Dataset[tuple[Tensor, Tensor]]:
-        if self.keeps_pixels and views > 1:
-            self.kept.append(self.images.keep_pixels(samples))
-        return LabelledImageDataset(self.images.images(samples, self.kept[-1] if self.kept and views > 1 else None), targets)
+        return LabelledImageDataset(self.images.images(samples, self._kept(samples, views == 1)), targets)
+
+    def _kept(self, samples: Sequence[Sample], plain: bool) -> KeptPixels | None:
+        """The decoded images of samples, where they are to be kept; those of one split are decoded once."""
+        if not self.keeps_pixels or not samples:
+            return None
+        key = (samples[0].file, len(samples), plain)
+        if key not in self.kept:
+            self.kept[key] = self.images.keep_pixels(samples, plain)
+        return self.kept[key]
 
     def close(self) -> None:
         """Remove what was kept for the run."""
         while self.kept:
-            self.kept.pop().close()
+            self.kept.popitem()[1].close()
 
     def features_of(self, samples: Sequence[Sample]) -> Iterator[Tensor]:
         for batch in self.images.features(samples, EpochBatchSampler(len(samples), self.loading.batch_size)):

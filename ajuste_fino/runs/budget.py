@@ -7,9 +7,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from omegaconf import DictConfig
 from torch import nn
 
+from ajuste_fino.callbacks.deadline import Deadline
 from ajuste_fino.data.manifest import Manifest
 from ajuste_fino.data.order import EpochBatchSampler
 from ajuste_fino.errors import UserError
@@ -18,6 +20,7 @@ from ajuste_fino.phases import Phase, Phases
 from ajuste_fino.predict import no_progress
 from ajuste_fino.runs.console import log
 from ajuste_fino.runs.learner import Learner
+from ajuste_fino.runs.resume import Resumed
 from ajuste_fino.runs.run_folder import save_config
 from ajuste_fino.runs.stages import Stage, Stages
 from ajuste_fino.threads import flops_of_step, threads_for
@@ -33,9 +36,14 @@ def seconds(cfg: DictConfig) -> float | None:
     """Return the time that a run may take; None: as long as it does.
 
     Raises:
-        UserError: where it cannot be read.
+        UserError: where it cannot be read, or other heads would take of it.
     """
     given = cfg.get("time")
+    for key, many in (("data.folds", cfg.get("data", {}).get("folds")), ("ensemble", cfg.get("ensemble"))):
+        if given is not None and many is not None:
+            raise UserError(
+                "time", f"cannot be given with {key}, which trains many heads", got=given, fix="Leave one of them out."
+            )
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", str(given).strip().lower())
     if given is None:
         return None
@@ -82,19 +90,35 @@ def _enough(phase: Phase) -> bool:
     return (phase.epochs or 0) >= FEWEST_EPOCHS
 
 
-def plan(cfg: DictConfig, stages: Stages, manifest: Manifest, batch_size: int, until: float) -> Phases:
-    """Return the phases that end before `until`, a value of `time.monotonic()`; the configuration has them then."""
-    pairs = zip(stages.stages, stages.phases, strict=True)
-    costs = [_cost(stage, phase, manifest, batch_size, stages) for stage, phase in pairs]
+def in_time(
+    learner: Learner, stages: Stages, manifest: Manifest, until: float | None, out: Path, resumed: Resumed | None
+) -> Learner:
+    """Return a learner of phases that end before `until`, a value of `time.monotonic()`, and of a deadline.
+
+    The phases are written to the run's configuration, and those of a checkpoint stay as they are.
+    """
+    if until is None:
+        return learner
+    cfg, size = learner.cfg, learner.batch_size(len(manifest.split("train")))
+    costs = [_cost(stage, one, manifest, size, stages) for stage, one in zip(stages.stages, stages.phases, strict=True)]
     test = len(manifest.split("test") or manifest.split("val")) * _of_an_image(stages.whole(), manifest)
-    left = SAFE * (until - time.monotonic()) - ELSE - (test if stages.phases.trains_backbone else 0)
-    found = fitted(stages.phases, costs, left)
-    if list(found) != list(stages.phases):
+    until -= ELSE + (test if stages.phases.trains_backbone else 0)
+    if resumed is None:
+        left = SAFE * (until - time.monotonic())
+        found = fitted(stages.phases, costs, left)
+        _say(cfg, stages.phases, found, costs, left)
         cfg.phases.schedule = [asdict(phase) for phase in found]
-        needed = sum(cost.of(phase) for cost, phase in zip(costs, stages.phases, strict=True))
+        stages.follow(found)
+        save_config(out, cfg)
+    return Learner(cfg, stages.phases, Deadline(until, [cost.epoch for cost in costs]))
+
+
+def _say(cfg: DictConfig, before: Phases, now: Phases, costs: Sequence[Cost], left: float) -> None:
+    """Say what becomes of the phases, where it is not what they were."""
+    if list(before) != list(now):
+        needed = sum(cost.of(phase) for cost, phase in zip(costs, before, strict=True))
         what = f"time={cfg.time} leaves {max(left, 0):.0f} s for training, which would take about {needed:.0f} s"
-        log.info(f"{what}. So there are: {_said(stages.phases, found)}.")
-    return found
+        log.info(f"{what}. So there are: {_said(before, now)}.")
 
 
 def _said(before: Phases, now: Phases) -> str:
@@ -108,29 +132,32 @@ def _said(before: Phases, now: Phases) -> str:
 
 
 def _cost(stage: Stage, phase: Phase, manifest: Manifest, batch_size: int, stages: Stages) -> Cost:
-    count = len(manifest.split("train"))
-    steps = max(count // batch_size, 1)
-    image = _of_an_image(stage.source, manifest) if phase.trains_backbone else 0.0
+    count, source = len(manifest.split("train")), stage.source
     blocks = stages.backbone.trained_blocks(phase.train_from)
-    step = _step(stage.source, [parameter for block in blocks for parameter in block], batch_size)
-    if isinstance(stage.source, CachedFeatures):
-        computed = stage.source.bytes_to_come(manifest.split("train"), phase.views or 1) > 0
-        return Cost(count * image if computed else 0.0, steps * step)
-    return Cost(0.0, steps * step + count * image)
+    steps = max(count // batch_size, 1)
+    epoch = steps * _step(source, [one for block in blocks for one in block], batch_size, stages.loading.device)
+    if not phase.trains_backbone:
+        return Cost(0.0, epoch)
+    if isinstance(source, CachedFeatures) and not stages.is_too_large(stage, phase, manifest):
+        computed = source.bytes_to_come(manifest.split("train"), phase.views or 1) > 0
+        return Cost(count * _of_an_image(source, manifest) if computed else 0.0, epoch)
+    return Cost(0.0, epoch + count * _of_an_image(source, manifest))
 
 
 def _of_an_image(source: CachedFeatures | LiveFeatures, manifest: Manifest) -> float:
-    """Seconds that an image takes to be decoded and passed through what is frozen."""
+    """Seconds that an image takes to be decoded and passed through what is frozen, or through all of a live source."""
     samples = manifest.split("train")[:SAMPLES]
     quiet = replace(source.images.loading, progress=no_progress)
-    images, order = replace(source.images, loading=quiet), EpochBatchSampler(len(samples), len(samples))
+    extractor = source.engine.extractor if isinstance(source, CachedFeatures) else source.images.extractor
+    images = replace(source.images, loading=quiet, extractor=extractor)
+    order = EpochBatchSampler(len(samples), len(samples))
     return _timed(lambda: list(images.features(samples, order))) / len(samples)
 
 
-def _step(source: FeatureSource, trained: Sequence[nn.Parameter], batch_size: int) -> float:
+def _step(source: FeatureSource, trained: Sequence[nn.Parameter], batch_size: int, device: torch.device) -> float:
     """Seconds of a step: forward and backward through what is trained."""
-    body = source.body or nn.Identity()
-    example = source.example().expand(batch_size, *source.example().shape[1:])
+    body = (source.body or nn.Identity()).to(device)
+    example = source.example().expand(batch_size, *source.example().shape[1:]).to(device)
     for parameter in trained:
         parameter.requires_grad_(True)
 
@@ -151,17 +178,9 @@ def _step(source: FeatureSource, trained: Sequence[nn.Parameter], batch_size: in
 def _timed(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
+    if torch.accelerator.is_available():
+        torch.accelerator.synchronize()
     return time.perf_counter() - began
-
-
-def in_time(learner: Learner, stages: Stages, manifest: Manifest, until: float | None, out: Path) -> Learner:
-    """Return a learner of phases that end before `until`; they are written to the run's configuration."""
-    if until is None or learner.cfg.resume:
-        return learner
-    size = learner.batch_size(len(manifest.split("train")))
-    stages.follow(plan(learner.cfg, stages, manifest, size, until))
-    save_config(out, learner.cfg)
-    return Learner(learner.cfg, stages.phases, until)
 
 
 def deadline(cfg: DictConfig) -> float | None:

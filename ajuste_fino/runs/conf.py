@@ -91,6 +91,11 @@ def _implied_names(defaults: Mapping[str, str], chosen: Mapping[str, str], direc
     return found
 
 
+def following(named: Mapping[str, str]) -> dict[str, str]:
+    """The names of groups that follow from those that are named, and would not be those of a default."""
+    return _implied_names({}, named, None)
+
+
 def _by(group: str, name: str, directory: str | None) -> dict[str, str]:
     """The names of other groups that a name of a group, or what it is built on, has in `conf/by_GROUP/`."""
     if name in options(f"by_{group}", directory):

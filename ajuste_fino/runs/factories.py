@@ -58,6 +58,7 @@ def phases(cfg: DictConfig) -> Phases:
         raise UserError("phases.schedule", "must be a list of phases", got=cfg.phases.schedule, fix=fix)
     rate = {} if cfg.phases.rate is None else {"backbone_lr_mult": cfg.phases.rate}
     given = {name: cfg[name] for name in LABELS if cfg.get(name) is not None}
+    given |= {} if cfg.features.views is None else {"views": cfg.features.views}
     several = len(schedule) > 1
     try:
         found = [
@@ -69,7 +70,7 @@ def phases(cfg: DictConfig) -> Phases:
         raise UserError("phases.schedule", f"is not accepted ({error})", got=schedule, fix=fix) from error
     _require_matching_weights(cfg)
     _require_choices(cfg)
-    return Phases(found, cfg.epochs, cfg.features.views)
+    return Phases(found, cfg.epochs)
 
 
 def _require_choices(cfg: DictConfig) -> None:
@@ -100,6 +101,13 @@ def require_plain_labels(key: str, phases: Phases) -> None:
         raise UserError(key, "has a loss of its own, of plain labels", got="label_smoothing, mixup or cutmix", fix=fix)
 
 
+def require_something_to_cut(cfg: DictConfig, phases: Phases) -> None:
+    """Refuse CutMix alone where all phases read features, which have no sides."""
+    if cfg.features.mode == "cached" and not phases.trains_backbone and any(one.cutmix and not one.mixup for one in phases):
+        fix = "Pass mixup, which mixes features as well, or phases=ladder."
+        raise UserError("cutmix", "needs images or maps, and phases=head reads features", got=phases[0].cutmix, fix=fix)
+
+
 def require_cached_head(key: str, cfg: DictConfig, phases: Phases) -> None:
     """Refuse a key that trains many heads, where each would have to pass all images through the backbone again."""
     if len(phases) > 1 or phases.trains_backbone or cfg.features.mode != "cached":
@@ -112,12 +120,12 @@ def augmentation(cfg: DictConfig, views: int | None = None) -> Augment:
     """Build the augmentation: the project's own, or a class that is trusted.
 
     Args:
-        views: the most that a phase has of an image; None: `features.views`.
+        views: the most that a phase has of an image; None: `features.views`, or 1.
 
     Raises:
         UserError: for a class that is not, arguments that it does not take, or views where nothing varies an image.
     """
-    views = views or int(cfg.features.views)
+    views = views or int(cfg.features.views or 1)
     given = {str(k): v for k, v in OmegaConf.to_container(cfg.data.augment, resolve=True).items()}  # type: ignore[union-attr]
     target = given.pop("_target_", None)
     made: type = Augmentation
@@ -204,8 +212,11 @@ def _rates_after_step(optimizer: Any, schedule: Any) -> list[float]:
     return [float(group["lr"]) for group in optimizer.param_groups]
 
 
-def trainer(cfg: DictConfig) -> tuple[list[Make], list[Make], dict[str, Any]]:
+def trainer(cfg: DictConfig, chosen: str) -> tuple[list[Make], list[Make], dict[str, Any]]:
     """Return factories of the callbacks and of the loggers, each tried once, and the Trainer's other arguments.
+
+    Args:
+        chosen: what chooses the best epoch, for callbacks that name nothing else.
 
     Raises:
         UserError: for a class or an argument that is not accepted, or without the files that the run reads again.
@@ -222,6 +233,8 @@ def trainer(cfg: DictConfig) -> tuple[list[Make], list[Make], dict[str, Any]]:
         if "dirpath" in given or (name == "best" and (given.get("filename") != "best" or given.get("save_top_k", 1) != 1)):
             fix = "Leave it as it is: checkpoints lie in the run folder, and the run goes on with best.ckpt."
             raise UserError(f"callbacks.{name}", "must not move a checkpoint or leave it out", fix=fix)
+        if "monitor" in given and given["monitor"] is None:
+            given["monitor"] = chosen
         if given.get("monitor") not in (None, *MONITORS):
             rule = f"must be one of {', '.join(MONITORS)}"
             raise UserError(
@@ -236,12 +249,20 @@ def trainer(cfg: DictConfig) -> tuple[list[Make], list[Make], dict[str, Any]]:
     return list(callbacks.values()), makes, {str(name): value for name, value in cfg.trainer.items()}
 
 
-def monitor(phases: Phases) -> str:
+def monitor(cfg: DictConfig, phases: Phases) -> str:
     """What chooses the best epoch: the validation loss, or accuracy where the loss of training is of other labels.
 
     Smoothed and mixed labels make a model less sure than it may be, which the loss of plain labels counts against it.
+
+    Raises:
+        UserError: where another one is given that is none.
     """
-    return "val/accuracy" if any(phase.changes_labels for phase in phases) else "val/loss"
+    if cfg.monitor is None:
+        return "val/accuracy" if any(phase.changes_labels for phase in phases) else "val/loss"
+    if cfg.monitor not in MONITORS:
+        fix = nearest(str(cfg.monitor), MONITORS)
+        raise UserError("monitor", f"must be one of {', '.join(MONITORS)}", got=cfg.monitor, fix=fix)
+    return str(cfg.monitor)
 
 
 def better(monitor: str) -> str:

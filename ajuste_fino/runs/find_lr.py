@@ -115,9 +115,7 @@ def _train_before(cfg: DictConfig, classifier: Classifier, module: DataModule, n
     epochs = sum(classifier.plan.phases.lengths[:number])
     log.info(f"{counted(number, 'phase')} before it, of {counted(epochs, 'epoch')}, must be trained first.")
     with tempfile.TemporaryDirectory(prefix=".before.", dir=out) as folder:
-        _, stopped = Fit(cfg, epochs)(classifier, module, Path(folder))
-    if stopped is not None:
-        raise stopped
+        Fit(cfg, epochs, "val/loss").train(classifier, module, Path(folder))
 
 
 def _measure(cfg: DictConfig, classifier: Classifier, module: DataModule, number: int, device: torch.device) -> list[Reading]:

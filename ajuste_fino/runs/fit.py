@@ -14,7 +14,7 @@ from ajuste_fino.callbacks.threads import PhaseThreads
 from ajuste_fino.classifier import Classifier
 from ajuste_fino.data.module import DataModule
 from ajuste_fino.memory import tell_when_full
-from ajuste_fino.phases import Moment
+from ajuste_fino.phases import Moment, Phases
 from ajuste_fino.predict import device
 from ajuste_fino.runs import factories
 from ajuste_fino.runs.backoff import BackOff, Snapshot, WhereFull
@@ -38,19 +38,21 @@ class Kept(NamedTuple):
     tried: int
     validation: dict[str, float]
     C: float | None = None
+    monitor: str = "val/loss"
+    phase: str = ""
+    early: bool = False
 
     def metrics(self) -> dict[str, float]:
         """Return it as a run's `metrics.json` has it."""
         which = {"epoch": self.number, "epochs_trained": self.tried} if self.C is None else {"logistic/C": self.C}
         return {**which, **self.validation}
 
-    def summary(self, patience: int, monitor: str = "val/loss") -> str:
+    def summary(self, patience: int) -> str:
         """Return the sentence that a run says of it."""
         if self.C is not None:
             return f"Of {self.tried} values, C = {self.C:g} has the lowest validation loss and is kept"
-        kept = f"Epoch {self.number} of {self.tried} has the {best_of(monitor)} and is kept"
-        stopped = self.tried - self.number >= patience
-        return kept + (f", as the next {patience} (patience) were no better" if stopped else "")
+        kept = f"Epoch {self.number} of {self.tried}{self.phase} has the {best_of(self.monitor)} and is kept"
+        return kept + (f", as the next {patience} (patience) were no better" if self.early else "")
 
 
 def best_of(monitor: str) -> str:
@@ -60,23 +62,24 @@ def best_of(monitor: str) -> str:
         "accuracy": "highest validation accuracy",
         "macro_f1": "highest validation macro F1",
     }
-    return {**names, "macro_f1": "highest validation macro F1"}.get(monitor.removeprefix("val/"), f"best {monitor}")
+    return names.get(monitor.removeprefix("val/"), f"best {monitor}")
 
 
 class Ended(NamedTuple):
-    """How many epochs were trained, and what stopped the training before its end, if anything did."""
+    """How many epochs were trained, what stopped the training before its end, if anything did, and whether that was planned."""
 
     epochs: int
     stopped: BaseException | None
+    early: bool
 
 
 class Fit:
     """A Trainer as the configuration wants it; wrong callbacks and loggers are refused when this is made."""
 
-    def __init__(self, cfg: DictConfig, epochs: int, until: float | None = None) -> None:
-        self.epochs, self.until = epochs, until
+    def __init__(self, cfg: DictConfig, epochs: int, monitor: str, deadline: Deadline | None = None) -> None:
+        self.epochs, self.monitor, self.deadline = epochs, monitor, deadline
         self.on_cpu = device(cfg.trainer.accelerator).type == "cpu"
-        self.callbacks, self.loggers, self.arguments = factories.trainer(cfg)
+        self.callbacks, self.loggers, self.arguments = factories.trainer(cfg, monitor)
         self.compiles = bool(cfg.get("compile"))
         self.back_off = BackOff(cfg, self.arguments)
 
@@ -87,18 +90,31 @@ class Fit:
 
         Where a training step fills the memory, training begins again with smaller batches.
         """
-        for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero"):
-            logging.getLogger(name).setLevel(logging.WARNING)
-        before = Snapshot(classifier)
-        while (ended := self._train(classifier, module, out, resumed)) is None:
-            self.back_off(classifier, module, out, before)
+        ended = self._until_it_fits(classifier, module, out, resumed)
         path = out / "checkpoints" / BEST
         if ended.stopped is not None and not path.is_file():
             raise ended.stopped
         best = load_checkpoint(path)
         classifier.load_state_dict(best["state_dict"], strict=False)
         epoch = int(best["epoch"]) + 1
-        return Kept(epoch, max(epoch, ended.epochs), best["validation"]), ended.stopped
+        phase = _said(classifier.plan.phases, epoch - 1)
+        tried = max(epoch, ended.epochs)
+        return Kept(epoch, tried, best["validation"], None, self.monitor, phase, ended.early), ended.stopped
+
+    def train(self, classifier: Classifier, module: DataModule, out: Path) -> None:
+        """Train, and leave the weights as the last epoch left them, as a phase that follows finds them."""
+        ended = self._until_it_fits(classifier, module, out, None)
+        if ended.stopped is not None:
+            raise ended.stopped
+
+    def _until_it_fits(self, classifier: Classifier, module: DataModule, out: Path, resumed: Resumed | None) -> Ended:
+        """Train, again in smaller batches where the memory was full."""
+        for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        before = Snapshot(classifier)
+        while (ended := self._train(classifier, module, out, resumed)) is None:
+            self.back_off(classifier, module, out, before)
+        return ended
 
     def _train(self, classifier: Classifier, module: DataModule, out: Path, resumed: Resumed | None) -> Ended | None:
         """Train; None: the memory is full, and smaller batches may help."""
@@ -121,7 +137,7 @@ class Fit:
             key, size = ("features.batch_size", module.val_size) if where.validating else ("batch_size", module.batch_size)
             with tell_when_full(key, size):
                 raise
-        return Ended(trainer.current_epoch, stopped)
+        return Ended(trainer.current_epoch, stopped, _stopped_early(trainer))
 
     def _trainer(self, out: Path, where: WhereFull) -> pl.Trainer:
         return pl.Trainer(
@@ -130,7 +146,7 @@ class Fit:
             devices=1,
             num_nodes=1,
             logger=[make(out) for make in self.loggers],
-            callbacks=[where, *(make() for make in self.callbacks), *([] if self.until is None else [Deadline(self.until)])],
+            callbacks=[where, *(make() for make in self.callbacks), *([] if self.deadline is None else [self.deadline])],
             plugins=[AtomicCheckpointIO()],
             enable_model_summary=False,
             enable_progress_bar=False,
@@ -138,6 +154,18 @@ class Fit:
             log_every_n_steps=1,  # metrics are logged by epoch; a larger number only brings a warning
             **self.arguments,
         )
+
+
+def _stopped_early(trainer: pl.Trainer) -> bool:
+    """Whether training ended because it no longer improved."""
+    found = trainer.early_stopping_callback
+    return found is not None and found.stopped_epoch > 0
+
+
+def _said(phases: Phases, epoch: int) -> str:
+    """Of which phase an epoch, from 0, is, where there are several."""
+    number = phases.at(epoch).phase
+    return "" if len(phases) == 1 else f", of phase {number + 1} of {len(phases)} (train_from={phases[number].train_from}),"
 
 
 def _flops(classifier: Classifier, module: DataModule) -> list[float]:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ajuste_fino import imbalance
+from ajuste_fino.callbacks.deadline import Deadline
 from ajuste_fino.classifier import Classifier, Goal
 from ajuste_fino.data.manifest import Manifest
 from ajuste_fino.data.module import DataModule
@@ -47,12 +48,12 @@ class Learner:
         UserError: where optimizer, schedule, loss, engine, callbacks or trainer are not accepted.
     """
 
-    def __init__(self, cfg: DictConfig, phases: Phases, until: float | None = None) -> None:
+    def __init__(self, cfg: DictConfig, phases: Phases, deadline: Deadline | None = None) -> None:
         self.cfg, self.phases = cfg, phases
         parts = [factories.learning(OmegaConf.merge(cfg, {"epochs": one})) for one in phases.lengths]  # type: ignore[arg-type]
         self.optimizer, self.schedules = parts[0][0], [schedule for _, schedule in parts]
         self.loss, self.engine = factories.loss(cfg), factories.engine(cfg)
-        self.fitting = Fit(cfg, phases.epochs, until)
+        self.fitting = Fit(cfg, phases.epochs, factories.monitor(cfg, phases), deadline)
 
     def plan(self, stages: Stages) -> Plan:
         """Return what each phase trains."""

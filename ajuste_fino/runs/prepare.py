@@ -19,7 +19,7 @@ from ajuste_fino.data.module import DataModule
 from ajuste_fino.data.split import write_split
 from ajuste_fino.data.transforms import Augmentation
 from ajuste_fino.errors import Range, UserError
-from ajuste_fino.features import FeatureSource, resolve_precision
+from ajuste_fino.features import FeatureSource, LiveFeatures, resolve_precision
 from ajuste_fino.head import HeadShape
 from ajuste_fino.memory import tell_when_full
 from ajuste_fino.phases import Phase
@@ -41,10 +41,10 @@ RANGES = {
     "batch_size": Range(int, 1, inf, optional=True),
     "workers": WORKERS,
     "features.batch_size": Range(int, 1),
-    "features.views": Range(int, 1, 10**6),
+    "features.views": Range(int, 1, 10**6, optional=True),
     "features.disk_gb": Range(float, 0, inf, optional=True),
     "trainer.gradient_clip_val": Range(float, 0, inf, optional=True, above=True),
-    "trainer.accumulate_grad_batches": Range(int, 1, inf, optional=True),
+    "trainer.accumulate_grad_batches": Range(int, 1),
     **{key: replace(Phase.RANGES[key], optional=True) for key in factories.LABELS},
     "features.pool": Range(int, 1, 4, optional=True),
     "data.image_size": Range(int, 8, 4096, optional=True),
@@ -76,13 +76,13 @@ def validate(cfg: DictConfig, out: Path) -> tuple[DataConfig, Learner, resume.Re
         fix = "Pass imbalance=none for no correction."
         raise UserError("imbalance", "must be none, weights or sampler", got=cfg.imbalance, fix=fix)
     phases = factories.phases(cfg)
-    cfg.monitor = cfg.monitor or factories.monitor(phases)
     HeadShape(1, 2, **factories.head_shape(cfg.head))
     folds.require_possible(cfg, phases)
     bagging.require_possible(cfg, phases)
     logistic.require_possible(cfg, phases)
     if cfg.head.engine is not None:
         factories.require_plain_labels("head.engine", phases)
+    factories.require_something_to_cut(cfg, phases)
     compiled.require_possible(cfg, phases)
     if cfg.resume:
         return data_config(cfg), Learner(cfg, phases), resume.find(cfg, out, phases)
@@ -97,6 +97,8 @@ def stages(cfg: DictConfig, data: DataConfig, learner: Learner) -> Stages:
     precision = resolve_precision(cfg.features.precision, loading.device, backbone)
     found = Stages(cfg, data, backbone, learner.phases, precision, loading)
     learner.require_batches(found.sources)
+    if cfg.data.get("cache") == "uint8" and not any(isinstance(source, LiveFeatures) for source in found.sources):
+        log.warning("data.cache=uint8 has no effect: no phase reads images in every epoch.")
     _introduce(cfg, [*([] if cfg.phases.start == "random" else notes), *logistic.notes(cfg)], found.sources[0])
     return found
 

@@ -45,7 +45,9 @@ def repeated(config: str, overrides: Sequence[str]) -> list[str]:
     given = str(path).replace(r"\${", "${")  # as OmegaConf reads what `quoted` marked
     run = run_to_resume(given) if key == "resume" else None
     saved = load(config, given if run is None else str(run), key)
-    taken = _without(saved, [*NOT_TAKEN, *map(conf.package, named_groups)])
+    groups = {*named_groups, *conf.following(named_groups)}
+    alone = NOT_TAKEN if key == "resume" else (*NOT_TAKEN, "time")  # which a repeated run has in its schedule already
+    taken = _without(saved, [*alone, *map(conf.package, groups)])
     if run is not None:
         overrides = [*_in_its_folder(overrides, run), f"out={literal(verbatim(str(run)))}"]
     return [*_overrides(config, taken, saved), *overrides]

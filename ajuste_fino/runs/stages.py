@@ -14,7 +14,7 @@ from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.features import AtPrecision, CachedFeatures, Extractor, FeatureSource, LiveFeatures
 from ajuste_fino.features.engine import require_engine
 from ajuste_fino.freezing import Frozen
-from ajuste_fino.phases import Phases
+from ajuste_fino.phases import Phase, Phases
 from ajuste_fino.runs import factories
 from ajuste_fino.runs.console import log
 
@@ -41,8 +41,7 @@ class Stages:
     ) -> None:
         self.cfg, self.backbone, self.phases, self.precision, self.loading = cfg, backbone, phases, precision, loading
         self.preprocessing = Preprocessing.of(backbone.preprocessing, data)
-        self.views = max(phase.views or 1 for phase in phases)
-        self.augmentation = factories.augmentation(cfg, self.views)
+        self.augmentation = factories.augmentation(cfg, max(phase.views or 1 for phase in phases))
         firsts = [backbone.first_trained(phase.train_from) for phase in phases]
         made = {first: self._stage(phase.train_from) for first, phase in zip(firsts, phases, strict=True)}
         self.stages = [made[first] for first in firsts]
@@ -102,9 +101,9 @@ class Stages:
         found = self.stages[0].source.metrics().get("features/engine")
         return "torch" if self.phases.trains_backbone else str(found or "torch")
 
-    def augmentation_kept(self) -> dict[str, Any] | None:
-        """Return what a trained model keeps of the augmentation, None where no phase has varied an image."""
-        return kept(self.augmentation, self.views)
+    def augmentation_kept(self, epoch: int) -> dict[str, Any] | None:
+        """Return what the model of an epoch, from 0, keeps of the augmentation; None: no phase until then varied an image."""
+        return kept(self.augmentation, max(phase.views or 1 for phase in self.phases[: self.phases.at(epoch).phase + 1]))
 
     def metrics(self) -> dict[str, object]:
         """Return the metrics of all sources: of numbers their sums, of what is true or false whether it is so for all."""
@@ -115,19 +114,27 @@ class Stages:
                 found[name] = value if not both else found[name] and value if isinstance(value, bool) else found[name] + value
         return found
 
+    def is_too_large(self, stage: Stage, phase: Phase, manifest: Manifest) -> bool:
+        """Whether the maps that a phase would keep need more room than they may have."""
+        most = self.cfg.features.get("disk_gb", DISK_GB)  # a group of the user's own may be older
+        return most is not None and self._bytes_to_come(stage, phase, manifest) > most * GB
+
+    def _bytes_to_come(self, stage: Stage, phase: Phase, manifest: Manifest) -> int:
+        if stage.tail is None or not isinstance(stage.source, CachedFeatures):
+            return 0
+        train, val = manifest.split("train"), manifest.split("val")
+        return stage.source.bytes_to_come(train, phase.views or 1) + stage.source.bytes_to_come(val, 1)
+
     def settle(self, manifest: Manifest) -> None:
         """Say how much room the maps of a trunk will take; where that is too much, let their phase read images instead."""
-        most = self.cfg.features.get("disk_gb", DISK_GB)  # a group of the user's own may be older
         for number, (stage, phase) in enumerate(zip(self.stages, self.phases, strict=True)):
-            if stage.tail is not None and isinstance(stage.source, CachedFeatures):
-                train, val = manifest.split("train"), manifest.split("val")
-                size = stage.source.bytes_to_come(train, phase.views or 1) + stage.source.bytes_to_come(val, 1)
-                if size > most * GB:
-                    self.stages[number] = stage._replace(source=self._live(stage.frozen, stage.tail))
-                    log.warning(_too_large(phase.train_from, size, most))
-                elif size:
-                    what = f"The maps before {phase.train_from} are computed once, in {phase.views} views of a training image"
-                    log.info(f"{what}, and kept: {size / GB:.2f} GB in {stage.source.store.folder}")
+            size = self._bytes_to_come(stage, phase, manifest)
+            if self.is_too_large(stage, phase, manifest):
+                self.stages[number] = stage._replace(source=self._live(stage.frozen, stage.tail))
+                log.warning(_too_large(phase.train_from, size, self.cfg.features.disk_gb))
+            elif size and isinstance(stage.source, CachedFeatures):
+                what = f"The maps before {phase.train_from} are computed once, in {phase.views} views of a training image"
+                log.info(f"{what}, and kept: {size / GB:.2f} GB in {stage.source.store.folder}")
 
 
 def _too_large(train_from: str, size: int, most: float) -> str:

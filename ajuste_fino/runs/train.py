@@ -50,7 +50,7 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
         manifest = prepare.inspect(data, features, stages.loading, out if cfg.resume else None)
         out = prepare.open_folder(out, cfg, manifest)
         lock(out)
-        learner = budget.in_time(learner, stages, manifest, until, out)
+        learner = budget.in_time(learner, stages, manifest, until, out, resumed)
         module = prepare.data_module(learner, manifest, stages)
         split, judged = _to_evaluate(manifest, stages)
         plan = learner.plan(stages)
@@ -67,7 +67,7 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
         metrics |= stages.metrics() | {"images/skipped": len(manifest.skipped)} | calibrated
         learning_curves(out / "metrics.csv", out / "plots" / "learning_curves.png", fitted.kept.number, fitted.kept.C)
         if fitted.stopped is not None:
-            _close_stopped(out, metrics | clock.metrics(), cfg.monitor)
+            _close_stopped(out, metrics | clock.metrics(), fitted.kept)
             raise fitted.stopped
         if run_test:
             metrics |= evaluate_split(
@@ -83,7 +83,9 @@ def _keep(stages: Stages, fitted: Fitted, manifest: Manifest, out: Path) -> tupl
     temperature, metrics = calibrate(fitted.head, features, targets)
     stages.backbone.adopt(stages.last.tail)
     parts = manifest.labels, stages.preprocessing, stages.precision, sha256(out / "split.csv"), stages.engine, temperature
-    bundle.write(bundle.Bundle(stages.backbone, fitted.head, *parts, stages.augmentation_kept()), out / "bundle")
+    bundle.write(
+        bundle.Bundle(stages.backbone, fitted.head, *parts, stages.augmentation_kept(fitted.kept.number - 1)), out / "bundle"
+    )
     return temperature, metrics
 
 
@@ -121,11 +123,11 @@ def _validation(kept: Kept, count: int) -> Metrics:
     return {**kept.metrics(), "val/accuracy_low": low, "val/accuracy_high": high}
 
 
-def _close_stopped(out: Path, metrics: Metrics, monitor: str) -> None:
+def _close_stopped(out: Path, metrics: Metrics, kept: Kept) -> None:
     """Write the metrics there are, and tell how to use the model that was kept."""
     write_json(out / "metrics.json", metrics | {"stopped": True})
     log.warning(
-        f"Stopped. The model of epoch {metrics['epoch']}, of the {best_of(monitor)} so far (validation accuracy "
+        f"Stopped. The model of epoch {metrics['epoch']}, of the {best_of(kept.monitor)} so far (validation accuracy "
         f"{metrics['val/accuracy']:.4f}), is kept. Use it: ajuste-fino predict run={out} images=…"
     )
 
@@ -137,7 +139,7 @@ def _close(out: Path, metrics: Metrics, manifest: Manifest, cfg: DictConfig, kep
         what = f"{metrics['frozen/parameters']:,} parameters and all buffers"
         log.info(f"The frozen backbone is unchanged: SHA-256 {metrics['frozen/sha256'][:16]}… of {what}")
     interval = f"95 % interval {metrics['val/accuracy_low']:.3f} to {metrics['val/accuracy_high']:.3f}"
-    log.info(f"{kept.summary(cfg.patience, cfg.monitor)}: validation accuracy {metrics['val/accuracy']:.4f}, {interval}")
+    log.info(f"{kept.summary(cfg.patience)}: validation accuracy {metrics['val/accuracy']:.4f}, {interval}")
     for name in ("test", "val"):
         if f"{name}/images" in metrics:
             log_evaluation(name, metrics, manifest.labels)

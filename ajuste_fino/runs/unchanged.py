@@ -17,7 +17,15 @@ from ajuste_fino.runs.configuration import compose, refers
 from ajuste_fino.runs.grammar import literal, verbatim
 from ajuste_fino.runs.saved import leaves, read
 
-HARMLESS = ("out", "workers", "resume", "config", "trust", "callbacks.last.seconds")  # they decide nothing of what is computed
+HARMLESS = (
+    "out",
+    "workers",
+    "resume",
+    "config",
+    "trust",
+    "time",
+    "callbacks.last.seconds",
+)  # they decide nothing of what is computed
 SHOWN = ("logger.", "callbacks.progress.")  # nor do keys that begin with these
 NEW_RUN = "begin a new run with config= in the place of resume=."
 ABSENT = "absent"  # the value of a key that is not there

@@ -44,7 +44,7 @@ def test_head_and_all_are_the_backbone_itself():
     assert backbone.split("head") == (backbone, None)
     assert backbone.split("all") == (None, backbone)
     assert backbone.split("stem") == (None, backbone)  # its first block
-    with pytest.raises(UserError, match=r"must be head, all or a block of the backbone; got blok3. Did you mean block3"):
+    with pytest.raises(UserError, match=r"must be head, upper, all or a block of the backbone; got blok3. Did you mean block3"):
         backbone.split("blok3")
 
 

@@ -53,10 +53,25 @@ def test_the_only_phase_stays():
 @pytest.mark.parametrize(("left", "stops"), [(3600, False), (0.01, True)])
 def test_no_epoch_begins_that_would_end_too_late(left, stops):
     callback, trainer = Deadline(time.monotonic() + left), SimpleNamespace(current_epoch=1, max_epochs=5, should_stop=False)
-    callback.on_train_epoch_start(trainer, None)
+    module = SimpleNamespace(plan=SimpleNamespace(phases=LADDER))
+    callback.on_train_epoch_start(trainer, module)
     time.sleep(0.02)
-    callback.on_train_epoch_end(trainer, None)
+    callback.on_train_epoch_end(trainer, module)
     assert trainer.should_stop is stops
+
+
+def test_the_first_epoch_of_a_phase_counts_as_it_was_planned():
+    callback = Deadline(time.monotonic() + 30, [0.1, 60])
+    trainer = SimpleNamespace(current_epoch=39, max_epochs=50, should_stop=False)
+    callback.on_train_epoch_start(trainer, None)
+    callback.on_train_epoch_end(trainer, SimpleNamespace(plan=SimpleNamespace(phases=LADDER)))
+    assert trainer.should_stop
+
+
+@pytest.mark.parametrize("key", ["data.folds=3", "ensemble=4"])
+def test_many_heads_have_no_time(cli, tmp_path, key):
+    code, _, err = cli("train", "time=1m", key, f"out={tmp_path / 'run'}")
+    assert (code, "which trains many heads" in err) == (2, True)
 
 
 def test_a_run_ends_in_time_and_can_be_repeated(cli, photos, tmp_path):

@@ -8,6 +8,8 @@ from safetensors.torch import load_file
 
 from ajuste_fino.callbacks.checkpoints import load_checkpoint
 from ajuste_fino.files import read_csv
+from ajuste_fino.runs import factories
+from ajuste_fino.runs.configuration import compose
 from tests.conftest import draw_folder
 
 LADDER = ("data=folder", "phases=ladder", "epochs=2", "workers=0")
@@ -130,3 +132,45 @@ def test_labels_may_be_smoothed_and_images_mixed_in_any_phase(cli, photos, tmp_p
     trained(cli, photos, tmp_path / "run", schedule(HEAD, UPPER, ALL), *keys, "trainer.accumulate_grad_batches=2")
     rows = read_csv(tmp_path / "run" / "metrics.csv")
     assert len(rows) == 5
+
+
+def test_decoded_images_may_be_kept_while_a_run_lasts(cli, photos, tmp_path, own_cache):
+    """With the same views, so the same model, and nothing left of them."""
+    for cache in ("none", "uint8"):
+        trained(cli, photos, tmp_path / cache, "phases=full", f"data.cache={cache}", "epochs=2")
+    tables = [(tmp_path / cache / "predictions_test.csv").read_bytes() for cache in ("none", "uint8")]
+    assert tables[0] == tables[1]
+    assert list((own_cache / "ajuste_fino" / "pixels").iterdir()) == []
+    code, _, err = cli("train", *LADDER, f"data.root={photos}", "data.cache=jpeg", f"out={tmp_path / 'no'}")
+    assert (code, "data.cache must be none or uint8" in err) == (2, True)
+
+
+def test_a_run_that_is_repeated_as_a_ladder_takes_what_a_ladder_has(cli, photos, tmp_path):
+    """Schedule, augmentation and what chooses the epoch follow from the phases, not from those of the run before."""
+    trained(cli, photos, tmp_path / "head", "phases=head", "seed=4")
+    cfg = compose("train", [f"config={tmp_path / 'head'}", "phases=ladder"])
+    assert (cfg.schedule._target_.rpartition(".")[2], cfg.data.augment.scale, cfg.monitor, cfg.seed) == (
+        "WarmupCosine",
+        0.35,
+        None,
+        4,
+    )
+    assert factories.monitor(cfg, factories.phases(cfg)) == "val/accuracy"
+
+
+def test_views_that_are_given_are_those_of_every_phase(tmp_path):
+    cfg = compose("train", ["data=folder", f"data.root={tmp_path}", "phases=ladder", "features.views=2"])
+    assert [phase.views for phase in factories.phases(cfg)] == [2, 2]
+    assert [phase.views for phase in factories.phases(compose("train", ["phases=ladder"]))] == [1, 4]
+
+
+def test_of_equally_accurate_epochs_the_later_is_kept_and_its_phase_is_said(cli, photos, tmp_path):
+    found, said = trained(cli, photos, tmp_path / "run", schedule(HEAD, UPPER), "label_smoothing=0.1", "optimizer.lr=0.01")
+    rows = [float(row["val/accuracy"]) for row in read_csv(tmp_path / "run" / "metrics.csv")]
+    assert found["epoch"] == 1 + max(n for n, value in enumerate(rows) if value == max(rows))
+    assert f"Epoch {found['epoch']} of 4, of phase 2 of 2 (train_from=upper), has the highest validation accuracy" in said
+
+
+def test_cutmix_needs_something_to_cut(cli, photos, tmp_path):
+    code, _, err = cli("train", *LADDER, f"data.root={photos}", "phases=head", "cutmix=1", f"out={tmp_path / 'run'}")
+    assert (code, "phases=head reads features" in err, (tmp_path / "run").exists()) == (2, True, False)
