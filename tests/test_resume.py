@@ -433,6 +433,9 @@ def test_a_forked_process_does_not_keep_the_lock(tmp_path):
         os.waitpid(child, 0)
 
 
+STOPS = [("prepare.data_module", KeyboardInterrupt), ("train.probabilities", SystemExit(143))]
+
+
 @pytest.mark.parametrize(("place", "stop"), STOPS)
 def test_who_is_stopped_is_told_how_to_go_on(cli, images, stopped, tmp_path, monkeypatch, stop, place):
     """Before there is a checkpoint, as the maps of a trunk are computed, and after training."""
@@ -490,13 +493,9 @@ def test_a_second_signal_is_obeyed_at_once():
 
 
 def test_other_frozen_weights_are_refused(images, tmp_path):
-    backbone, _ = build("embedded")
-    save_file(backbone.net.state_dict(), tmp_path / "w.safetensors")
-    out = tmp_path / "run"
-    assert killed(3, *keys(images, out, "epochs=4", f"backbone.weights={tmp_path / 'w.safetensors'}"))
-    changed = {
-        name: tensor + 0.01 if tensor.is_floating_point() else tensor for name, tensor in backbone.net.state_dict().items()
-    }
-    save_file(changed, tmp_path / "w.safetensors")
+    tensors, file, out = architecture("embedded").pretrained(), tmp_path / "w.safetensors", tmp_path / "run"
+    save_file(tensors, file)
+    assert killed(3, *keys(images, out, "epochs=4", f"backbone.weights={file}"))
+    save_file({name: tensor * 1.01 if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}, file)
     with pytest.raises(UserError, match="needs the frozen weights that the run began with"):
         run(f"resume={out}")
