@@ -15,6 +15,7 @@ import pytest
 from safetensors.torch import save_file
 
 from ajuste_fino import fine_tune
+from ajuste_fino.backbone.catalogue import architecture
 from ajuste_fino.callbacks import LastCheckpoint
 from ajuste_fino.callbacks.checkpoints import Damaged, load_checkpoint
 from ajuste_fino.callbacks.stopping import Stops
