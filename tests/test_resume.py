@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from ajuste_fino import fine_tune
 from ajuste_fino.backbone.catalogue import architecture
 from ajuste_fino.callbacks import LastCheckpoint
-from ajuste_fino.callbacks.checkpoints import Damaged, load_checkpoint
+from ajuste_fino.callbacks.checkpoints import Damaged, load_checkpoint, replace_by_link
 from ajuste_fino.callbacks.stopping import Stops
 from ajuste_fino.classifier import Classifier
 from ajuste_fino.errors import UserError
@@ -494,9 +494,17 @@ def test_a_second_signal_is_obeyed_at_once():
 
 
 def test_other_frozen_weights_are_refused(images, tmp_path):
-    tensors, file, out = architecture("embedded").pretrained(), tmp_path / "w.safetensors", tmp_path / "run"
+    tensors, file, out = architecture("embedded", True).pretrained(), tmp_path / "w.safetensors", tmp_path / "run"
     save_file(tensors, file)
     assert killed(3, *keys(images, out, "epochs=4", f"backbone.weights={file}"))
     save_file({name: tensor * 1.01 if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}, file)
     with pytest.raises(UserError, match="needs the frozen weights that the run began with"):
         run(f"resume={out}")
+
+
+def test_a_second_name_leaves_no_third(tmp_path):
+    last, previous = tmp_path / "last.ckpt", tmp_path / "previous.ckpt"
+    last.write_text("one")
+    for _ in range(2):  # a process that is killed in between leaves both names to one file
+        replace_by_link(last, previous)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["last.ckpt", "previous.ckpt"]

@@ -172,3 +172,4 @@ def replace_by_link(path: Path, other: Path) -> None:
     except OSError:  # a file system without links
         write_bytes(temporary, path.read_bytes())
     temporary.replace(other)
+    temporary.unlink(missing_ok=True)  # it stays where both were names of that file already
