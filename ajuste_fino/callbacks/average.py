@@ -49,9 +49,8 @@ class _Average(Callback):
         weights = _trained(module)
         if not self.average:
             self.average = [weight.detach().clone() for weight in weights]
-        self.average = [
-            old.to(new.device) for old, new in zip(self.average, weights, strict=True)
-        ]  # a checkpoint's are on the CPU
+        # those of a checkpoint are on the CPU
+        self.average = [old.to(new.device) for old, new in zip(self.average, weights, strict=True)]
         torch._foreach_lerp_(self.average, [weight.detach() for weight in weights], 1 - self.share())
 
     @torch.no_grad()

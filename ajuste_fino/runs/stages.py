@@ -51,10 +51,8 @@ class Stages:
     def _stage(self, train_from: str) -> Stage:
         trunk, tail = self.backbone.split(train_from)
         frozen = None if trunk is None else Frozen(trunk)
-        mode, engine = (
-            self.cfg.features.mode,
-            str(self.cfg.features.get("engine", "auto")),
-        )  # a group of the user's may be older
+        mode = self.cfg.features.mode
+        engine = str(self.cfg.features.get("engine", "auto"))  # a group of the user's own may be older
         require_engine(engine, self.loading.device, mode, frozen is not None)
         if frozen is None or mode == "live":
             return Stage(frozen, tail, self._live(frozen, tail))
