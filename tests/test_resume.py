@@ -460,7 +460,7 @@ def test_a_signal_waits_for_the_end_of_a_step(images, stopped, tmp_path, monkeyp
 
     def signalled(self, batch, index):
         if (self.current_epoch, index) == (0, 1):
-            os.kill(os.getpid(), number)
+            signal.getsignal(number)(number, None)  # real signals have real processes, in test_signals.py
         return real(self, batch, index)
 
     def leave(*_):
