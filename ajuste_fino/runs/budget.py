@@ -41,9 +41,8 @@ def seconds(cfg: DictConfig) -> float | None:
     given = cfg.get("time")
     for key, many in (("data.folds", cfg.get("data", {}).get("folds")), ("ensemble", cfg.get("ensemble"))):
         if given is not None and many is not None:
-            raise UserError(
-                "time", f"cannot be given with {key}, which trains many heads", got=given, fix="Leave one of them out."
-            )
+            rule = f"cannot be given with {key}, which trains many heads"
+            raise UserError("time", rule, got=given, fix="Leave one of them out.")
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", str(given).strip().lower())
     if given is None:
         return None
