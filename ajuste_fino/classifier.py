@@ -1,6 +1,6 @@
 """The LightningModule: one step, one loss, the metrics, the optimizer. It trains what is given to it and no more."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 import lightning.pytorch as pl
@@ -14,11 +14,10 @@ from ajuste_fino.data.order import seed_of_step
 from ajuste_fino.errors import AjusteFinoError, UserError, preview
 from ajuste_fino.freezing import Frozen
 from ajuste_fino.head import Head
+from ajuste_fino.losses import Loss
 from ajuste_fino.mixing import Mix
 from ajuste_fino.plan import Plan, share_buffers
 from ajuste_fino.scores import metrics
-
-Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 class Goal(NamedTuple):

@@ -15,11 +15,12 @@ from torch import nn
 
 from ajuste_fino.backbone import Backbone, build
 from ajuste_fino.callbacks import EpochCSVLogger
-from ajuste_fino.classifier import Engine, Loss
+from ajuste_fino.classifier import Engine
 from ajuste_fino.console import log
 from ajuste_fino.data.transforms import Augment, Augmentation
 from ajuste_fino.errors import Range, UserError, nearest
 from ajuste_fino.implementation import implementation
+from ajuste_fino.losses import Loss
 from ajuste_fino.phases import HEAD, Phase, Phases
 from ajuste_fino.runs.own_weights import trained_backbone
 from ajuste_fino.runs.targets import class_of

@@ -10,13 +10,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ajuste_fino import logistic
-from ajuste_fino.classifier import Loss
 from ajuste_fino.data.module import DataModule
 from ajuste_fino.data.order import EpochBatchSampler
 from ajuste_fino.errors import Diverged, Range, UserError
 from ajuste_fino.files import write_csv
 from ajuste_fino.head import Head
 from ajuste_fino.logistic import LinearFit
+from ajuste_fino.losses import Loss
 from ajuste_fino.phases import Phases
 from ajuste_fino.runs.console import log
 from ajuste_fino.runs.factories import require_cached_head, require_plain_labels

@@ -114,8 +114,13 @@ class Stages:
 
     def is_too_large(self, stage: Stage, phase: Phase, manifest: Manifest) -> bool:
         """Whether the maps that a phase would keep need more room than they may have."""
-        most = self.cfg.features.get("disk_gb", DISK_GB)  # a group of the user's own may be older
-        return most is not None and self._bytes_to_come(stage, phase, manifest) > most * GB
+        return self.disk_gb is not None and self._bytes_to_come(stage, phase, manifest) > self.disk_gb * GB
+
+    @property
+    def disk_gb(self) -> float | None:
+        """How much room maps may have; None: any."""
+        found: float | None = self.cfg.features.get("disk_gb", DISK_GB)  # a group of the user's own may be older
+        return found
 
     def _bytes_to_come(self, stage: Stage, phase: Phase, manifest: Manifest) -> int:
         if stage.tail is None or not isinstance(stage.source, CachedFeatures):
@@ -129,12 +134,12 @@ class Stages:
             size = self._bytes_to_come(stage, phase, manifest)
             if self.is_too_large(stage, phase, manifest):
                 self.stages[number] = stage._replace(source=self._live(stage.frozen, stage.tail))
-                log.warning(_too_large(phase.train_from, size, self.cfg.features.disk_gb))
+                log.warning(_too_large(phase.train_from, size, self.disk_gb))
             elif size and isinstance(stage.source, CachedFeatures):
                 what = f"The maps before {phase.train_from} are computed once, in {phase.views} views of a training image"
                 log.info(f"{what}, and kept: {size / GB:.2f} GB in {stage.source.store.folder}")
 
 
-def _too_large(train_from: str, size: int, most: float) -> str:
+def _too_large(train_from: str, size: int, most: float | None) -> str:
     rule = f"The maps before {train_from} would take {size / GB:.1f} GB, more than features.disk_gb={most:g}"
     return f"{rule}: this phase passes every image through the whole backbone, which is slower."
