@@ -24,6 +24,7 @@ HARMLESS = (
     "config",
     "trust",
     "time",
+    "lang",
     "callbacks.last.seconds",
 )  # they decide nothing of what is computed
 SHOWN = ("logger.", "callbacks.progress.")  # nor do keys that begin with these
