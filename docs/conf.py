@@ -16,4 +16,4 @@ html_title = f"ajuste_fino {release}"
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_class_signature = "separated"
-autodoc_mock_imports: list[str] = []
+doctest_global_setup = "from ajuste_fino.errors import *"
