@@ -14,7 +14,6 @@ from ajuste_fino.files import (
     cache_folder,
     existing,
     fingerprint,
-    growing_csv,
     no_pipe,
     read_csv,
     sha256,
@@ -22,6 +21,7 @@ from ajuste_fino.files import (
     write_csv,
     write_text,
 )
+from ajuste_fino.growing import growing_csv
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
