@@ -70,7 +70,7 @@ def _model(cfg: DictConfig) -> Predictor:
     if not cfg.unknown:
         predictor.novelty = None
     elif predictor.novelty is None:
-        log.info("This model cannot tell unknown images: an earlier release made it, or it was stopped. unknown=false asks for no more.")
+        log.info("This model cannot tell unknown images: an earlier release made it, or its training was stopped.")
     return predictor
 
 
