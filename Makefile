@@ -7,8 +7,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV = $(or $(shell command -v uv),$(BIN)/uv)
 READY := .venv/.ready
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: demo test lint torture wheel lecture notebooks clean
+.PHONY: demo test browser lint torture wheel lecture notebooks clean
 
 demo: $(READY)
 	$(BIN)/ajuste-fino train
@@ -16,6 +17,10 @@ demo: $(READY)
 # Two processes of one thread each: on two cores a quarter of the time that one process takes
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+# Chromium of Debian or Ubuntu, in which tests open the pages that are written; without it they are skipped, and say so
+browser:
+	command -v chromium || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -qq --no-install-recommends chromium; }
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -43,7 +48,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Installing into .venv; PyTorch alone is up to 6 GB, so the first time can take many minutes …"
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	command -v uv >/dev/null || test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
-	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[dev,sweep,notebooks,openvino,heif,parquet]'
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[dev,sweep,notebooks,openvino,heif,explain,export,data,parquet,browser]'
 	touch $(READY)
 
 clean:

@@ -52,10 +52,9 @@ class Novelty:
     def distances(self, x: Tensor) -> Tensor:
         """Standardised features (N, D) → (N,), their distances to the nearest class, in units of the threshold."""
         off = normalize(x, dim=1) - self.centre
-        along, (*_, rest) = off @ self.components.T, self.variances
-        scale = self.variances[:-1].sqrt()
+        along, scale = off @ self.components.T, self.variances[:-1].sqrt()
         beside = (off.square().sum(1) - along.square().sum(1)).clamp(min=0)
-        squares = torch.cdist(along / scale, self.means / scale).square().amin(1) + beside / rest
+        squares = torch.cdist(along / scale, self.means / scale).square().amin(1) + beside / self.variances[-1]
         return squares.sqrt() / self.threshold
 
     def accepting(self, distances: Tensor) -> "Novelty":
@@ -81,9 +80,9 @@ def fit(x: Tensor, targets: Tensor) -> Novelty:
         x: (N, D), their standardised features, with N of 1 or more.
         targets: (N,), their classes.
     """
-    x = normalize(x, dim=1)
-    centre = x.mean(0)
-    off = x - centre
+    off = normalize(x, dim=1)
+    centre = off.mean(0)
+    off -= centre
     directions = _directions(off, min(DIRECTIONS, len(off) // 4, off.shape[1] - 1))
     along = off @ directions
     _, classes, counts = targets.unique(return_inverse=True, return_counts=True)

@@ -78,10 +78,14 @@ def left_out(subject, seed, place):
 
 
 def table_left_out(subjects, times, place):
-    print("\n| without a fourth of the classes | own test images accepted | left-out classes unknown | area |\n|---|---|---|---|")
+    print(
+        "\n| without a fourth of the classes | own test images accepted | left-out classes unknown | area |\n|---|---|---|---|"
+    )
     for one in subjects:
         pairs = [left_out(one, seed, place) for seed in range(times)]
-        shares = [torch.tensor([[float((a <= 1).double().mean()), float((b > 1).double().mean()), area(a, b)] for a, b in pairs])]
+        shares = [
+            torch.tensor([[float((a <= 1).double().mean()), float((b > 1).double().mean()), area(a, b)] for a, b in pairs])
+        ]
         print(f"| {one.name} | {' | '.join(f'{value:.3f}' for value in torch.cat(shares).mean(0).tolist())} |", flush=True)
 
 

@@ -22,7 +22,9 @@ def drawn(count=600, width=96, classes=3, seed=0, spread=1.0):
     means, mixing = 2 * torch.randn(classes, width, generator=generator), torch.randn(8, width, generator=generator)
     y = torch.arange(count) % classes
     noise = torch.Generator().manual_seed(seed + 1)
-    return means[y] + spread * torch.randn(count, 8, generator=noise) @ mixing + 0.1 * torch.randn(count, width, generator=noise), y
+    return means[y] + spread * torch.randn(count, 8, generator=noise) @ mixing + 0.1 * torch.randn(
+        count, width, generator=noise
+    ), y
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,9 @@ def test_the_same_images_give_the_same_model_whatever_was_drawn_before():
 def test_it_is_a_mahalanobis_distance():
     """With directions for all that varies, beside a covariance that is inverted."""
     generator = torch.Generator().manual_seed(0)
-    x = torch.nn.functional.normalize(torch.randn(500, 4, generator=generator) @ torch.randn(4, 4, generator=generator) + 3, dim=1)
+    x = torch.nn.functional.normalize(
+        torch.randn(500, 4, generator=generator) @ torch.randn(4, 4, generator=generator) + 3, dim=1
+    )
     model = fit(x, torch.zeros(500, dtype=torch.long))
     assert model.components.shape == (3, 4)
     off = (x - x.mean(0)).double()
@@ -99,7 +103,9 @@ def test_images_are_chosen_evenly_from_all_classes(counts):
     found = chosen(targets, len(counts))
     each = max(MOST // len(counts), 1)
     assert found == sorted(set(found)) == chosen(targets, len(counts))
-    assert [sum(targets[n] == label for n in found) for label in range(min(len(counts), 3))] == [min(n, each) for n in counts][:3]
+    assert [sum(targets[n] == label for n in found) for label in range(min(len(counts), 3))] == [min(n, each) for n in counts][
+        :3
+    ]
 
 
 @pytest.fixture
@@ -155,7 +161,9 @@ def test_labels_and_probabilities_are_what_they_were(run, old):
 
 
 def test_the_command_tells_unknown_images(run, old, noise, cli, tmp_path):
-    code, out, err = cli("predict", f"run={run[0]}", f"images={noise}", f"csv={tmp_path / 't.csv'}", f"json={tmp_path / 't.json'}")
+    code, out, err = cli(
+        "predict", f"run={run[0]}", f"images={noise}", f"csv={tmp_path / 't.csv'}", f"json={tmp_path / 't.json'}"
+    )
     assert (code, "8 of 8 images unknown: less like the training images than 95%" in err) == (0, True), err
     assert "unknown (nearest: " in out
     rows, records = read_csv(tmp_path / "t.csv"), json.loads((tmp_path / "t.json").read_text())
