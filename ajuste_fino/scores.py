@@ -1,7 +1,8 @@
 """The table of predictions, an image a row, and the scores computed from it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,6 +50,16 @@ def wilson(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
     middle = (share + spread / 2) / (1 + spread)
     half = z / (1 + spread) * (share * (1 - share) / count + spread / (4 * count)) ** 0.5
     return max(middle - half, 0.0), min(middle + half, 1.0)
+
+
+def paired_difference(first: Mapping[Any, bool], second: Mapping[Any, bool]) -> tuple[float, float]:
+    """How much more accurate the second of two models is on the same images, and the standard error of that.
+
+    Args:
+        first: of each image, whether the prediction is right; `second` has the same images.
+    """
+    steps = torch.tensor([float(second[image]) - float(right) for image, right in first.items()], dtype=torch.float64)
+    return float(steps.mean()), float(steps.std(correction=0) / len(steps) ** 0.5)
 
 
 def score(path: Path, labels: Sequence[str]) -> dict[str, float]:

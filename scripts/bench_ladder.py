@@ -24,6 +24,7 @@ import torch
 from processes import watched
 
 from ajuste_fino.backbone import build
+from ajuste_fino.scores import paired_difference
 
 PYTHON = ("-m", "ajuste_fino", "train", "data=folder")
 BATCH = 32
@@ -53,12 +54,11 @@ def by_seed(args, home):
             out, cache = home / f"{name}-{seed}", home / f"cache-{name}-{seed}"
             runs[name] = (*train(args.folder, out, cache, f"phases={name}", *keys), right(out))
         (a, _, _, head), (b, peak, metrics, ladder) = runs["head"], runs["ladder"]
-        gained, lost = (sum(x[f] and not y[f] for f in head) for x, y in ((ladder, head), (head, ladder)))
-        n, shares = len(head), [sum(one.values()) / len(one) for one in (head, ladder)]
-        error = (gained + lost - (gained - lost) ** 2 / n) ** 0.5 / n
+        gain, error = paired_difference(head, ladder)
+        shares = [sum(one.values()) / len(one) for one in (head, ladder)]
         found.append(shares)
         parts = f"{metrics['time/extract_s']:.0f}, {metrics['time/fit_s']:.0f}"
-        difference = f"{shares[1] - shares[0]:+.4f} ± {error:.4f}"
+        difference = f"{gain:+.4f} ± {error:.4f}"
         print(
             f"| {seed} | {shares[0]:.4f} | {shares[1]:.4f} | {difference} | {a:.0f} | {b:.0f}, of which {parts} | {peak:.0f} |",
             flush=True,

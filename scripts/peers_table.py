@@ -6,6 +6,8 @@
 from math import sqrt
 from typing import Any, NamedTuple
 
+from ajuste_fino.scores import paired_difference
+
 
 class Row(NamedTuple):
     """What a competitor took and reached; `right` says of each test image whether it was, None: not known."""
@@ -25,9 +27,7 @@ def standard_error(share: float, n: int) -> float:
 def paired(right: dict[str, bool], other: dict[str, bool]) -> tuple[float, float, int]:
     """How much larger the first's accuracy is, its standard error, and on how many images both were judged."""
     both = right.keys() & other.keys()
-    b, c = (sum(one[image] > another[image] for image in both) for one, another in ((right, other), (other, right)))
-    n = len(both)
-    return (b - c) / n, sqrt(b + c - (b - c) ** 2 / n) / n, n
+    return *paired_difference({image: other[image] for image in both}, right), len(both)
 
 
 def show_head(rows: dict[str, Row], args: Any) -> None:

@@ -56,9 +56,13 @@ class Pool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim == 4:
-            channels_last = x.shape[1] == x.shape[2] != x.shape[3]
-            x = adaptive_avg_pool2d(x.permute(0, 3, 1, 2) if channels_last else x, self.grid)
+            x = adaptive_avg_pool2d(channels_first(x), self.grid)
         return x.flatten(1)
+
+
+def channels_first(x: Tensor) -> Tensor:
+    """A map in either layout → (N, C, H, W)."""
+    return x.permute(0, 3, 1, 2) if x.shape[1] == x.shape[2] != x.shape[3] else x
 
 
 class Backbone(nn.Module):

@@ -16,8 +16,8 @@ class EpochCSVLogger(CSVLogger):
     Each row is written when its epoch ends, so that a run that is stopped has those of all epochs before.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, save_dir: str | Path, name: str | None = "", version: int | str | None = "", **kwargs: Any) -> None:
+        super().__init__(save_dir, name, version, **kwargs)  # in the run folder itself
         self.row: dict[str, Any] = {}
 
     def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:

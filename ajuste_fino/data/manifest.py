@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ajuste_fino.data import traps
 from ajuste_fino.data.config import DataConfig
@@ -12,7 +13,7 @@ from ajuste_fino.data.hashing import Progress, hash_files
 from ajuste_fino.data.history import History
 from ajuste_fino.data.inspection import Inspection, inspect_folder, one_label_each
 from ajuste_fino.data.names import natural
-from ajuste_fino.data.sample import Sample, in_split
+from ajuste_fino.data.sample import Sample, count, in_split
 from ajuste_fino.data.scan import scan
 from ajuste_fino.data.split import refuse_mixed
 from ajuste_fino.data.traps.finding import Finding
@@ -103,3 +104,9 @@ def load_split(table: Path, name: str, root: Path, workers: int, progress: Progr
         fix = f"Bring them back, or pass data.root=FOLDER with images to evaluate on:\n{preview([str(one) for one in wrong])}"
         raise UserError("data.root", f"holds {len(wrong)} of {len(rows)} files that cannot be evaluated on", fix=fix)
     return Manifest(samples, sorted({s.label for s in samples}, key=natural), [], [])
+
+
+def summary(root: Path, samples: Sequence[Sample], labels: Sequence[str], found: Sequence[Finding]) -> dict[str, Any]:
+    """What `audit.json` has: how many images there are of which class in which split, and what was found."""
+    findings = [one.metadata() for one in found]
+    return {"root": str(root), "images": len(samples), "classes": count(samples, labels), "findings": findings}

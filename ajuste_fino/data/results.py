@@ -24,6 +24,7 @@ SIGNS = (
     Sign("audit.json", {"config.yaml"}, r'\{\s*"root": .*^  "findings": '),
     Sign("SHA256SUMS", {"bundle.json"}, r"[0-9a-f]{64}  model\.safetensors\n[0-9a-f]{64}  bundle\.json$"),
     Sign("multirun.csv", {"1"}, r"run,overrides,"),  # several runs
+    Sign("compare.csv", {"differences.csv"}, r"run,overrides,"),  # runs compared
     Sign("trials.csv", {"trials"}, r"trial,val/accuracy\b"),  # a search
     Sign("journal.log", set(), r'\{[^\n]*"study_name": ?"sweep"'),  # one that has just begun
     Sign("claim.json", {"figure.png"}, r'\{\s*"name": .*^  "claim": .*^  "verdict": .*^  "checks": '),  # an experiment

@@ -1,6 +1,7 @@
 """One image of a data set: where its bytes are, its label, its split."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,3 +41,9 @@ class Sample:
 
 def in_split(samples: Sequence[Sample], split: str) -> list[Sample]:
     return [sample for sample in samples if sample.split == split]
+
+
+def count(samples: Sequence[Sample], labels: Sequence[str]) -> dict[str, dict[str, int]]:
+    """How many images each class has in each split."""
+    found = Counter((sample.label, sample.split) for sample in samples)
+    return {label: {split: found[label, split] for split in SPLITS} for label in labels}

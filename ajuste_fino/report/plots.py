@@ -4,7 +4,7 @@ Figures are made without pyplot, whose backend and open figures are the user's: 
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -15,6 +15,15 @@ from ajuste_fino.files import read_csv, write_bytes
 
 # Okabe and Ito's palette, told apart by every eye
 BLUE, ORANGE, GREEN, PINK, YELLOW, SKY, BLACK = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"]
+CURVES = {
+    "loss": "cross-entropy (nats)",
+    "accuracy": "accuracy",
+    "train_dropout": "train, with dropout",
+    "train": "train",
+    "validation_curve": "validation",
+    "kept": "kept",
+    "epoch_axis": "epoch",
+}
 COLORS = (BLUE, ORANGE, GREEN, PINK, YELLOW, SKY, BLACK)
 
 
@@ -37,30 +46,39 @@ def column(rows: list[dict[str, str]], name: str, by: str = "epoch") -> tuple[li
 
 
 def learning_curves(table: Path, path: Path, best_epoch: int, strength: float | None = None) -> None:
-    """Loss and accuracy by epoch, of a run's `metrics.csv`; `best_epoch` counts from 1.
+    """Write `curves_figure`."""
+    save(curves_figure(table, best_epoch, strength), path)
+
+
+def curves_figure(table: Path, best_epoch: int, strength: float | None = None, words: Mapping[str, str] = CURVES) -> Figure:
+    """Draw loss and accuracy by epoch, of a run's `metrics.csv`; `best_epoch` counts from 1.
 
     Those of logistic regression are drawn by its C, of which `strength` is the one that was kept. A run that was stopped at
     the end of its first epoch has no such file, and empty axes.
+
+    Args:
+        words: what is written at axes and curves, by the keys of `CURVES`.
     """
     by, kept = ("epoch", best_epoch) if strength is None else ("C", strength)
+    axis, train = (words["epoch_axis"], words["train_dropout"]) if by == "epoch" else (by, words["train"])
     rows = read_csv(table) if table.exists() else []
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    left.plot(*column(rows, "train/loss", by), ".-", color=BLUE, label="train, with dropout" if by == "epoch" else "train")
-    left.plot(*column(rows, "val/loss", by), ".-", color=ORANGE, label="validation")
-    right.plot(*column(rows, "val/accuracy", by), ".-", color=ORANGE, label="validation")
-    left.set_ylabel("cross-entropy (nats)")
-    right.set_ylabel("accuracy")
+    left.plot(*column(rows, "train/loss", by), ".-", color=BLUE, label=train)
+    left.plot(*column(rows, "val/loss", by), ".-", color=ORANGE, label=words["validation_curve"])
+    right.plot(*column(rows, "val/accuracy", by), ".-", color=ORANGE, label=words["validation_curve"])
+    left.set_ylabel(words["loss"])
+    right.set_ylabel(words["accuracy"])
     for axes in (left, right):
-        axes.axvline(kept, color="0.6", linestyle=":", label=f"kept: {by} {kept:g}")
-        axes.set_xlabel(by)
+        axes.axvline(kept, color="0.6", linestyle=":", label=f"{words['kept']}: {axis} {kept:g}")
+        axes.set_xlabel(axis)
         if by == "epoch":
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         else:
             axes.set_xscale("log")
         axes.grid(alpha=0.3)
         axes.legend()
-    save(figure, path)
+    return figure
 
 
 def confusion(predicted: Sequence[int], true: Sequence[int], labels: Sequence[str], path: Path, split: str) -> None:

@@ -1,6 +1,5 @@
 """`audit`: name every trap of a folder, before any time is spent on training."""
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from ajuste_fino.data import traps
 from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.decoding import decode_all
 from ajuste_fino.data.inspection import Inspection, inspect_folder
+from ajuste_fino.data.manifest import summary
 from ajuste_fino.data.sample import SPLITS
 from ajuste_fino.data.traps.finding import Finding
 from ajuste_fino.errors import UserError, counted
@@ -40,7 +40,7 @@ def audit(cfg: DictConfig, out: Path) -> dict[str, Any]:
     start_log()
     config = data_config(cfg)
     inspection, found = inspect(config, workers(cfg.workers))
-    report = {"root": str(config.root), **_counts(inspection), "findings": [one.metadata() for one in found]}
+    report = summary(config.root, *((inspection.samples, inspection.labels) if inspection else ([], [])), found)
     out = create_run_dir(out, cfg)
     save_config(out, cfg)
     write_json(out / "audit.json", report)
@@ -64,14 +64,6 @@ def inspect(config: DataConfig, processes: int) -> tuple[Inspection | None, list
 
         found += near_duplicates(inspection)
     return inspection, found
-
-
-def _counts(inspection: Inspection | None) -> dict[str, Any]:
-    if inspection is None:
-        return {"images": 0, "classes": {}}
-    count = Counter((sample.label, sample.split) for sample in inspection.samples)
-    classes = {label: {split: count[label, split] for split in SPLITS} for label in inspection.labels}
-    return {"images": len(inspection.samples), "classes": classes}
 
 
 def _show(inspection: Inspection | None, found: Sequence[Finding]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 from torch import Tensor
 
+from ajuste_fino.calibration import ece
 from ajuste_fino.console import log, screen
 from ajuste_fino.data.manifest import Manifest
 from ajuste_fino.data.sample import Sample
@@ -25,7 +26,7 @@ WIDE = 0.1  # of an interval that says little
 def evaluate_split(name: str, manifest: Manifest, samples: Sequence[Sample], probabilities: Tensor, out: Path) -> Metrics:
     """Write `predictions_NAME.csv` and the confusion matrix into `out`; return the metrics as `NAME/…`.
 
-    The metrics are computed from what was written.
+    The metrics are computed from what was written; `ece` says how far probabilities are from how often they are right.
 
     Args:
         name: test; val for the split by which the epoch was chosen; eval for other images.
@@ -35,7 +36,8 @@ def evaluate_split(name: str, manifest: Manifest, samples: Sequence[Sample], pro
     write_predictions(table, [s.file for s in samples], [s.label for s in samples], probabilities, manifest.labels)
     predicted, true = read_predictions(table, manifest.labels)
     confusion(predicted.tolist(), true.tolist(), manifest.labels, out / "plots" / "confusion.png", NAMES[name])
-    return {f"{name}/{metric}": value for metric, value in score(table, manifest.labels).items()}
+    metrics = score(table, manifest.labels) | {"ece": ece(probabilities, true)}
+    return {f"{name}/{metric}": value for metric, value in metrics.items()}
 
 
 def log_evaluation(name: str, metrics: Metrics, labels: Sequence[str]) -> None:

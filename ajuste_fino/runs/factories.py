@@ -1,5 +1,6 @@
 """The parts of a run, built from the configuration: backbone, phases, augmentation, loss, optimizer, schedule, trainer."""
 
+import os
 from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
@@ -278,7 +279,10 @@ def _named(cfg: DictConfig, group: str) -> dict[str, Callable[..., Any]]:
 
 
 def _logger(make: Callable[..., Any], folder: Path) -> Any:
-    return make(save_dir=folder, name="", version="")
+    """A logger that writes into the folder; MLflow and Weights & Biases would else tell their makers of its use."""
+    for variable in ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY"):
+        os.environ.setdefault(variable, "true")
+    return make(save_dir=folder)
 
 
 def _try(key: str, make: Callable[..., Any]) -> None:

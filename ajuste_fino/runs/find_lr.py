@@ -80,7 +80,7 @@ def _readings(
 ) -> tuple[list[Reading], Path]:
     """Train the phases before, then raise the rate in this one; also return the folder of the results."""
     manifest = prepare.inspect(data, stages.sources[0], stages.loading)
-    out = prepare.open_folder(out, cfg, manifest)
+    out = prepare.open_folder(out, cfg, manifest, data.root)
     module = prepare.data_module(learner, manifest, stages)
     classifier = learner.classifier(manifest, learner.plan(stages), stages.sources[0])
     _train_before(cfg, classifier, module, number, out)

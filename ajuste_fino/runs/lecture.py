@@ -12,10 +12,11 @@ from ajuste_fino.console import screen
 from ajuste_fino.errors import AjusteFinoError, UserError, nearest, preview
 from ajuste_fino.lecture import NAMES, experiment, page, record
 from ajuste_fino.lecture.findings import PASS, Findings
-from ajuste_fino.lecture.text import LANGUAGES, Texts
+from ajuste_fino.lecture.text import Texts
 from ajuste_fino.runs.console import log, progress, start_log, still_working
 from ajuste_fino.runs.experiment import default_settings, measure, read_settings
 from ajuste_fino.runs.run_folder import claim, require_empty
+from ajuste_fino.texts import require_language
 
 PAGE = "index.html"
 SCREEN = "screen"  # the file of the sentences that are logged
@@ -32,7 +33,7 @@ def lecture(cfg: DictConfig, out: Path) -> dict[str, Any]:
     """
     start_log()
     name = cfg.command.name
-    _require_language(cfg.lang)
+    require_language(cfg.lang)
     if name == "list":
         return listing(cfg.lang)
     if name == "all":
@@ -108,11 +109,6 @@ def _require_identities(findings: Mapping[str, Findings]) -> None:
     ]
     if wrong:
         raise AjusteFinoError(f"Identities that do not hold, which is a defect of the code:\n{preview(wrong)}")
-
-
-def _require_language(lang: str) -> None:
-    if lang not in LANGUAGES:
-        raise UserError("lang", "must be en or es", got=lang, fix="Pass lang=es for Spanish.")
 
 
 def _select(only: Any) -> list[str]:

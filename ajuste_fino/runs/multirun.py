@@ -91,17 +91,21 @@ def execute(compose: Callable[[list[str]], DictConfig], jobs: Sequence[list[str]
         raise AjusteFinoError(f"{what}. {diverged[0]}")
 
 
-def write(folder: Path, jobs: Sequence[Job]) -> None:
-    """Write the table `multirun.csv` and the figure `multirun.png`.
+def write(folder: Path, jobs: Sequence[Job], name: str = "multirun", titles: Sequence[str] | None = None) -> None:
+    """Write the table `NAME.csv` and the figure `NAME.png`.
 
     The figure is a map where two keys vary and one of them is a number, as in `optimizer=… optimizer.lr=…`; else the learning
     curves of all runs.
+
+    Args:
+        titles: what each run is called; None: by its number.
     """
+    titles = titles or [str(n) for n in range(1, len(jobs) + 1)]
     differing = _differing(jobs)
     cells = [[_short(job.metrics.get(name)) for name in COLUMNS] for job in jobs]
-    rows = [[str(n), " ".join(what), *row] for n, (what, row) in enumerate(zip(differing, cells, strict=True), start=1)]
-    write_csv(folder / "multirun.csv", ("run", "overrides", *COLUMNS), rows)
-    _draw(folder / "multirun.png", jobs, differing)
+    rows = [[title, " ".join(what), *row] for title, what, row in zip(titles, differing, cells, strict=True)]
+    write_csv(folder / f"{name}.csv", ("run", "overrides", *COLUMNS), rows)
+    _draw(folder / f"{name}.png", jobs, differing)
     table = Table("run", Column("overrides", overflow="fold"), *(Column(name, no_wrap=True) for name in COLUMNS[:ON_SCREEN]))
     for row in rows:
         table.add_row(*(printable(cell) for cell in row[: 2 + ON_SCREEN]))

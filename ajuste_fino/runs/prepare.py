@@ -14,12 +14,14 @@ from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.decoding import Decoded, decode_all
 from ajuste_fino.data.inspection import Inspection, inspect_folder
 from ajuste_fino.data.loading import LoaderConfig
-from ajuste_fino.data.manifest import Manifest
+from ajuste_fino.data.manifest import Manifest, summary
 from ajuste_fino.data.module import DataModule
 from ajuste_fino.data.split import write_split
 from ajuste_fino.data.transforms import Augmentation
+from ajuste_fino.environment import environment
 from ajuste_fino.errors import Range, UserError
 from ajuste_fino.features import FeatureSource, LiveFeatures, resolve_precision
+from ajuste_fino.files import write_json
 from ajuste_fino.head import HeadShape
 from ajuste_fino.memory import tell_when_full
 from ajuste_fino.phases import Phase
@@ -33,6 +35,7 @@ from ajuste_fino.runs.kinds import number_ranges
 from ajuste_fino.runs.learner import Learner
 from ajuste_fino.runs.run_folder import open_run, require_empty
 from ajuste_fino.runs.stages import Stages
+from ajuste_fino.texts import require_language
 
 RANGES = {
     "epochs": Range(int, 1),
@@ -69,6 +72,7 @@ def validate(cfg: DictConfig, out: Path) -> tuple[DataConfig, Learner, resume.Re
         UserError: for any key, before any work is done.
     """
     require_keys(cfg)
+    require_language(cfg.lang)
     validate_numbers(cfg)
     if cfg.features.mode not in ("cached", "live"):
         raise UserError("features.mode", "must be cached or live", got=cfg.features.mode, fix="Pass cached; it is faster.")
@@ -146,12 +150,14 @@ def _decode(inspection: Inspection, features: FeatureSource, workers: int) -> Ge
     return decode_all(samples, workers, progress, strict, features.pixel_config, wanted, depth)
 
 
-def open_folder(out: Path, cfg: DictConfig, manifest: Manifest) -> Path:
-    """Create the run folder, write its configuration, log and split; return it."""
+def open_folder(out: Path, cfg: DictConfig, manifest: Manifest, root: Path) -> Path:
+    """Create the run folder, write its configuration, log, split and what is known before it begins; return it."""
     if cfg.resume:
         unchanged.require_same_split(out, manifest)
     out = open_run(out, cfg)
     write_split(out / "split.csv", manifest.samples)
+    write_json(out / "audit.json", summary(root, manifest.samples, manifest.labels, manifest.findings))
+    write_json(out / "environment.json", environment(device(cfg.trainer.accelerator)))
     sizes = ", ".join(f"{len(manifest.split(split)):,} {split}" for split in ("train", "val", "test"))
     log.info(f"Run folder: {out}")
     log.info(f"{len(manifest.samples):,} images of {len(manifest.labels)} classes: {sizes}")

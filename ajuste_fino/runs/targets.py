@@ -62,7 +62,7 @@ ALLOWED = {
     "logger": Allowed(
         Logger,
         {name: name for name in ("ajuste_fino.callbacks", "lightning.pytorch.loggers")},
-        ("EpochCSVLogger", "CSVLogger", "TensorBoardLogger"),
+        ("EpochCSVLogger", "CSVLogger", "TensorBoardLogger", "MLFlowLogger", "WandbLogger"),
     ),
 }
 

@@ -16,6 +16,8 @@ from ajuste_fino.files import sha256, write_json
 from ajuste_fino.novelty import Novelty, accepted, measured
 from ajuste_fino.plan import Plan
 from ajuste_fino.report.plots import learning_curves
+from ajuste_fino.report.run_report import Extras
+from ajuste_fino.report.run_report import write as write_report
 from ajuste_fino.runs import bagging, budget, folds, prepare, unknown
 from ajuste_fino.runs.clock import Clock
 from ajuste_fino.runs.console import run_log
@@ -49,7 +51,7 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
 
         clock.start("extract")
         manifest = prepare.inspect(data, features, stages.loading, out if cfg.resume else None)
-        out = prepare.open_folder(out, cfg, manifest)
+        out = prepare.open_folder(out, cfg, manifest, data.root)
         lock(out)
         learner = budget.in_time(learner, stages, manifest, until, out, resumed)
         module = prepare.data_module(learner, manifest, stages)
@@ -74,7 +76,7 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
             raise fitted.stopped
         if run_test:
             metrics |= _evaluate(split, judged, kept, manifest, out)
-        return _close(out, metrics | clock.metrics(), manifest, cfg, fitted.kept)
+        return _close(out, metrics | clock.metrics(), manifest, cfg, fitted.kept, run_test)
 
 
 def _keep(
@@ -147,8 +149,8 @@ def _close_stopped(out: Path, metrics: Metrics, kept: Kept) -> None:
     )
 
 
-def _close(out: Path, metrics: Metrics, manifest: Manifest, cfg: DictConfig, kept: Kept) -> Metrics:
-    """Write the metrics and say what was found."""
+def _close(out: Path, metrics: Metrics, manifest: Manifest, cfg: DictConfig, kept: Kept, judged: bool) -> Metrics:
+    """Write the metrics, say what was found, and write the report of a run that was judged."""
     write_json(out / "metrics.json", metrics)
     if "frozen/sha256" in metrics:
         what = f"{metrics['frozen/parameters']:,} parameters and all buffers"
@@ -160,5 +162,8 @@ def _close(out: Path, metrics: Metrics, manifest: Manifest, cfg: DictConfig, kep
             log_evaluation(name, metrics, manifest.labels)
             log_limits(name, metrics, folds.possible(cfg, manifest))
     bagging.log_summary(metrics)
+    if judged:
+        page = write_report(out, cfg.lang, Extras({sample.file: sample for sample in manifest.samples}))
+        log.info(f"Report: {page.absolute()}")
     log.info(f"{metrics['time/total_s']:.1f} s, imports aside. Results: {out.absolute()}")
     return metrics

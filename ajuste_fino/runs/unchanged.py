@@ -24,6 +24,7 @@ HARMLESS = (
     "config",
     "trust",
     "time",
+    "lang",
     "callbacks.last.seconds",
 )  # they decide nothing of what is computed
 SHOWN = ("logger.", "callbacks.progress.")  # nor do keys that begin with these
@@ -38,7 +39,7 @@ def require_same(cfg: DictConfig, run: Path) -> None:
         UserError: with each key, its old value and the new one.
     """
     old, new = dict(leaves(read("resume", run / "config.yaml"))), _leaves(cfg)
-    if newer := [key for key in new if key not in old and not _is_harmless(key)]:  # of a later version, or of the command line
+    if newer := [key for key in new if key not in old and not is_harmless(key)]:  # of a later version, or of the command line
         defaults = _leaves(compose("train", [f"resume={literal(verbatim(str(run)))}"]))
         old |= {key: defaults[key] for key in newer if key in defaults}
     lines = [f"{key}: {_shown(before)} → {_shown(now)}" for key, before, now in _changes(cfg, old, new)]
@@ -62,11 +63,12 @@ def _changes(cfg: DictConfig, old: Mapping[str, Any], new: Mapping[str, Any]) ->
         before, now = old.get(key, ABSENT), new.get(key, ABSENT)
         follows = longer and (key == "epochs" or (before == old["epochs"] and now == new["epochs"] and refers(cfg, key)))
         replaced = (before, now) in ((ABSENT, None), (None, ABSENT))  # by keys below it
-        if before != now and not follows and not replaced and not _is_harmless(key):
+        if before != now and not follows and not replaced and not is_harmless(key):
             yield key, before, now
 
 
-def _is_harmless(key: str) -> bool:
+def is_harmless(key: str) -> bool:
+    """Return whether a key decides nothing of what a run computes."""
     return key in HARMLESS or key.startswith(SHOWN)
 
 

@@ -1,4 +1,4 @@
-"""Bare words on the command line of `predict`, which are images: `predict run=… photos/*.jpg`."""
+"""Bare words on the command line: images of `predict run=… photos/*.jpg`, runs of `compare runs/a runs/b`."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ def gather(overrides: Sequence[str], key: str, known: Collection[str]) -> list[s
         UserError: where a word is a file as well as a key with its value, as `top=3.jpg` is.
     """
     bare = [_is_bare(one, known) for one in overrides]
-    if not any(one.startswith("run=") for one in overrides):
+    if key == "images" and not any(one.startswith("run=") for one in overrides):
         _refuse_run([one for one, is_bare in zip(overrides, bare, strict=True) if is_bare])
     values = [
         literal(verbatim(one) if is_path(one) else one) if is_bare else quoted(one).partition("=")[2]

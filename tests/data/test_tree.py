@@ -20,6 +20,7 @@ OURS = {
     "audit.json": '{\n  "root": "photos",\n  "images": 9,\n  "classes": {},\n  "findings": []\n}\n',
     "SHA256SUMS": f"{'0f' * 32}  model.safetensors\n{'0f' * 32}  bundle.json\n",
     "multirun.csv": "run,overrides,val/accuracy\n",
+    "compare.csv": "run,overrides,val/accuracy\n",
     "journal.log": '{"op_code":0,"worker_id":"1","study_name":"sweep","directions":[2]}\n',
     "trials.csv": "trial,val/accuracy,optimizer.lr\n",
     "claim.json": '{\n  "name": "relu",\n  "claim": "so",\n  "verdict": "pass",\n  "checks": []\n}\n',
@@ -34,6 +35,7 @@ RESULTS = [
     ("trials.csv", "search.png", "trials/1/config.yaml"),
     ("journal.log",),
     ("multirun.csv", "multirun.png", "1/config.yaml"),
+    ("compare.csv", "differences.csv", "compare.png"),
     ("claim.json", "figure.png"),
 ]
 

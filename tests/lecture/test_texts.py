@@ -10,6 +10,7 @@ import pytest
 from ajuste_fino.lecture import NAMES, experiment, text
 from ajuste_fino.lecture.findings import VERDICTS
 from ajuste_fino.lecture.text import COMMON, FOLDER, Texts
+from ajuste_fino.texts import LANGUAGES
 
 CODE = FOLDER.parent
 OTHERS = (COMMON, "page", "screen")  # files that belong to no experiment
@@ -42,13 +43,13 @@ def placeholders(sentence):
 
 @pytest.mark.parametrize("name", [*NAMES, *OTHERS])
 def test_both_languages_have_the_same_keys_and_placeholders(name):
-    english, spanish = (text.read(name, lang) for lang in text.LANGUAGES)
+    english, spanish = (text.read(name, lang) for lang in LANGUAGES)
     assert list(english) == list(spanish)
     assert {key: placeholders(english[key]) for key in english} == {key: placeholders(spanish[key]) for key in spanish}
 
 
 def test_there_are_no_other_files():
-    expected = {f"{name}.{lang}.toml" for name in (*NAMES, *OTHERS) for lang in text.LANGUAGES} | {"table.es.toml"}
+    expected = {f"{name}.{lang}.toml" for name in (*NAMES, *OTHERS) for lang in LANGUAGES} | {"table.es.toml"}
     assert {path.name for path in FOLDER.iterdir()} == expected
 
 
@@ -126,18 +127,16 @@ def test_every_word_of_a_table_is_known_in_spanish(measured):
 
 def test_an_own_text_comes_before_a_common_one_and_a_missing_one_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(text, "FOLDER", tmp_path)
-    text.read.cache_clear()
     (tmp_path / "common.en.toml").write_text('step = "step"\nerror = "error"\n', encoding="utf-8")
     (tmp_path / "one.en.toml").write_text('title = "A {kind} claim"\n[axes]\nerror = "error (%)"\n', encoding="utf-8")
     texts = Texts.load("one", "en")
     assert (texts("step"), texts("error"), texts("title", kind="bold")) == ("step", "error (%)", "A bold claim")
     assert "title" in texts and "note" not in texts
-    with pytest.raises(KeyError, match=r"one\.en\.toml and common\.en\.toml have no text 'note'"):
+    with pytest.raises(KeyError, match=r"common\.en\.toml and one\.en\.toml have no text 'note'"):
         texts("note")
     (tmp_path / "two.en.toml").write_text('[checks]\nstep = "a"\n[axes]\nstep = "b"\n', encoding="utf-8")
     with pytest.raises(ValueError, match=r"two\.en\.toml has step twice"):
         Texts.load("two", "en")
-    text.read.cache_clear()
 
 
 def test_each_experiment_has_its_formulas_and_parts():

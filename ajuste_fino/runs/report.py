@@ -1,0 +1,94 @@
+"""`report`: write the report of a run again, with maps of where the model looks."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+
+from ajuste_fino.attribution import relevance, require_captum
+from ajuste_fino.console import log
+from ajuste_fino.data.content import BadImage, ImageFile
+from ajuste_fino.data.digits import digits_folder
+from ajuste_fino.data.sample import Sample
+from ajuste_fino.errors import Range, counted
+from ajuste_fino.files import existing, read_csv
+from ajuste_fino.places import require_writable
+from ajuste_fino.predict import Predictor, load
+from ajuste_fino.report.heat import overlay
+from ajuste_fino.report.run_files import RunFiles
+from ajuste_fino.report.run_report import Extras, Looked, write
+from ajuste_fino.runs.configuration import validate_ranges
+from ajuste_fino.runs.console import start_log
+from ajuste_fino.runs.factories import trusted
+from ajuste_fino.runs.latest import find_run
+from ajuste_fino.texts import require_language
+
+
+def report(cfg: DictConfig, out: Path) -> dict[str, Any]:
+    """Write `report.html`; return where it is.
+
+    Raises:
+        UserError: where there is no such run, or captum is missing.
+    """
+    validate_ranges(cfg, {"attribution": Range(int, 0, 100)})
+    require_language(cfg.lang)
+    start_log()
+    run = find_run(str(cfg.run))
+    out = run if str(out) == str(cfg.run) else out
+    require_writable("out", out)
+    files = RunFiles.read(run)
+    images = _images(files, cfg.data.root)
+    looked: list[Looked] = []
+    if cfg.attribution:
+        require_captum()
+        looked = _look(files, load(run, cfg.trainer.accelerator, trusted(cfg)), images, cfg.attribution)
+    path = write(run, cfg.lang, Extras(images, looked), out)
+    log.info(f"Report: {path.absolute()}")
+    return {"report": str(path)}
+
+
+def _images(files: RunFiles, root: str | None) -> dict[str, Sample]:
+    """The run's images by their names, each to be read only as the one it was."""
+    if root is not None:
+        place = existing("data.root", root)
+    else:
+        data = files.config["data"]
+        place = digits_folder() if data.get("name") == "digits" else Path(data["root"])
+    base = place.parent if place.is_file() else place
+    rows = read_csv(files.folder / "split.csv")
+    return {r["file"]: Sample(ImageFile(base / r["file"]), r["file"], r["label"], r["split"], r["sha256"]) for r in rows}
+
+
+def _look(files: RunFiles, predictor: Predictor, images: dict[str, Sample], most: int) -> list[Looked]:
+    """Show where the model looks on the images of which it was surest: half of them wrong, if there are, the others right."""
+    wrong = files.judged.most_wrong(most // 2)
+    chosen = wrong + files.judged.surest(most - len(wrong))
+    there = [position for position in chosen if (sample := images.get(files.judged.files[position])) and _is_there(sample)]
+    if len(there) < len(chosen):
+        log.warning(
+            f"{counted(len(chosen) - len(there), 'image')} of the run cannot be read any more; data.root=FOLDER says where."
+        )
+    return _drawn(predictor, [images[files.judged.files[n]] for n in there], there, files.judged.predicted[there].tolist())
+
+
+def _is_there(sample: Sample) -> bool:
+    try:
+        sample.read()
+    except BadImage:
+        return False
+    return True
+
+
+def _drawn(predictor: Predictor, samples: Sequence[Sample], positions: Sequence[int], targets: Sequence[int]) -> list[Looked]:
+    if not samples:
+        return []
+    pixels = predictor.pixels(list(samples)).to(predictor.device)
+    backbone = predictor.extractor.backbone.module
+    heat = relevance(backbone, predictor.head, predictor.preprocessing.normalise(pixels), torch.tensor(targets))
+    if heat is None:
+        log.warning(f"{predictor.spec.name} has no map of places: the report shows no places.")
+        return []
+    parts = zip(positions, pixels.cpu(), heat.cpu(), strict=True)
+    return [Looked(position, overlay(one, places)) for position, one, places in parts]
