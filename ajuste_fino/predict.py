@@ -14,7 +14,6 @@ from torch import Tensor
 
 from ajuste_fino import bundle
 from ajuste_fino.backbone.blocks import PREFIX
-from ajuste_fino.classifier import probabilities
 from ajuste_fino.data.content import BadImage, ImageFile
 from ajuste_fino.data.hashing import Progress
 from ajuste_fino.data.inputs import Source, sources
@@ -26,6 +25,7 @@ from ajuste_fino.features import Extractor, FeatureBatch, serve, serve_views
 from ajuste_fino.features.engine import engine_for
 from ajuste_fino.files import existing
 from ajuste_fino.freezing import Frozen
+from ajuste_fino.head import probabilities
 from ajuste_fino.model_card import ModelCard
 from ajuste_fino.trust import packages
 

@@ -18,10 +18,9 @@ from ajuste_fino.escape import quoted
 from ajuste_fino.files import existing, write_json
 from ajuste_fino.novelty import accepted
 from ajuste_fino.predict import Predictor, load
-from ajuste_fino.runs.configuration import validate_ranges
+from ajuste_fino.runs.configuration import trusted, validate_ranges
 from ajuste_fino.runs.console import WORKERS, log, progress, run_log, workers
 from ajuste_fino.runs.evaluation import evaluate_split, log_evaluation, log_limits
-from ajuste_fino.runs.factories import trusted
 from ajuste_fino.runs.grammar import verbatim
 from ajuste_fino.runs.latest import find_run
 from ajuste_fino.runs.run_folder import open_run, require_empty

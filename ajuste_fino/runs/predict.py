@@ -19,9 +19,8 @@ from ajuste_fino.escape import printable
 from ajuste_fino.novelty import ACCEPTED
 from ajuste_fino.places import require_path
 from ajuste_fino.predict import Prediction, Predictor, load
-from ajuste_fino.runs.configuration import validate_ranges
+from ajuste_fino.runs.configuration import trusted, validate_ranges
 from ajuste_fino.runs.console import WORKERS, progress, start_log, workers
-from ajuste_fino.runs.factories import trusted
 from ajuste_fino.runs.latest import find_run
 from ajuste_fino.runs.prediction_tables import KEYS, tables, targets
 

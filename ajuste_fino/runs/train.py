@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from ajuste_fino import bundle
 from ajuste_fino.calibration import calibrate
-from ajuste_fino.classifier import probabilities
 from ajuste_fino.console import log
 from ajuste_fino.data.manifest import Manifest
 from ajuste_fino.files import sha256, write_json
+from ajuste_fino.head import probabilities
 from ajuste_fino.novelty import Novelty, accepted, measured
 from ajuste_fino.plan import Plan
 from ajuste_fino.report.plots import learning_curves
