@@ -23,6 +23,8 @@ from ajuste_fino.escape import printable
 from ajuste_fino.files import existing, no_pipe, sha256, write_bytes, write_json, write_text
 from ajuste_fino.head import Head, HeadShape
 from ajuste_fino.memory import is_full
+from ajuste_fino.novelty import Novelty
+from ajuste_fino.novelty import rebuild as rebuild_novelty
 
 FORMAT = 1
 FORMAT_OF_MORE = 2  # with a depth, padding or a temperature, which an earlier release would not know of
@@ -35,7 +37,8 @@ class Bundle:
 
     `split` is the SHA-256 of the `split.csv` of its run; None where an older version wrote it. `engine` is what computed the
     features that its head learnt from. The head's logits are divided by `temperature` before softmax.
-    `augmentation` is what `data.multiview.kept` gives of it; None where nothing but plain views were learnt from.
+    `augmentation` is what `data.multiview.kept` gives of it; None where nothing but plain views were learnt from. `novelty`
+    tells images of other kinds; None where an older version wrote the bundle. An older version reads it and goes without.
     """
 
     backbone: Backbone
@@ -47,6 +50,7 @@ class Bundle:
     engine: str = "torch"
     temperature: float = 1.0
     augmentation: dict[str, Any] | None = None
+    novelty: Novelty | None = None
 
     def metadata(self) -> dict[str, Any]:
         more = self.preprocessing.depth or self.preprocessing.pad or self.temperature != 1
@@ -62,12 +66,14 @@ class Bundle:
             **({"engine": self.engine} if self.engine != "torch" else {}),
             **({"temperature": self.temperature} if self.temperature != 1 else {}),
             **({"augmentation": self.augmentation} if self.augmentation else {}),
+            **({"novelty": self.novelty.metadata()} if self.novelty else {}),
             **({"origin": self.backbone.origin} if self.backbone.origin else {}),
         }
 
     def tensors(self) -> dict[str, Tensor]:
         parts = {"backbone": self.backbone.net, "head": self.head}
         named = {f"{part}.{name}": t.detach().cpu() for part, m in parts.items() for name, t in m.state_dict().items()}
+        named |= {f"novelty.{name}": t for name, t in (self.novelty.tensors() if self.novelty else {}).items()}
         shared = Counter(tensor.data_ptr() for tensor in named.values())  # some networks use one buffer under several names
         return {n: t.contiguous().clone() if shared[t.data_ptr()] > 1 else t.contiguous() for n, t in named.items()}
 
@@ -149,4 +155,5 @@ def _assemble(metadata: Mapping[str, Any], tensors: dict[str, Tensor], trusted: 
         metadata.get("engine", "torch"),
         float(metadata.get("temperature", 1)),
         metadata.get("augmentation"),
+        rebuild_novelty(metadata["novelty"], part("novelty"), shape.num_features) if "novelty" in metadata else None,
     )

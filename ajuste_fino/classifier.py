@@ -13,11 +13,13 @@ from torchmetrics import MeanMetric
 from ajuste_fino.data.order import seed_of_step
 from ajuste_fino.errors import AjusteFinoError, UserError, preview
 from ajuste_fino.freezing import Frozen
-from ajuste_fino.head import Head
+from ajuste_fino.head import Head, probabilities
 from ajuste_fino.losses import Loss
 from ajuste_fino.mixing import Mix
 from ajuste_fino.plan import Plan, share_buffers
 from ajuste_fino.scores import metrics
+
+__all__ = ["Classifier", "Engine", "Goal", "probabilities"]
 
 
 class Goal(NamedTuple):
@@ -194,23 +196,3 @@ class Classifier(pl.LightningModule):
         """Return the tensors that checkpoints have: not frozen ones, nor one under the name that another phase has for it."""
         frozen = tuple(f"{name}." for name, module in self.named_modules() if isinstance(module, Frozen))
         return [name for name in names if not name.startswith(("earlier.", *frozen))]
-
-
-@torch.inference_mode()
-def probabilities(head: nn.Module, batches: Iterable[Tensor], temperature: float = 1.0) -> Tensor:
-    """Features (n, D), a batch at a time → (N, C) probabilities, softmax(logits / temperature).
-
-    The most probable class of each row is the same at every temperature: where rounding makes others as probable, it gets the
-    next larger number.
-    """
-    head.cpu().eval()
-    return torch.cat([_scaled(head(features), temperature) for features in batches])
-
-
-def _scaled(logits: Tensor, temperature: float) -> Tensor:
-    plain = logits.softmax(1)
-    if temperature == 1:
-        return plain
-    scaled, label = (logits / temperature).softmax(1), plain.argmax(1, keepdim=True)
-    above = torch.nextafter(scaled.scatter(1, label, 0).amax(1, keepdim=True), torch.ones(()))  # all the others
-    return scaled.scatter(1, label, torch.maximum(scaled.gather(1, label), above))

@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -120,48 +120,12 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
     write_text(path, buffer.getvalue())
 
 
-@contextmanager
-def growing_csv(path: Path, header: Sequence[str]) -> Iterator[Callable[[Sequence[object]], None]]:
-    """A function that writes a row, as `write_csv` does, to `path.part`, which takes the name of `path` at a good end.
-
-    After a failure or a stop `path.part` has the rows so far, each of them whole, if there were any; an older `path` is as it
-    was.
-    """
-    part, rows = path.with_name(f"{path.name}.part"), 0
-    try:
-        with part.open("w", encoding="utf-8", newline="", buffering=1) as file:  # a row is on disk when it is known
-            writer = csv.writer(file)
-            writer.writerow(_safe(header))
-
-            def write(row: Sequence[object]) -> None:
-                nonlocal rows
-                try:
-                    writer.writerow(_safe(row))
-                except OSError as error:
-                    error.filename = str(part)  # a full disk names no file
-                    raise
-                rows += 1
-
-            yield write
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException as error:
-        if isinstance(error, OSError) and error.errno in FULL:
-            error.filename = error.filename or str(part)
-        if rows:
-            error.add_note(f"{part} has the rows so far.")
-        else:
-            part.unlink(missing_ok=True)
-        raise
-    part.replace(path)
-
-
 def _safe(row: Sequence[object]) -> list[object]:
     return [to_cell(cell) if isinstance(cell, str) else cell for cell in row]
 
 
 def read_csv(path: Path, content: bytes | None = None) -> list[dict[str, str]]:
-    """The rows of a CSV that `write_csv` or `growing_csv` wrote, by column name, their texts as they were.
+    """The rows of a CSV that `write_csv` or `growing.growing_csv` wrote, by column name, their texts as they were.
 
     `tables.read_table` is for those of a user.
 

@@ -1,5 +1,6 @@
 """The new fully connected head: standardise → dropout → linear [→ relu → dropout → linear]."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -104,3 +105,23 @@ class Head(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(self.standardise(x))
+
+
+@torch.inference_mode()
+def probabilities(head: nn.Module, batches: Iterable[Tensor], temperature: float = 1.0) -> Tensor:
+    """Features (n, D), a batch at a time → (N, C) probabilities, softmax(logits / temperature).
+
+    The most probable class of each row is the same at every temperature: where rounding makes others as probable, it gets the
+    next larger number.
+    """
+    head.cpu().eval()
+    return torch.cat([_scaled(head(features), temperature) for features in batches])
+
+
+def _scaled(logits: Tensor, temperature: float) -> Tensor:
+    plain = logits.softmax(1)
+    if temperature == 1:
+        return plain
+    scaled, label = (logits / temperature).softmax(1), plain.argmax(1, keepdim=True)
+    above = torch.nextafter(scaled.scatter(1, label, 0).amax(1, keepdim=True), torch.ones(()))  # all the others
+    return scaled.scatter(1, label, torch.maximum(scaled.gather(1, label), above))

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from ajuste_fino import bundle
 from ajuste_fino.backbone.blocks import PREFIX
-from ajuste_fino.classifier import probabilities
 from ajuste_fino.data.content import BadImage, ImageFile
 from ajuste_fino.data.hashing import Progress
 from ajuste_fino.data.inputs import Source, sources
@@ -26,6 +25,7 @@ from ajuste_fino.features import Extractor, FeatureBatch, serve, serve_views
 from ajuste_fino.features.engine import engine_for
 from ajuste_fino.files import existing
 from ajuste_fino.freezing import Frozen
+from ajuste_fino.head import probabilities
 from ajuste_fino.model_card import ModelCard
 from ajuste_fino.trust import packages
 
@@ -35,7 +35,9 @@ class Prediction:
     """A label, its probability, and the most probable labels with theirs, best first.
 
     Of an ensemble also how sure its members are together: the share of them that would say another label. `file` is the
-    path of an image that is a file.
+    path of an image that is a file. `distance` says how far the image is from those that were trained on, see `novelty`; above
+    1 it is `unknown`, less like them than 95 % of the validation images, and the label is the nearest there is. Both are None
+    where the model was made by a release without them.
     """
 
     label: str
@@ -43,19 +45,37 @@ class Prediction:
     top: list[tuple[str, float]]
     disagreement: float | None = None
     file: str | None = field(default=None, compare=False)
+    unknown: bool | None = None
+    distance: float | None = None
 
 
 class Scores(NamedTuple):
-    """Probabilities (n, C) of the images at n positions, of an ensemble also disagreement (n,); by position the bad images."""
+    """Probabilities (n, C) of the images at n positions; by position the bad images.
+
+    Of an ensemble also disagreement (n,), and distance (n,) where the model can tell unknown images.
+    """
 
     positions: list[int]
     probabilities: Tensor
     disagreement: Tensor | None
     bad: dict[int, BadImage]
+    distance: Tensor | None = None
 
-    def of(self, row: int) -> tuple[Tensor, float | None]:
-        """Of one image, its probabilities and the members' disagreement."""
-        return self.probabilities[row], None if self.disagreement is None else float(self.disagreement[row])
+    def of(self, row: int) -> tuple[Tensor, float | None, float | None]:
+        """Of one image, its probabilities, the members' disagreement and its distance."""
+        numbers = [None if column is None else float(column[row]) for column in (self.disagreement, self.distance)]
+        return self.probabilities[row], *numbers  # type: ignore[return-value]
+
+    @classmethod
+    def joined(cls, parts: Sequence["Scores"]) -> "Scores":
+        """One of several, of one at least."""
+        first, bad = parts[0], {position: one for part in parts for position, one in part.bad.items()}
+        columns = [
+            None if getattr(first, name) is None else torch.cat([getattr(part, name) for part in parts])
+            for name in ("disagreement", "distance")
+        ]
+        positions = [position for part in parts for position in part.positions]
+        return cls(positions, torch.cat([part.probabilities for part in parts]), columns[0], bad, columns[1])
 
 
 def no_progress(items: Iterable, _total: int, _what: str) -> Iterator:
@@ -76,6 +96,7 @@ class Predictor:
         engine: what computed the features that the head learnt from, torch or openvino.
         temperature: what the logits are divided by before softmax, see `calibration`.
         augmentation: what the model keeps of the augmentation that it was trained with, for `tta`.
+        novelty: by which it tells unknown images; None: it cannot.
         origin: whose the weights of its backbone are, and their licence, where that is known.
     """
 
@@ -83,7 +104,7 @@ class Predictor:
         self.labels, self.head, self.device, self.run = parts.labels, parts.head, device, run
         self.preprocessing, self.spec, self.split = parts.preprocessing, parts.backbone.spec, parts.split
         self.origin, self.engine, self.temperature = parts.backbone.origin, parts.engine, parts.temperature
-        self.augmentation = parts.augmentation
+        self.augmentation, self.novelty = parts.augmentation, parts.novelty
         self.extractor = Extractor(Frozen(parts.backbone), parts.preprocessing, parts.precision).to(device).eval()
 
     @property
@@ -121,11 +142,14 @@ class Predictor:
         predictions = [self.prediction(*scores.of(row), top_k, source) for row, source in enumerate(many)]
         return predictions if isinstance(found, list) else predictions[0]
 
-    def prediction(self, row: Tensor, disagreement: float | None, top_k: int, source: object = None) -> Prediction:
+    def prediction(
+        self, row: Tensor, disagreement: float | None, distance: float | None, top_k: int, source: object = None
+    ) -> Prediction:
         """Probabilities (C,) → the prediction."""
         values, numbers = row.topk(min(top_k, len(self.labels)))
         top = [(self.labels[n], p) for n, p in zip(numbers.tolist(), values.tolist(), strict=True)]
-        return Prediction(*top[0], top, disagreement, str(source.path) if isinstance(source, ImageFile) else None)
+        file = str(source.path) if isinstance(source, ImageFile) else None
+        return Prediction(*top[0], top, disagreement, file, None if distance is None else distance > 1, distance)
 
     def pixels(self, images: Any) -> Tensor:
         """Images, as `predict` takes them → what the network sees of them, (N, 3, size, size) uint8.
@@ -158,17 +182,9 @@ class Predictor:
         tta: int | None = None,
     ) -> Scores:
         """What the model says of all images, and which of them cannot be decoded."""
-        apart = torch.empty(0) if self.is_ensemble else None
-        parts = [
-            Scores([], torch.empty(0, len(self.labels)), apart, {}),
-            *self.batches(images, batch_size, workers, progress, tta),
-        ]
-        return Scores(
-            [position for part in parts for position in part.positions],
-            torch.cat([part.probabilities for part in parts]),
-            None if apart is None else torch.cat([part.disagreement for part in parts if part.disagreement is not None]),
-            {position: bad for part in parts for position, bad in part.bad.items()},
-        )
+        apart, distance = (torch.empty(0) if there else None for there in (self.is_ensemble, self.novelty is not None))
+        none = Scores([], torch.empty(0, len(self.labels)), apart, {}, distance)
+        return Scores.joined([none, *self.batches(images, batch_size, workers, progress, tta)])
 
     def batches(
         self,
@@ -201,7 +217,13 @@ class Predictor:
             features = batch.features if batch.positions else torch.empty(0, self.head.shape.num_features)
             apart = disagreement(self.head.logits(features)) if isinstance(self.head, Ensemble) else None
             found = probabilities(self.head, [features], self.temperature)
-            yield Scores(batch.positions, _mean(found, views), None if apart is None else _mean(apart, views), batch.bad)
+            distance = self.distances(features[::views])  # of the plain views, as its threshold is
+            apart = None if apart is None else _mean(apart, views)
+            yield Scores(batch.positions, _mean(found, views), apart, batch.bad, distance)
+
+    def distances(self, features: Tensor) -> Tensor | None:
+        """Features (N, D) → (N,), how far they are from those of the training images, unknown above 1; None: it cannot tell."""
+        return None if self.novelty is None else self.novelty.distances(self.head.standardise(features))
 
     @property
     def card(self) -> ModelCard:

@@ -33,7 +33,17 @@ def test_a_run_folder_and_its_bundle_are_the_same_model(run, copy):
 def test_it_holds_no_pickle_and_says_what_it_needs(copy):
     assert sorted(path.name for path in copy.iterdir()) == ["SHA256SUMS", "bundle.json", "model.safetensors"]
     facts = json.loads((copy / "bundle.json").read_text())
-    assert set(facts) == {"format", "labels", "preprocessing", "precision", "backbone", "head", "split", "temperature"}
+    assert set(facts) == {
+        "format",
+        "labels",
+        "preprocessing",
+        "precision",
+        "backbone",
+        "head",
+        "split",
+        "temperature",
+        "novelty",
+    }
 
 
 def test_written_again_it_is_the_same_file(copy, tmp_path):

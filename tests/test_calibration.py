@@ -9,11 +9,10 @@ from torch.nn.functional import cross_entropy
 
 from ajuste_fino import bundle, load
 from ajuste_fino.calibration import HIGHEST, LOWEST, calibrate, ece, fit_temperature
-from ajuste_fino.classifier import probabilities
 from ajuste_fino.ensemble import Ensemble
 from ajuste_fino.errors import Diverged, UserError
 from ajuste_fino.files import read_csv
-from ajuste_fino.head import Head, HeadShape
+from ajuste_fino.head import Head, HeadShape, probabilities
 from tests.test_bundle import edited, put
 
 

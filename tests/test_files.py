@@ -1,4 +1,5 @@
 import errno
+import json
 import os
 import resource
 import stat
@@ -8,20 +9,23 @@ from pathlib import Path
 import pytest
 
 from ajuste_fino import files as module
+from ajuste_fino import parquet
 from ajuste_fino.errors import UserError, nearest
 from ajuste_fino.files import (
     atomic,
     cache_folder,
     existing,
     fingerprint,
-    growing_csv,
     no_pipe,
     read_csv,
     sha256,
     write_bytes,
     write_csv,
+    write_json,
     write_text,
 )
+from ajuste_fino.growing import growing_csv, growing_json, growing_jsonl
+from ajuste_fino.parquet import growing_parquet
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -134,6 +138,70 @@ def test_a_growing_csv_is_whole_or_a_part_of_another_name(tmp_path):
     with growing_csv(path, ("file",)) as write:
         write(["a"])
     assert (read_csv(path), os.listdir(tmp_path)) == ([{"file": "a"}], ["t.csv"])
+
+
+WRITERS = {
+    "json": (growing_json, lambda path: json.loads(path.read_text())),
+    "jsonl": (growing_jsonl, lambda path: [json.loads(line) for line in path.read_text().splitlines()]),
+    "parquet": (
+        lambda path: growing_parquet(path, {"file": str, "p": float, "new": bool, "top": {"label": str, "p": float}}),
+        lambda path: pytest.importorskip("pyarrow.parquet").read_table(path).to_pylist(),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_growing_records_come_back(tmp_path, kind, count):
+    growing, read = WRITERS[kind]
+    records = [{"file": f"ñ {n}\n", "p": n / 3, "new": n > 1, "top": [{"label": "=a", "p": 0.5}]} for n in range(count)]
+    with growing(tmp_path / "t") as write:
+        for record in records:
+            write(record)
+        assert os.listdir(tmp_path) == ["t.part"]
+    assert (read(tmp_path / "t"), os.listdir(tmp_path)) == (records, ["t"])
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, RuntimeError])
+def test_of_growing_records_a_stop_leaves_only_what_can_be_read(tmp_path, kind, stop):
+    growing, _ = WRITERS[kind]
+    (tmp_path / "t").write_text("old")
+    with pytest.raises(stop) as failure, growing(tmp_path / "t") as write:
+        write({"file": "a", "p": 1.0, "new": True, "top": []})
+        raise stop
+    left = ["t", "t.part"] if kind == "jsonl" else ["t"]
+    assert (sorted(os.listdir(tmp_path)), (tmp_path / "t").read_text()) == (left, "old")
+    assert hasattr(failure.value, "__notes__") == (kind == "jsonl")
+
+
+def test_growing_json_is_what_is_written_at_once(tmp_path):
+    for records in ([], [{"a": 1, "top": {"é": 0.5}}], [{"file": "\udcf1.jpg"}, {"b": [1, {"c": "\n"}]}]):
+        write_json(tmp_path / "once", records)
+        with growing_json(tmp_path / "grown") as write:
+            for record in records:
+                write(record)
+        assert (tmp_path / "grown").read_bytes() == (tmp_path / "once").read_bytes()
+
+
+def test_names_that_are_no_unicode_can_be_written_to_all(tmp_path):
+    with growing_jsonl(tmp_path / "t.jsonl") as write:
+        write({"file": "\udcf1.jpg"})
+    assert json.loads((tmp_path / "t.jsonl").read_text()) == {"file": "\udcf1.jpg"}
+    table = pytest.importorskip("pyarrow.parquet")
+    with growing_parquet(tmp_path / "t.parquet", {"file": str}) as write:
+        write({"file": "\udcf1.jpg"})
+    assert table.read_table(tmp_path / "t.parquet").to_pylist() == [{"file": "\\udcf1.jpg"}]
+
+
+def test_a_parquet_file_is_written_in_groups(tmp_path, monkeypatch):
+    table = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr(parquet, "CELLS", 10)
+    with growing_parquet(tmp_path / "t", {"a": float, "b": float}) as write:
+        for n in range(12):
+            write({"a": float(n), "b": 0.0})
+    file = table.ParquetFile(tmp_path / "t")
+    assert [file.metadata.row_group(n).num_rows for n in range(3)] == [5, 5, 2]
 
 
 def test_a_binary_file_is_no_csv(tmp_path):

@@ -11,7 +11,8 @@ from ajuste_fino import places
 from ajuste_fino.data.digits import digits_folder
 from ajuste_fino.data.info import ImageInfo, ImageInfoCache
 from ajuste_fino.errors import UserError
-from ajuste_fino.files import cache_folder, growing_csv, in_cache, writable, write_text
+from ajuste_fino.files import cache_folder, in_cache, writable, write_text
+from ajuste_fino.growing import growing_csv
 from ajuste_fino.runs.run_folder import require_empty
 
 CFG = OmegaConf.create({"out": "x"})

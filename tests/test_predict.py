@@ -1,6 +1,8 @@
+import io
 import json
 import os
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -181,7 +183,12 @@ def test_predictions_name_their_files(run):
         (["json=/dev/null"], "json must be the name of a file"),
         (["csv=00.png"], "csv must be a file of its own"),
         (["csv=t", "json=t"], "csv must be a file of its own"),
+        (["jsonl=t", "parquet=t"], "jsonl must be a file of its own"),
+        (["parquet=00.png"], "parquet must be a file of its own"),
+        (["jsonl=/no/such/t"], "jsonl must be a file in a folder that can be written to"),
         (["probabilities=all"], "Pass csv=FILE as well"),
+        (["probabilities=all", "jsonl=t"], "is for the CSV or the Parquet file"),
+        (["unknown=some"], "unknown must be true or false"),
         (["probabilities=some", "csv=t"], "must be top or all"),
         (["nothing.png"], "must be an existing path"),
         (["images=[]"], "must name at least one image"),
@@ -195,6 +202,79 @@ def test_mistakes_are_told_before_the_work(run, cli, monkeypatch, arguments, mes
     code, _, err = cli("predict", "run=/no/run", *images, *arguments)
     assert (code, message in err) == (2, True), err
     assert sorted(os.listdir()) == before
+
+
+@pytest.fixture
+def piped(monkeypatch):
+    """A function that gives the command a standard input."""
+    return lambda content: monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+
+def test_all_files_have_the_same_and_a_bad_image_stops_none(run, cli, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    for n in range(3):
+        draw(n, n).save(tmp_path / "deep" / ("er" if n else "") / f"{n}.png")
+    (tmp_path / "deep" / "er" / "bad.png").write_text("no")
+    files = [f"{key}={tmp_path / f't.{key}'}" for key in ("csv", "json", "jsonl", "parquet")]
+    code, out, err = cli("predict", f"run={run[0]}", f"images={tmp_path / 'deep'}", *files, "top=2", "probabilities=all")
+    assert (code, "1 file of 4" in err and "bad.png" in err, err.count("Written: ")) == (2, True, 4), err
+    records = json.loads((tmp_path / "t.json").read_text())
+    assert [json.loads(line) for line in (tmp_path / "t.jsonl").read_text().splitlines()] == records
+    rows, table = read_csv(tmp_path / "t.csv"), parquet.read_table(tmp_path / "t.parquet").to_pylist()
+    assert len(records) == len(rows) == len(table) == 3
+    for row, record, entry in zip(rows, records, table, strict=True):
+        assert list(row) == ["file", "label", "probability", "p:1", "p:2", "p:10", "unknown", "distance"]
+        assert {one["label"]: one["probability"] for one in entry.pop("top")} == record["top"]
+        assert {key: entry[key] for key in record if key != "top"} == {key: record[key] for key in record if key != "top"}
+        assert row == {key: f"{value:.6f}" if isinstance(value, float) else str(value) for key, value in entry.items()} | {
+            "unknown": str(record["unknown"]).lower()
+        }
+    assert sorted(os.listdir(tmp_path)) == ["deep", "t.csv", "t.json", "t.jsonl", "t.parquet"]
+
+
+def test_without_the_library_a_parquet_file_is_refused(run, cli, tmp_path, monkeypatch):
+    from ajuste_fino import parquet
+
+    monkeypatch.setattr(parquet, "find_spec", lambda name: None)
+    code, _, err = cli("predict", f"run={run[0]}", f"images={run[0].parent / 'photos'}", f"parquet={tmp_path / 't'}")
+    assert (code, "pip install 'ajuste-fino[parquet]'" in err, os.listdir(tmp_path)) == (2, True, [])
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\0"], ids=repr)
+@pytest.mark.parametrize("word", ["images=-", "-"])
+def test_paths_on_standard_input(run, cli, piped, tmp_path, end, word):
+    root = run[0].parent / "photos"
+    shutil.copy(root / "1" / "00.png", tmp_path / "[a] = ñ.png")
+    paths = [str(tmp_path / "[a] = ñ.png"), str(root / "1"), str(root / "2" / "*1.png")]
+    piped((end.join(paths) + end).encode())
+    code, _, err = cli("predict", f"run={run[0]}", word, f"csv={tmp_path / 't.csv'}")
+    assert code == 0, err
+    found = [row["file"] for row in read_csv(tmp_path / "t.csv")]
+    assert found == [paths[0], *(f"{root}/1/{n:02}.png" for n in range(12)), f"{root}/2/01.png", f"{root}/2/11.png"]
+
+
+def test_paths_on_standard_input_among_others(run, cli, piped, tmp_path):
+    root = run[0].parent / "photos"
+    piped(f"{root}/1/00.png".encode())
+    code, _, err = cli("predict", f"run={run[0]}", f"{root}/2/00.png", "-", f"csv={tmp_path / 't.csv'}")
+    assert code == 0, err
+    assert [row["file"] for row in read_csv(tmp_path / "t.csv")] == [f"{root}/2/00.png", f"{root}/1/00.png"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "images=- must have a path on standard input"),
+        (b"\n\r\n", "images=- must have a path on standard input"),
+        (b"\0", "images=- must have a path on standard input"),
+        (b"/no/such.png\n", "images must be an existing path; got /no/such.png"),
+    ],
+)
+def test_standard_input_without_images_is_told(run, cli, piped, content, message):
+    piped(content)
+    code, _, err = cli("predict", f"run={run[0]}", "images=-")
+    assert (code, message in err) == (2, True), err
 
 
 @pytest.mark.parametrize("name", ["a=b.png", "[x].png", "s*r.png", "-x.png", "ñ é.png", "it's.png", "@sum.png"])

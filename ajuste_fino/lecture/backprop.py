@@ -15,8 +15,7 @@ import torch
 from matplotlib.animation import FuncAnimation
 from torch import Tensor
 
-from ajuste_fino.classifier import probabilities
-from ajuste_fino.head import Head, HeadShape
+from ajuste_fino.head import Head, HeadShape, probabilities
 from ajuste_fino.lecture.findings import Check, Findings, Table
 from ajuste_fino.lecture.frozen import Features, embedded
 from ajuste_fino.lecture.settings import Limit

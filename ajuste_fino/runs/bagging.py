@@ -8,12 +8,11 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from ajuste_fino import ensemble
-from ajuste_fino.classifier import probabilities
 from ajuste_fino.data.manifest import Manifest
 from ajuste_fino.ensemble import Ensemble
 from ajuste_fino.errors import Diverged, UserError
 from ajuste_fino.features import FeatureSource
-from ajuste_fino.head import Head
+from ajuste_fino.head import Head, probabilities
 from ajuste_fino.phases import Phases
 from ajuste_fino.runs.console import log, progress
 from ajuste_fino.runs.factories import require_cached_head, require_plain_labels

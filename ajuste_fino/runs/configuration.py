@@ -15,6 +15,7 @@ from ajuste_fino.runs.grammar import literal, quoted
 from ajuste_fino.runs.kinds import EXAMPLES, meant, refuse_wrong_kinds, shown
 from ajuste_fino.runs.repeat import repeated
 from ajuste_fino.runs.suggest import of_bare_word, suggestion
+from ajuste_fino.trust import packages
 
 
 def compose(config: str, overrides: Sequence[str], directory: str | None = None) -> DictConfig:
@@ -165,3 +166,8 @@ def refers(cfg: DictConfig, key: str) -> bool:
     above, _, name = key.rpartition(".")
     node = OmegaConf.select(cfg, above) if above else cfg
     return OmegaConf.is_config(node) and name in node and OmegaConf.is_interpolation(node, name)
+
+
+def trusted(cfg: DictConfig) -> list[str]:
+    """The packages that the command line trusts."""
+    return packages(OmegaConf.to_container(cfg.trust) if OmegaConf.is_config(cfg.trust) else cfg.trust)

@@ -16,11 +16,11 @@ from ajuste_fino.data.multiview import VIEWS
 from ajuste_fino.errors import UserError
 from ajuste_fino.escape import quoted
 from ajuste_fino.files import existing, write_json
+from ajuste_fino.novelty import accepted
 from ajuste_fino.predict import Predictor, load
-from ajuste_fino.runs.configuration import validate_ranges
+from ajuste_fino.runs.configuration import trusted, validate_ranges
 from ajuste_fino.runs.console import WORKERS, log, progress, run_log, workers
 from ajuste_fino.runs.evaluation import evaluate_split, log_evaluation, log_limits
-from ajuste_fino.runs.factories import trusted
 from ajuste_fino.runs.grammar import verbatim
 from ajuste_fino.runs.latest import find_run
 from ajuste_fino.runs.run_folder import open_run, require_empty
@@ -58,6 +58,7 @@ def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
     if scores.bad:
         raise changed(next(iter(scores.bad.values())))
     metrics = evaluate_split(name, manifest, manifest.samples, scores.probabilities, out)
+    metrics |= accepted(name, [] if scores.distance is None else [scores.distance])
     metrics |= {"images/skipped": len(manifest.skipped), "time/total_s": round(time.perf_counter() - started, 2)}
     write_json(out / "metrics.json", metrics)
     log_evaluation(name, metrics, manifest.labels)

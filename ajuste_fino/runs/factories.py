@@ -23,9 +23,10 @@ from ajuste_fino.errors import Range, UserError, nearest
 from ajuste_fino.implementation import implementation
 from ajuste_fino.losses import Loss
 from ajuste_fino.phases import HEAD, Phase, Phases
+from ajuste_fino.runs.configuration import trusted
 from ajuste_fino.runs.own_weights import trained_backbone
 from ajuste_fino.runs.targets import class_of
-from ajuste_fino.trust import own_class, packages
+from ajuste_fino.trust import own_class
 
 Make = Callable[..., Any]
 TRIED_EPOCHS = 200  # of a schedule, before the run; a step takes about 10 µs
@@ -185,11 +186,6 @@ def loss(cfg: DictConfig) -> Loss:
 def engine(cfg: DictConfig) -> Engine | None:
     """What computes the head's gradients, where it is not autograd."""
     return None if cfg.head.engine is None else class_of(cfg.head.engine, "head.engine", trusted(cfg))()
-
-
-def trusted(cfg: DictConfig) -> list[str]:
-    """The packages that the command line trusts."""
-    return packages(OmegaConf.to_container(cfg.trust) if OmegaConf.is_config(cfg.trust) else cfg.trust)
 
 
 def learning(cfg: DictConfig) -> tuple[Callable[..., Any], Callable[..., Any]]:

@@ -10,10 +10,10 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
-from ajuste_fino.classifier import probabilities
 from ajuste_fino.data.folds import folds
 from ajuste_fino.data.manifest import Manifest
 from ajuste_fino.features import FeatureSource
+from ajuste_fino.head import probabilities
 from ajuste_fino.phases import Phases
 from ajuste_fino.plan import Plan
 from ajuste_fino.runs import factories

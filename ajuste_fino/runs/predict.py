@@ -1,14 +1,14 @@
 """`predict`: print and write a table of predictions."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+import sys
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from rich.table import Table
-from torch import Tensor
 
 from ajuste_fino.console import log, screen
 from ajuste_fino.data.content import BadImage, ImageFile
@@ -16,21 +16,21 @@ from ajuste_fino.data.inputs import sources
 from ajuste_fino.data.multiview import VIEWS
 from ajuste_fino.errors import Range, UserError, counted, preview
 from ajuste_fino.escape import printable
-from ajuste_fino.files import growing_csv, writable, write_json
+from ajuste_fino.novelty import ACCEPTED
 from ajuste_fino.places import require_path
 from ajuste_fino.predict import Prediction, Predictor, load
-from ajuste_fino.runs.configuration import validate_ranges
+from ajuste_fino.runs.configuration import trusted, validate_ranges
 from ajuste_fino.runs.console import WORKERS, progress, start_log, workers
-from ajuste_fino.runs.factories import trusted
 from ajuste_fino.runs.latest import find_run
+from ajuste_fino.runs.prediction_tables import KEYS, tables, targets
 
 MOST = 50  # rows on the screen; the files hold all
 WIDE = 100  # columns of a screen on which the next labels are shown, too
-Write = Callable[[Prediction, Tensor], None]
+STDIN = "-"  # in the place of an image: the paths on standard input
 
 
 def predict(cfg: DictConfig, out: Path) -> dict[str, Any]:
-    """Show a table, write it where `csv=` and `json=` say.
+    """Show a table, write it where `csv=`, `json=`, `jsonl=` and `parquet=` say.
 
     Raises:
         UserError: where there is no such run or image, or a file cannot be written; after the rest is done, where some images
@@ -39,36 +39,55 @@ def predict(cfg: DictConfig, out: Path) -> dict[str, Any]:
     validate_ranges(cfg, {"top": Range(int, 1), "tta": VIEWS, "workers": WORKERS})
     start_log()
     images = _images(cfg.images)
-    table, summary = _targets(cfg, [image.path for image in images])
-    predictor = load(find_run(str(cfg.run)), cfg.trainer.accelerator, trusted(cfg))
-    done, bad = list[Prediction](), dict[int, BadImage]()
-    if views := predictor.multiview(cfg.tta):
-        log.info(views.summary())
+    files = targets(cfg, [image.path for image in images])
+    predictor = _model(cfg)
+    shown, bad, unknown = list[Prediction](), dict[int, BadImage](), 0
     stream = predictor.batches(images, workers=workers(cfg.workers), progress=progress, tta=cfg.tta)
-    with _rows(table, predictor, cfg.probabilities) as write, closing(stream):
+    with tables(files, predictor, cfg.probabilities == "all") as write, closing(stream):
         for scores in stream:
             bad |= scores.bad
             for row, position in enumerate(scores.positions):
                 one = predictor.prediction(*scores.of(row), cfg.top, images[position])
                 write(one, scores.probabilities[row])
-                if summary or len(done) < MOST:
-                    done.append(one)
-    if summary:
-        write_json(summary, [{"file": str(one.file), **_plain(one)} for one in done])
-    if done:
-        _show(done, [image.path for position, image in enumerate(images) if position not in bad])
-    for path in (table, summary):
-        if path:
-            log.info(f"Written: {path} ({counted(len(images) - len(bad), 'image')})")
+                unknown += bool(one.unknown)
+                if len(shown) < MOST:
+                    shown.append(one)
+    done = len(images) - len(bad)
+    if shown:
+        _show(shown, [image.path for position, image in enumerate(images) if position not in bad])
+    _log_end(files, done, unknown)
     if bad:
         raise _refused([bad[position] for position in sorted(bad)], len(images))
     return {"images": len(images)}
+
+
+def _model(cfg: DictConfig) -> Predictor:
+    """The model, and what is to be said of it."""
+    predictor = load(find_run(str(cfg.run)), cfg.trainer.accelerator, trusted(cfg))
+    if views := predictor.multiview(cfg.tta):
+        log.info(views.summary())
+    if not cfg.unknown:
+        predictor.novelty = None
+    elif predictor.novelty is None:
+        log.info("This model cannot tell unknown images: an earlier release made it, or its training was stopped.")
+    return predictor
+
+
+def _log_end(files: dict[str, Path], done: int, unknown: int) -> None:
+    if unknown:
+        rule = f"less like the training images than {ACCEPTED:.0%} of the validation images; the label is the nearest there is"
+        log.info(f"{unknown:,} of {counted(done, 'image')} unknown: {rule}.")
+    for path in files.values():
+        log.info(f"Written: {path} ({counted(done, 'image')})")
 
 
 def _images(value: object) -> list[ImageFile]:
     """The images that `images=` names, in their order."""
     require_path("images", value)
     given = _texts(OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value)
+    given = [STDIN] if given == STDIN else given
+    if isinstance(given, list) and STDIN in given:
+        given = [path for one in given for path in (_piped() if one == STDIN else [one])]
     found = sources(given)
     if found == []:
         raise UserError("images", "must name at least one image", got="[]", fix="Pass a file, a folder or a pattern.")
@@ -79,34 +98,20 @@ def _texts(value: object) -> Any:
     return [_texts(one) for one in value] if isinstance(value, list) else str(value)
 
 
-def _targets(cfg: DictConfig, images: Sequence[Path]) -> list[Path | None]:
-    """The files of `csv=` and `json=`, which can be written, are two, and are none of the images."""
-    if cfg.probabilities not in ("top", "all"):
-        raise UserError("probabilities", "must be top or all", got=cfg.probabilities, fix="all: a column for each class.")
-    if cfg.probabilities == "all" and cfg.csv is None:
-        raise UserError("probabilities=all", "is for the CSV file", fix="Pass csv=FILE as well.")
-    found = [None if cfg[key] is None else writable(key, str(cfg[key])) for key in ("csv", "json")]
-    for key, path in zip(("csv", "json"), found, strict=True):
-        if path is not None and (path in images or found.count(path) > 1):
-            raise UserError(key, "must be a file of its own", got=path, fix="Pass another name.")
+def _piped() -> list[str]:
+    """The paths on standard input, a line each, or each ended by a zero byte, as `find -print0` writes them.
+
+    Raises:
+        UserError: where there is none.
+    """
+    if sys.stdin.isatty():
+        log.info("Reading paths from standard input, a line each; Ctrl-D ends them.")
+    content = sys.stdin.buffer.read()
+    parts = content.split(b"\0") if b"\0" in content else [line.rstrip(b"\r") for line in content.split(b"\n")]
+    if not (found := [os.fsdecode(part) for part in parts if part.strip()]):
+        fix = "Pipe paths to it, a line each: find photos -name '*.jpg' | ajuste-fino predict run=… images=-"
+        raise UserError("images=-", "must have a path on standard input at least", got="none", fix=fix)
     return found
-
-
-@contextmanager
-def _rows(path: Path | None, predictor: Predictor, kind: str) -> Iterator[Write]:
-    """A function that writes a prediction and its probabilities (C,) as a row of the CSV file, if there is one."""
-    if path is None:
-        yield lambda one, probabilities: None
-        return
-    apart = ["disagreement"] if predictor.is_ensemble else []
-    classes = [f"p:{label}" for label in predictor.labels] if kind == "all" else []
-    with growing_csv(path, ["file", "label", "probability", *apart, *classes]) as write:
-
-        def row(one: Prediction, probabilities: Tensor) -> None:
-            each = [f"{p:.6f}" for p in probabilities.tolist()] if classes else []
-            write([str(one.file), one.label, f"{one.probability:.6f}", *_disagreement(one, ".6f"), *each])
-
-        yield row
 
 
 def _show(predictions: Sequence[Prediction], paths: Sequence[Path]) -> None:
@@ -121,15 +126,11 @@ def _show(predictions: Sequence[Prediction], paths: Sequence[Path]) -> None:
     for one in predictions[:MOST]:
         then = [", ".join(f"{printable(label)} {p:.3f}" for label, p in one.top[1:])] if wide else []
         file = printable(os.path.relpath(str(one.file), base))
-        table.add_row(file, printable(one.label), f"{one.probability:.3f}", *_disagreement(one, ".2f"), *then)
+        label = f"unknown (nearest: {printable(one.label)})" if one.unknown else printable(one.label)
+        table.add_row(file, label, f"{one.probability:.3f}", *_disagreement(one, ".2f"), *then)
     console.print(table)
     if len(paths) > MOST:
-        console.print(f"… and {len(paths) - MOST} more; csv=FILE and json=FILE have all.")
-
-
-def _plain(one: Prediction) -> dict[str, Any]:
-    apart = {} if one.disagreement is None else {"disagreement": one.disagreement}
-    return {"label": one.label, "probability": one.probability, **apart, "top": dict(one.top)}
+        console.print(f"… and {len(paths) - MOST} more; a file has all: {', '.join(f'{key}=FILE' for key in KEYS)}.")
 
 
 def _disagreement(one: Prediction, how: str) -> list[str]:

@@ -1,6 +1,6 @@
 """`train`: config → scan → hash → split → decode → traps → manifest → features → head → bundle."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -9,15 +9,16 @@ from torch import Tensor, nn
 
 from ajuste_fino import bundle
 from ajuste_fino.calibration import calibrate
-from ajuste_fino.classifier import probabilities
 from ajuste_fino.console import log
 from ajuste_fino.data.manifest import Manifest
 from ajuste_fino.files import sha256, write_json
+from ajuste_fino.head import probabilities
+from ajuste_fino.novelty import Novelty, accepted, measured
 from ajuste_fino.plan import Plan
 from ajuste_fino.report.plots import learning_curves
 from ajuste_fino.report.run_report import Extras
 from ajuste_fino.report.run_report import write as write_report
-from ajuste_fino.runs import bagging, budget, folds, prepare
+from ajuste_fino.runs import bagging, budget, folds, prepare, unknown
 from ajuste_fino.runs.clock import Clock
 from ajuste_fino.runs.console import run_log
 from ajuste_fino.runs.evaluation import Metrics, evaluate_split, log_evaluation, log_limits
@@ -62,33 +63,47 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
         fitted = learner.fit(manifest, plan, features, module, out, resumed)
         clock.start("ensemble")
         fitted, bagged = bagging.train_ensemble(learner, manifest, features, fitted, stages.loading.device)
+        clock.start("novelty")
+        novelty = unknown.fit(stages, fitted, manifest)
         clock.stop()
 
         metrics |= frozen_metrics(stages, plan) | _validation(fitted.kept, len(manifest.split("val"))) | bagged
-        temperature, calibrated = _keep(stages, fitted, manifest, out)
+        kept, calibrated = _keep(stages, fitted, novelty, manifest, out)
         metrics |= stages.metrics() | {"images/skipped": len(manifest.skipped)} | calibrated
         learning_curves(out / "metrics.csv", out / "plots" / "learning_curves.png", fitted.kept.number, fitted.kept.C)
         if fitted.stopped is not None:
             _close_stopped(out, metrics | clock.metrics(), fitted.kept)
             raise fitted.stopped
         if run_test:
-            metrics |= evaluate_split(
-                split, manifest, manifest.split(split), probabilities(fitted.head, judged, temperature), out
-            )
+            metrics |= _evaluate(split, judged, kept, manifest, out)
         return _close(out, metrics | clock.metrics(), manifest, cfg, fitted.kept, run_test)
 
 
-def _keep(stages: Stages, fitted: Fitted, manifest: Manifest, out: Path) -> tuple[float, dict[str, float]]:
-    """Calibrate what was trained on the validation images, and write the bundle; return the temperature and its metrics."""
+def _keep(
+    stages: Stages, fitted: Fitted, novelty: Novelty | None, manifest: Manifest, out: Path
+) -> tuple[bundle.Bundle, dict[str, float]]:
+    """Calibrate what was trained on the validation images, and write the bundle; return it and the metrics of these images."""
     val = manifest.split("val")
+    distances = list[Tensor]()
     features, targets = stages.last.source.features_of(val), torch.tensor(manifest.targets(val))
-    temperature, metrics = calibrate(fitted.head, features, targets)
+    temperature, metrics = calibrate(fitted.head, measured(novelty, fitted.head, features, distances), targets)
+    if novelty is not None:
+        found = torch.cat(distances)
+        novelty = novelty.accepting(found)
+        metrics |= accepted("val", [found / novelty.threshold])
+        unknown.log_threshold(metrics, len(val))
     stages.backbone.adopt(stages.last.tail)
     parts = manifest.labels, stages.preprocessing, stages.precision, sha256(out / "split.csv"), stages.engine, temperature
-    bundle.write(
-        bundle.Bundle(stages.backbone, fitted.head, *parts, stages.augmentation_kept(fitted.kept.number - 1)), out / "bundle"
-    )
-    return temperature, metrics
+    kept = bundle.Bundle(stages.backbone, fitted.head, *parts, stages.augmentation_kept(fitted.kept.number - 1), novelty)
+    bundle.write(kept, out / "bundle")
+    return kept, metrics
+
+
+def _evaluate(split: str, features: Iterable[Tensor], kept: bundle.Bundle, manifest: Manifest, out: Path) -> Metrics:
+    """Evaluate what is kept on a split; of the split also the share of images that it takes for known."""
+    distances = list[Tensor]()
+    found = probabilities(kept.head, measured(kept.novelty, kept.head, features, distances), kept.temperature)
+    return evaluate_split(split, manifest, manifest.split(split), found, out) | accepted(split, distances)
 
 
 def frozen_metrics(stages: Stages, plan: Plan) -> Metrics:

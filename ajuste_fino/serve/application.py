@@ -80,4 +80,5 @@ def _add_endpoint(app: Any, examiner: Examiner, limit: int) -> None:
 def plain(one: Prediction) -> dict[str, Any]:
     """A prediction as JSON has it."""
     top = [{"label": label, "probability": probability} for label, probability in one.top]
-    return {"label": one.label, "probability": one.probability, "top": top}
+    told = {} if one.distance is None else {"unknown": one.unknown, "distance": one.distance}
+    return {"label": one.label, "probability": one.probability, "top": top, **told}

@@ -14,7 +14,7 @@ from ajuste_fino.errors import UserError
 from ajuste_fino.escape import printable, to_cell
 from ajuste_fino.serve.examiner import TOP, Examiner
 
-COLUMNS = ["file", "label", "probability"]
+COLUMNS = ["file", "label", "probability", "unknown"]
 TITLE = "What is on this image?"
 
 
@@ -46,6 +46,8 @@ def _one(examiner: Examiner) -> None:
             found = examiner.examine(path)
         except (BadImage, UserError) as error:
             raise gradio.Error(printable(str(error))) from error
+        if found.prediction.unknown:
+            gradio.Info("This image is unlike those that the model was trained on: the label is the nearest there is.")
         return {printable(label): p for label, p in found.prediction.top}, found.heat, found.nearest
 
     with gradio.Row():
@@ -76,8 +78,8 @@ def _row(examiner: Examiner, path: Path) -> list[str]:
     try:
         one = examiner.predict(path)
     except (BadImage, UserError) as error:
-        return [printable(path.name), printable(str(error).replace(str(path), path.name)), ""]
-    return [printable(path.name), printable(one.label), f"{one.probability:.4f}"]
+        return [printable(path.name), printable(str(error).replace(str(path), path.name)), "", ""]
+    return [printable(path.name), printable(one.label), f"{one.probability:.4f}", "yes" if one.unknown else ""]
 
 
 def _written(rows: Sequence[Sequence[str]]) -> str:
