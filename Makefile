@@ -9,7 +9,7 @@ UV = $(or $(shell command -v uv),$(BIN)/uv)
 READY := .venv/.ready
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: demo test browser lint torture wheel lecture notebooks clean
+.PHONY: demo test browser docs lint torture wheel lecture notebooks clean
 
 demo: $(READY)
 	$(BIN)/ajuste-fino train
@@ -26,6 +26,12 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The user guide and the Python reference as a site, build/docs/index.html; examples are run, and a warning is an error
+docs: $(READY)
+	$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt '.[docs]'
+	$(BIN)/sphinx-build -q -W --keep-going -b doctest docs build/doctest
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
 
 # What goes wrong in systems like this one, tried on it; about ten minutes. NAMES="bit-flips bombs" for some, QUICK=--quick for less
 torture: $(READY)

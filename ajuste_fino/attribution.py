@@ -9,17 +9,24 @@ from ajuste_fino.errors import UserError
 MISSING = "pip install 'ajuste-fino[explain]'"
 
 
+def is_installed() -> bool:
+    """Whether the library that does it is there."""
+    try:
+        import captum  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
 def require_captum() -> None:
-    """Refuse to go on without the library that does it.
+    """Refuse to go on without it.
 
     Raises:
         UserError: with the extra to install.
     """
-    try:
-        import captum  # noqa: F401
-    except ImportError as error:
+    if not is_installed():
         fix = f"Run {MISSING}, or pass attribution=0 for a report without them."
-        raise UserError("attribution", "needs the package captum, which is not installed", fix=fix) from error
+        raise UserError("attribution", "needs the package captum, which is not installed", fix=fix)
 
 
 def relevance(backbone: Backbone, head: nn.Module, x: Tensor, targets: Tensor) -> Tensor | None:

@@ -35,6 +35,8 @@ Examples:
   ajuste-fino find-lr data=folder data.root=photos  look for a learning rate
   ajuste-fino evaluate run=runs/…                   test a trained model again
   ajuste-fino predict run=runs/… images=new.jpg     predict an image or a folder
+  ajuste-fino report run=latest                     open report.html, with maps of where it looks
+  ajuste-fino serve run=latest                      a page to show it
   ajuste-fino lecture list                          show the experiments
   ajuste-fino cache prune limit_gb=5                make the feature cache smaller
 

@@ -24,6 +24,7 @@ VERBS = {
     "evaluate": Verb("ajuste_fino.runs.evaluate:evaluate", "evaluate a trained model on its test split or on other images"),
     "predict": Verb("ajuste_fino.runs.predict:predict", "name what is on images", words="images"),
     "report": Verb("ajuste_fino.runs.report:report", "write the report of a run again, with maps of where the model looks"),
+    "serve": Verb("ajuste_fino.runs.serve:serve", "a page on this machine that names what is on an image", several=False),
     "compare": Verb("ajuste_fino.runs.compare:compare", "several runs in one table and one figure", False, words="runs"),
     "audit": Verb("ajuste_fino.runs.audit:audit", "look for what is wrong with a folder of images"),
     "choose": Verb("ajuste_fino.runs.choose:choose", "compare trained backbones on a sample of your images", several=False),

@@ -20,7 +20,7 @@ TIERS = [
     {"features", "classifier", "callbacks", "sweep", "bundle"},
     {"choose"},
     {"attribution", "predict", "report"},
-    {"lecture"},
+    {"lecture", "serve"},
     {"runs"},
     {"api", "cli"},
     {"__init__", "__main__"},

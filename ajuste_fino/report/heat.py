@@ -11,10 +11,15 @@ SIDE = 224  # px
 STRENGTH = 0.6  # of the colour, where it is warmest
 
 
-def overlay(pixels: Tensor, heat: Tensor) -> str:
-    """(3, S, S) uint8 and (S, S) in [0, 1] → the URI of both, grey below, warm above."""
+def laid_over(pixels: Tensor, heat: Tensor) -> Image.Image:
+    """(3, S, S) uint8 and (S, S) in [0, 1] → both in one image, grey below, warm above, at least `SIDE` px wide."""
     grey = pixels.float().mean(0).numpy()[..., None].repeat(3, 2)
     warm = mpl.colormaps["inferno"](heat.numpy())[..., :3] * 255
     weight = STRENGTH * heat.numpy()[..., None]
     image = Image.fromarray(np.uint8((1 - weight) * grey + weight * warm))
-    return data_uri(image.resize((SIDE, SIDE)) if image.width < SIDE else image)
+    return image.resize((SIDE, SIDE)) if image.width < SIDE else image
+
+
+def overlay(pixels: Tensor, heat: Tensor) -> str:
+    """The same as the URI of an image."""
+    return data_uri(laid_over(pixels, heat))

@@ -11,6 +11,7 @@ SENTENCES: dict[str, Callable[[DictConfig], str]] = {
     "sweep": lambda cfg: f"Searching, trials={cfg.trials}, on {_data(cfg)}, backbone {cfg.backbone.name}",
     "find-lr": lambda cfg: f"Looking for a learning rate on {_data(cfg)}, backbone {cfg.backbone.name}",
     "choose": lambda cfg: f"Choosing a backbone for {_data(cfg)}",
+    "serve": lambda cfg: f"Serving {_given(cfg, 'run')}",
     "compare": lambda cfg: f"Comparing {len(cfg.runs) if OmegaConf.is_list(cfg.runs) else 1} runs",
     "audit": lambda cfg: f"Looking for what is wrong with {_data(cfg)}",
     "evaluate": lambda cfg: f"Evaluating {_given(cfg, 'run')} on {_given(cfg, 'data.root', 'the split it set aside')}",

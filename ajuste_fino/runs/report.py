@@ -9,11 +9,9 @@ from omegaconf import DictConfig
 
 from ajuste_fino.attribution import relevance, require_captum
 from ajuste_fino.console import log
-from ajuste_fino.data.content import BadImage, ImageFile
-from ajuste_fino.data.digits import digits_folder
+from ajuste_fino.data.content import BadImage
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.errors import Range, counted
-from ajuste_fino.files import existing, read_csv
 from ajuste_fino.places import require_writable
 from ajuste_fino.predict import Predictor, load
 from ajuste_fino.report.heat import overlay
@@ -21,6 +19,7 @@ from ajuste_fino.report.run_files import RunFiles
 from ajuste_fino.report.run_report import Extras, Looked, write
 from ajuste_fino.runs.configuration import trusted, validate_ranges
 from ajuste_fino.runs.console import start_log
+from ajuste_fino.runs.images import images_of
 from ajuste_fino.runs.latest import find_run
 from ajuste_fino.texts import require_language
 
@@ -38,7 +37,7 @@ def report(cfg: DictConfig, out: Path) -> dict[str, Any]:
     out = run if str(out) == str(cfg.run) else out
     require_writable("out", out)
     files = RunFiles.read(run)
-    images = _images(files, cfg.data.root)
+    images = images_of(run, cfg.data.root)
     looked: list[Looked] = []
     if cfg.attribution:
         require_captum()
@@ -46,18 +45,6 @@ def report(cfg: DictConfig, out: Path) -> dict[str, Any]:
     path = write(run, cfg.lang, Extras(images, looked), out)
     log.info(f"Report: {path.absolute()}")
     return {"report": str(path)}
-
-
-def _images(files: RunFiles, root: str | None) -> dict[str, Sample]:
-    """The run's images by their names, each to be read only as the one it was."""
-    if root is not None:
-        place = existing("data.root", root)
-    else:
-        data = files.config["data"]
-        place = digits_folder() if data.get("name") == "digits" else Path(data["root"])
-    base = place.parent if place.is_file() else place
-    rows = read_csv(files.folder / "split.csv")
-    return {r["file"]: Sample(ImageFile(base / r["file"]), r["file"], r["label"], r["split"], r["sha256"]) for r in rows}
 
 
 def _look(files: RunFiles, predictor: Predictor, images: dict[str, Sample], most: int) -> list[Looked]:

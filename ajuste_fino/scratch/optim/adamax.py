@@ -12,10 +12,10 @@ from ajuste_fino.scratch.optim.optimizer import Group, Optimizer, State, counter
 class Adamax(Optimizer, torch.optim.Adamax):
     """Adamax (Kingma and Ba, 2015, algorithm 2), which the book leaves out; s, ρ, ε and δ as for Adam here.
 
-        s ← ρ₁ s + (1 − ρ₁) g,    u ← max(ρ₂ u, |g| + δ)
+        s ← ρ₁ s + (1 − ρ₁) g,    u ← max(ρ₂ u, abs(g) + δ)
         θ ← θ − ε / (1 − ρ₁ᵗ) · s / u
 
-    The paper has no δ; torch's, beside |g|, keeps u from being zero.
+    The paper has no δ; torch's, beside ``|g|``, keeps u from being zero.
 
     Args:
         lr: ε.
