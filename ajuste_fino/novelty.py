@@ -20,7 +20,7 @@ from torch.nn.functional import normalize
 from ajuste_fino.errors import Range
 
 ACCEPTED = 0.95  # of the images of the known classes
-DIRECTIONS = 64  # of the features; `scripts/bench_unknown.py` compares others
+DIRECTIONS = 64  # of the features, see docs/benchmarks.md
 MOST = 4000  # training images that it is fitted to
 LEAST = 1e-4  # of the square of a feature's length, over all directions beside those
 THRESHOLD = Range(float, 0, above=True)

@@ -81,7 +81,7 @@ def test_a_run_with_an_ensemble_keeps_it_in_its_bundle(photos, cli, tmp_path):
     assert tables[0] == tables[1]
     code, shown, _ = cli("predict", f"run={out}", f"images={photos}", f"csv={tmp_path / 'p.csv'}")
     assert code == 0 and "disagreement" in shown
-    assert (tmp_path / "p.csv").read_text().splitlines()[0] == "file,label,probability,disagreement"
+    assert (tmp_path / "p.csv").read_text().splitlines()[0] == "file,label,probability,disagreement,unknown,distance"
 
 
 @pytest.mark.parametrize("key", ["ensemble=1", "ensemble=x", "ensemble=5 features.mode=live", "ensemble=5 head=backprop"])
