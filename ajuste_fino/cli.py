@@ -35,6 +35,8 @@ Examples:
   ajuste-fino find-lr data=folder data.root=photos  look for a learning rate
   ajuste-fino evaluate run=runs/…                   test a trained model again
   ajuste-fino predict run=runs/… images=new.jpg     predict an image or a folder
+  ajuste-fino data run=runs/…                       would more images help? which labels look wrong?
+  ajuste-fino suggest run=runs/… images=unlabelled  which images to label next
   ajuste-fino lecture list                          show the experiments
   ajuste-fino cache prune limit_gb=5                make the feature cache smaller
 

@@ -23,6 +23,10 @@ VERBS = {
     "train": Verb("ajuste_fino.runs.train:train", "freeze a trained CNN, train a new head on a folder of images"),
     "evaluate": Verb("ajuste_fino.runs.evaluate:evaluate", "evaluate a trained model on its test split or on other images"),
     "predict": Verb("ajuste_fino.runs.predict:predict", "name what is on images", words="images"),
+    "data": Verb("ajuste_fino.runs.improve:data", "what the data of a run lacks: images, right labels", several=False),
+    "suggest": Verb(
+        "ajuste_fino.runs.label_next:suggest", "which unlabelled images to label next", several=False, words="images"
+    ),
     "audit": Verb("ajuste_fino.runs.audit:audit", "look for what is wrong with a folder of images"),
     "choose": Verb("ajuste_fino.runs.choose:choose", "compare trained backbones on a sample of your images", several=False),
     "sweep": Verb("ajuste_fino.runs.sweep:sweep", "search for the values of some keys that train best", several=False),

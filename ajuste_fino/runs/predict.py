@@ -38,7 +38,7 @@ def predict(cfg: DictConfig, out: Path) -> dict[str, Any]:
     """
     validate_ranges(cfg, {"top": Range(int, 1), "tta": VIEWS, "workers": WORKERS})
     start_log()
-    images = _images(cfg.images)
+    images = given_images(cfg.images)
     table, summary = _targets(cfg, [image.path for image in images])
     predictor = load(find_run(str(cfg.run)), cfg.trainer.accelerator, trusted(cfg))
     done, bad = list[Prediction](), dict[int, BadImage]()
@@ -61,11 +61,11 @@ def predict(cfg: DictConfig, out: Path) -> dict[str, Any]:
         if path:
             log.info(f"Written: {path} ({counted(len(images) - len(bad), 'image')})")
     if bad:
-        raise _refused([bad[position] for position in sorted(bad)], len(images))
+        raise unreadable([bad[position] for position in sorted(bad)], len(images))
     return {"images": len(images)}
 
 
-def _images(value: object) -> list[ImageFile]:
+def given_images(value: object) -> list[ImageFile]:
     """The images that `images=` names, in their order."""
     require_path("images", value)
     given = _texts(OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value)
@@ -137,7 +137,7 @@ def _disagreement(one: Prediction, how: str) -> list[str]:
     return [] if one.disagreement is None else [format(one.disagreement, how)]
 
 
-def _refused(bad: Sequence[BadImage], total: int) -> UserError:
+def unreadable(bad: Sequence[BadImage], total: int) -> UserError:
     done = "The others are done. " if len(bad) < total else ""
     fix = f"{done}These cannot be decoded:\n{preview([str(one) for one in bad])}"
     return UserError("images", f"has {counted(len(bad), 'file')} of {total} that cannot be decoded", fix=fix)
