@@ -75,9 +75,10 @@ def main():
         first, chance, suggested = (statistics.mean(column) for column in zip(*each, strict=True))
         gains = [row[2] - row[1] for row in each]
         error = statistics.stdev(gains) / len(gains) ** 0.5
+        wins = f"{sum(gain > 0 for gain in gains)} of {len(gains)}"
         lines.append(
             f"| {Path(given).stem} | {count} + {args.more} | {first:.4f} | {chance:.4f} | {suggested:.4f} "
-            f"| {100 * statistics.mean(gains):+.1f} ± {100 * error:.1f} points | {sum(gain > 0 for gain in gains)} of {len(gains)} |"
+            f"| {100 * statistics.mean(gains):+.1f} ± {100 * error:.1f} points | {wins} |"
         )
         print(lines[-1], flush=True)
     print("\n" + "\n".join(lines))

@@ -84,12 +84,10 @@ def _tell(work: sections.Work, report: dict[str, Any]) -> None:
     )
     log.info(f"Classes that would gain most: {_gains(curve['by_class'])}")
     if "suspects" in report:
-        one = report["suspects"]
-        log.info(
-            f"About {one['estimated']:,} of {len(work.found.samples):,} labels seem to be wrong; {out / 'suspects.csv'} lists"
-        )
-        log.info(f"the {one['listed']:,} likeliest. Fill in its column corrected, then put it to use by:")
-        log.info(f"ajuste-fino train config={literal(str(work.cfg.run))} data.corrections={literal(str(out / 'suspects.csv'))}")
+        one, table = report["suspects"], out / "suspects.csv"
+        log.info(f"About {one['estimated']:,} of {len(work.found.samples):,} labels seem to be wrong")
+        log.info(f"{table} lists the {one['listed']:,} likeliest. Fill in its column corrected, then put it to use by:")
+        log.info(f"ajuste-fino train config={literal(str(work.cfg.run))} data.corrections={literal(str(table))}")
     pairs = report["near_duplicates"]
     said = "The features do not tell images apart" if pairs is None else f"Near duplicates: {counted(pairs['pairs'], 'pair')}"
     log.info(f"{said}. {report['time/total_s']:.1f} s, imports aside. Page: {(out / 'data.html').absolute()}")
@@ -97,8 +95,8 @@ def _tell(work: sections.Work, report: dict[str, Any]) -> None:
 
 def _gains(rows: Sequence[dict[str, Any]]) -> str:
     """The first classes, in words."""
-    judged = [row for row in rows if row["accuracy"] is not None][:GAINING]
-    return ", ".join(
-        f"{printable(row['label'])} {100 * row['gain']:+.1f} points ({100 * row['gain_low']:+.1f} to {100 * row['gain_high']:+.1f})"
-        for row in judged
-    )
+    said = []
+    for row in [row for row in rows if row["accuracy"] is not None][:GAINING]:
+        gain, low, high = (100 * row[name] for name in ("gain", "gain_low", "gain_high"))
+        said.append(f"{printable(row['label'])} {gain:+.1f} points ({low:+.1f} to {high:+.1f})")
+    return ", ".join(said)

@@ -33,7 +33,7 @@ PAIRS = 60  # that the page shows
 ODD = 24
 TRAINED = (
     "The backbone of this run was trained on all of the training images, whose features it has made easy: the gain of more "
-    "photographs is underestimated, and labels that it has learnt by heart do not look wrong. A run with phases=head tells more."
+    "photographs is underestimated, and labels that it has learnt by heart do not look wrong. A run of phases=head says more."
 )
 NAMES = ("forecast", "suspects", "chart", "couples", "odd")  # of the functions here, in the order of the page
 Section = tuple[Any, dict[str, Any]]
