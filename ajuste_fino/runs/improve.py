@@ -80,7 +80,7 @@ def _tell(work: sections.Work, report: dict[str, Any]) -> None:
         log.warning(work.warning)
     log.info(
         f"With all {work.found.train:,} training images {curve['now']:.1%} of the {work.found.val:,} validation images are "
-        f"right; of twice as many {curve['twice']:.1%} are to be expected, 95 % interval {curve['low']:.1%} to {curve['high']:.1%}"
+        f"right; with twice as many {curve['twice']:.1%} are expected, 95 % interval {curve['low']:.1%} to {curve['high']:.1%}"
     )
     log.info(f"Classes that would gain most: {_gains(curve['by_class'])}")
     if "suspects" in report:

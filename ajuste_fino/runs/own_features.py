@@ -53,10 +53,9 @@ def learnt(cfg: DictConfig, predictor: Predictor) -> Learnt:
     if unknown:
         rule, fix = "has classes that the model does not know", "Bring back the one that the run wrote."
         raise UserError(str(run / "split.csv"), rule, got=", ".join(map(quoted, unknown)), fix=fix)
-    features, positions, bad = features_of(samples, predictor, cfg)
+    features, _, bad = features_of(samples, predictor, cfg)
     if bad:
         raise changed(next(iter(bad.values())))
-    assert positions == list(range(len(samples)))
     targets = torch.tensor([predictor.labels.index(sample.label) for sample in samples])
     return Learnt(samples, features, targets, len(parts[0]))
 
