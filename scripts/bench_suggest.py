@@ -34,16 +34,20 @@ def begin(train_rows, count, dice):
     return {*first, *dice.sample(others, max(count - len(first), 0))}
 
 
-def accuracies(given, count, more, seed, keys):
+def split(given, root, keys):
+    """The images with their labels and splits, as `train` has them."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = ["data=digits"] if given == "digits" else ["data=folder", f"data.root={literal(str(root))}"]
+        run("train", train, Path(folder, "run"), *data, "epochs=1", *keys)
+        return read_csv(Path(folder, "run", "split.csv"))
+
+
+def accuracies(given, root, rows, count, more, seed, keys):
     """Test accuracy with the first labels, with more by chance, with as many by `suggest`."""
-    root = digits_folder() if given == "digits" else Path(given).absolute()
     base = root if root.is_dir() else root.parent
     dice = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
-        split = ["data=digits"] if given == "digits" else ["data=folder", f"data.root={literal(str(root))}"]
-        run("train", train, out / "split", *split, "epochs=1", *keys)
-        rows = read_csv(out / "split" / "split.csv")
         known = begin([row for row in rows if row["split"] == "train"], count, dice)
         pool = sorted(row["file"] for row in rows if row["split"] == "train" and row["file"] not in known)
         backbone = ["backbone=embedded"] if given == "digits" else []
@@ -71,7 +75,11 @@ def main():
     lines.append("|---|---|---|---|---|---|---|")
     for one in args.data:
         given, _, count = one.rpartition("=") if one.rpartition("=")[2].isdigit() else (one, "", "100")
-        each = [accuracies(given, int(count), args.more, seed, args.keys) for seed in range(args.seeds)]
+        root = digits_folder() if given == "digits" else Path(given).absolute()
+        rows, each = split(given, root, args.keys), []
+        for seed in range(args.seeds):
+            each.append(accuracies(given, root, rows, int(count), args.more, seed, args.keys))
+            print(f"{given}, seed {seed}: " + ", ".join(f"{value:.4f}" for value in each[-1]), flush=True)
         first, chance, suggested = (statistics.mean(column) for column in zip(*each, strict=True))
         gains = [row[2] - row[1] for row in each]
         error = statistics.stdev(gains) / len(gains) ** 0.5
