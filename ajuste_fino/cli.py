@@ -37,6 +37,8 @@ Examples:
   ajuste-fino predict run=runs/… images=new.jpg     predict an image or a folder
   ajuste-fino report run=latest                     open report.html, with maps of where it looks
   ajuste-fino serve run=latest                      a page to show it
+  ajuste-fino data run=runs/…                       would more images help? which labels look wrong?
+  ajuste-fino suggest run=runs/… images=unlabelled  which images to label next
   ajuste-fino lecture list                          show the experiments
   ajuste-fino cache prune limit_gb=5                make the feature cache smaller
 

@@ -1,4 +1,4 @@
-"""Which tables are those that this package writes: `split.csv` of a run, and predictions."""
+"""Which tables are those that this package writes: `split.csv` of a run, `suspects.csv` of its data, and predictions."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -8,8 +8,9 @@ from ajuste_fino.errors import UserError
 from ajuste_fino.escape import from_cell, to_cell
 
 SPLIT = ("file", "label", "split", "sha256")
+SUSPECTS = ("file", "label", "suggested", "score", "corrected", "sha256")
 SIGNS = {"sha256": re.compile("[0-9a-f]{64}"), "probability": re.compile(r"[01]\.\d{6}")}
-TEXTS = ("file", "label", "predicted")
+TEXTS = ("file", "label", "predicted", "suggested")
 
 
 def content_of(path: Path) -> bytes:
@@ -32,7 +33,7 @@ def header_of(content: bytes) -> list[str]:
 
 def sign_of(header: Sequence[str]) -> str | None:
     """The column by whose cells the rows of such a table are known; None for any other header."""
-    if tuple(header) == SPLIT:
+    if tuple(header) in (SPLIT, SUSPECTS):
         return "sha256"
     classes = [name for name in header if name.startswith("p:")]
     others = header[: len(header) - len(classes)]  # those of classes are the last

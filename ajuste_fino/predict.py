@@ -207,9 +207,11 @@ class Predictor:
             return self._scored(serve(images, self.extractor, loading, engine), 1)
         return self._scored(serve_views(images, views, self.extractor, loading, engine), views.count)
 
-    def features(self, images: Sequence[Source], batch_size: int = 64, workers: int = 0) -> Iterator[FeatureBatch]:
+    def features(
+        self, images: Sequence[Source], batch_size: int = 64, workers: int = 0, progress: Progress = no_progress
+    ) -> Iterator[FeatureBatch]:
         """What the head sees of images, a batch at a time; the feature cache serves a run's own."""
-        loading = LoaderConfig(self.device, batch_size, workers, no_progress)
+        loading = LoaderConfig(self.device, batch_size, workers, progress)
         return serve(images, self.extractor, loading, engine_for(self.extractor, self.engine, self.device))
 
     def _scored(self, batches: Iterable[FeatureBatch], views: int) -> Generator[Scores, None, None]:

@@ -26,6 +26,10 @@ VERBS = {
     "report": Verb("ajuste_fino.runs.report:report", "write the report of a run again, with maps of where the model looks"),
     "serve": Verb("ajuste_fino.runs.serve:serve", "a page on this machine that names what is on an image", several=False),
     "compare": Verb("ajuste_fino.runs.compare:compare", "several runs in one table and one figure", False, words="runs"),
+    "data": Verb("ajuste_fino.runs.improve:data", "what the data of a run lacks: images, right labels", several=False),
+    "suggest": Verb(
+        "ajuste_fino.runs.label_next:suggest", "which unlabelled images to label next", several=False, words="images"
+    ),
     "audit": Verb("ajuste_fino.runs.audit:audit", "look for what is wrong with a folder of images"),
     "choose": Verb("ajuste_fino.runs.choose:choose", "compare trained backbones on a sample of your images", several=False),
     "sweep": Verb("ajuste_fino.runs.sweep:sweep", "search for the values of some keys that train best", several=False),

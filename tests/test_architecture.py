@@ -19,6 +19,7 @@ TIERS = [
     {"plan"},
     {"features", "classifier", "callbacks", "sweep", "bundle"},
     {"choose"},
+    {"insight"},
     {"attribution", "predict", "report"},
     {"lecture", "serve"},
     {"runs"},

@@ -32,6 +32,7 @@ class DataConfig:
     seed: int = 0
     depth: int | None = None
     resize: str | None = None
+    corrections: Path | None = None
 
     def __post_init__(self) -> None:
         if self.on_bad_image not in ("error", "skip"):

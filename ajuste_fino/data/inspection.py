@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 
 from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.content import BadImage
+from ajuste_fino.data.corrections import scan_corrected, without_removed
 from ajuste_fino.data.decoding import Decoded
 from ajuste_fino.data.group import assign_groups
 from ajuste_fino.data.hashing import Progress, hash_files
 from ajuste_fino.data.info import ImageInfo
 from ajuste_fino.data.names import natural
 from ajuste_fino.data.sample import Sample, in_split
-from ajuste_fino.data.scan import scan
 from ajuste_fino.data.scan_result import ScanResult
 from ajuste_fino.data.split import apply_split_file, refuse_mixed, split
 
@@ -74,13 +74,14 @@ def inspect_folder(config: DataConfig, workers: int, progress: Progress) -> Insp
     """Find and hash the images of a folder or CSV; nothing is decoded or split yet.
 
     Raises:
-        UserError: where the layout, the group or the given split is impossible.
+        UserError: where the layout, the group, a correction or the given split is impossible.
     """
-    found = scan(config.root)
+    found, corrections = scan_corrected(config.root, config.corrections)
     if not config.split:
         refuse_mixed(config.root, found)
     samples, unknown = apply_split_file(found.samples, config.split) if config.split else (found.samples, [])
     samples, unreadable = hash_files(assign_groups(samples, config.group, config.root), workers, progress)
+    samples = without_removed(samples, corrections, config.corrections)
     samples, contradictory = one_label_each(samples)
     non_images = [BadImage(other.file, other.reason) for other in found.non_images]
     bad = {"unreadable files": unreadable, "two labels": contradictory, "files that are no images": non_images}

@@ -8,17 +8,19 @@ from typing import Any
 from ajuste_fino.data import traps
 from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.content import BadImage, ImageFile
+from ajuste_fino.data.corrections import scan_corrected, without_removed
 from ajuste_fino.data.decoding import decode_all
 from ajuste_fino.data.hashing import Progress, hash_files
 from ajuste_fino.data.history import History
 from ajuste_fino.data.inspection import Inspection, inspect_folder, one_label_each
 from ajuste_fino.data.names import natural
 from ajuste_fino.data.sample import Sample, count, in_split
-from ajuste_fino.data.scan import scan
 from ajuste_fino.data.split import refuse_mixed
 from ajuste_fino.data.traps.finding import Finding
 from ajuste_fino.errors import UserError, preview
 from ajuste_fino.files import read_csv
+
+ELSEWHERE = "pass data.root=FOLDER with images to evaluate on"
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,10 @@ def load_eval(config: DataConfig, history: History, workers: int, progress: Prog
 
     Those that the run learnt from are left out, where there are others.
     """
-    found = scan(config.root)
+    found, corrections = scan_corrected(config.root, config.corrections)
     refuse_mixed(config.root, found)
     samples, unreadable = hash_files(found.samples, workers, progress)
+    samples = without_removed(samples, corrections, config.corrections)
     given = in_split(samples, "test") or samples
     samples, contradictory = one_label_each(history.unseen(given))
     stream = decode_all(samples, workers, progress, config.strict, depth=config.depth)
@@ -83,15 +86,20 @@ def load_eval(config: DataConfig, history: History, workers: int, progress: Prog
     return replace(manifest, findings=[*history.findings(given, manifest.samples), *manifest.findings])
 
 
-def load_split(table: Path, name: str, root: Path, workers: int, progress: Progress, depth: int | None = None) -> Manifest:
+def load_split(
+    table: Path, name: str, root: Path, workers: int, progress: Progress, depth: int | None = None, otherwise: str = ELSEWHERE
+) -> Manifest:
     """One split of those that a run wrote to its `split.csv`, each image still the one it was.
+
+    Args:
+        otherwise: the way out where it is empty or not all there.
 
     Raises:
         UserError: where it is empty, or an image is missing or changed.
     """
     rows = [row for row in read_csv(table) if row.get("split") == name]
     if not rows:
-        raise UserError(str(table), f"has no {name} split", fix="Pass data.root=FOLDER with images to evaluate on.")
+        raise UserError(str(table), f"has no {name} split", fix=f"P{otherwise[1:]}.")
     base = root if root.is_dir() else root.parent
     given = [Sample(ImageFile(base / row["file"]), row["file"], row["label"], name) for row in rows]
     samples, missing = hash_files(given, workers, progress)
@@ -101,8 +109,10 @@ def load_split(table: Path, name: str, root: Path, workers: int, progress: Progr
     bad = {s: reason for decoded in stream for s, reason in decoded.bad.items()}
     undecodable = [BadImage(s.file, bad[s.sha256]) for s in samples if s.sha256 in bad]
     if wrong := missing + changed + undecodable:
-        fix = f"Bring them back, or pass data.root=FOLDER with images to evaluate on:\n{preview([str(one) for one in wrong])}"
-        raise UserError("data.root", f"holds {len(wrong)} of {len(rows)} files that cannot be evaluated on", fix=fix)
+        fix = f"Bring them back, or {otherwise}:\n{preview([str(one) for one in wrong])}"
+        purpose = "evaluated on" if otherwise == ELSEWHERE else "used"
+        rule = f"holds {len(wrong)} of {len(rows)} files that cannot be {purpose}"
+        raise UserError("data.root", rule, fix=fix)
     return Manifest(samples, sorted({s.label for s in samples}, key=natural), [], [])
 
 

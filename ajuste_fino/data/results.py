@@ -27,6 +27,8 @@ SIGNS = (
     Sign("compare.csv", {"differences.csv"}, r"run,overrides,"),  # runs compared
     Sign("trials.csv", {"trials"}, r"trial,val/accuracy\b"),  # a search
     Sign("journal.log", set(), r'\{[^\n]*"study_name": ?"sweep"'),  # one that has just begun
+    Sign("data.json", {"config.yaml"}, r'\{\s*"run": .*^  "learning_curve": '),
+    Sign("suggest.csv", {"config.yaml"}, r"rank,file,predicted,probability,why$"),
     Sign("claim.json", {"figure.png"}, r'\{\s*"name": .*^  "claim": .*^  "verdict": .*^  "checks": '),  # an experiment
 )
 

@@ -1,21 +1,18 @@
 """Split samples into train, validation and test."""
 
 import hashlib
-import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
-from unicodedata import normalize
 
 from ajuste_fino.console import log
+from ajuste_fino.data.file_names import FileNames
 from ajuste_fino.data.group import groups, stratified_group_split
 from ajuste_fino.data.names import split_named
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.scan_result import ScanResult
 from ajuste_fino.errors import UserError, counted, preview
-from ajuste_fino.escape import from_cell
 from ajuste_fino.files import write_csv
 from ajuste_fino.own_tables import SPLIT
 from ajuste_fino.tables import Row, Table, read_table, unquoted
@@ -89,7 +86,7 @@ def apply_split_file(samples: list[Sample], path: Path) -> tuple[list[Sample], l
         UserError: where it names a file that is not there, gives one no split or two, or is no such table.
     """
     table = read_table(path, ("file", "split"), " A table of file,label alone is for data.root.")
-    names = _Names(sample.file for sample in samples)
+    names = FileNames(sample.file for sample in samples)
     splits: dict[str, tuple[str, int]] = {}  # and the line that says so
     found, missing = list[tuple[Row, str]](), list[str]()
     for row, file, split in _given(table):
@@ -134,31 +131,6 @@ def _given(table: Table) -> Iterator[tuple[Row, str, str]]:
         if some and not split:
             raise table.refuse(row, "must give a split for every image or for none", f"has none for {file}")
         yield row, file, split
-
-
-class _Names:
-    """The names of samples, found as they stand or written otherwise: `./p/1.png` and `p\\1.png` are p/1.png."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self.names = set(names)
-
-    @cached_property
-    def _plain(self) -> dict[str, str]:
-        return {os.path.normpath(name): name for name in self.names}
-
-    @cached_property
-    def _composed(self) -> dict[str, str]:
-        """The names by their accents as one letter each; macOS writes them as two."""
-        return {normalize("NFC", plain): name for plain, name in self._plain.items()}
-
-    def find(self, file: str) -> str | None:
-        if file in self.names:
-            return file
-        plain = os.path.normpath(file.strip())
-        ways = (from_cell(file), os.path.normpath(unquoted(file).strip()), plain, plain.replace("\\", "/"))
-        if found := next((self._plain[one] for one in ways if one in self._plain), None):
-            return found
-        return None if file.isascii() else self._composed.get(normalize("NFC", ways[-1]))
 
 
 def write_split(path: Path, samples: list[Sample]) -> None:

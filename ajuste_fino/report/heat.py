@@ -5,7 +5,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from ajuste_fino.report.html import data_uri
+from ajuste_fino.report.thumbnails import jpeg_uri
 
 SIDE = 224  # px
 STRENGTH = 0.6  # of the colour, where it is warmest
@@ -22,4 +22,4 @@ def laid_over(pixels: Tensor, heat: Tensor) -> Image.Image:
 
 def overlay(pixels: Tensor, heat: Tensor) -> str:
     """The same as the URI of an image."""
-    return data_uri(laid_over(pixels, heat))
+    return jpeg_uri(laid_over(pixels, heat))

@@ -12,13 +12,15 @@ import ajuste_fino
 from ajuste_fino.data.sample import SPLITS, Sample
 from ajuste_fino.files import write_text
 from ajuste_fino.report import charts
-from ajuste_fino.report.html import page_texts, render, thumbnail
+from ajuste_fino.report.html import page_texts, render
 from ajuste_fino.report.plots import CURVES
 from ajuste_fino.report.run_files import RunFiles
+from ajuste_fino.report.thumbnails import thumbnails
 from ajuste_fino.report.verdict import Verdict
 from ajuste_fino.texts import Texts
 
 NAME = "report.html"
+SIDE = 160  # px, of thumbnails: twice what they take on a phone, for screens of fine pixels
 PARTS = ("verdict", "curves", "classes", "confusion", "calibration", "wrong", "data", "frozen", "settings", "next")
 MATRIX = 40  # classes at most, of which a table of what is taken for what can be read
 PROOF = re.compile(r"frozen/\d+/sha256")  # of a later phase
@@ -117,7 +119,8 @@ def _named(files: RunFiles, position: int) -> dict[str, Any]:
 
 def _shown(files: RunFiles, position: int, images: Mapping[str, Sample]) -> dict[str, Any]:
     named = _named(files, position)
-    return {**named, "image": thumbnail(images.get(named["file"]))}
+    sample = images.get(named["file"])
+    return {**named, "image": thumbnails([sample], 1, side=SIDE)[0] if sample else ""}
 
 
 def _origin(files: RunFiles) -> dict[str, Any]:

@@ -17,6 +17,8 @@ SENTENCES: dict[str, Callable[[DictConfig], str]] = {
     "evaluate": lambda cfg: f"Evaluating {_given(cfg, 'run')} on {_given(cfg, 'data.root', 'the split it set aside')}",
     "report": lambda cfg: f"Reporting on {_given(cfg, 'run')}",
     "predict": lambda cfg: f"Predicting images={_images(cfg)} with run={_given(cfg, 'run')}",
+    "data": lambda cfg: f"Looking at the data of {_given(cfg, 'run')}",
+    "suggest": lambda cfg: f"Choosing k={cfg.k} of images={_images(cfg)} to label, by run={_given(cfg, 'run')}",
     "fetch": lambda cfg: f"Fetching the weights of {cfg.backbone.name}",
     "lecture": lambda cfg: f"Running {cfg.command.name} of the lecture",
 }

@@ -21,12 +21,35 @@ def data_config(cfg: DictConfig) -> DataConfig:
     root = no_pipe("data.root", existing("data.root", data.root)) if own else _digits(data.root)
     data.root = None if data.name == "digits" else verbatim(str(root))
     split = None if data.split is None else existing("data.split", data.split)
+    corrections = corrections_of(data)
     group = None if data.group is None else str(data.group)
     if (kept := data.get("cache", "none")) not in ("none", "uint8"):
         raise UserError("data.cache", "must be none or uint8", got=kept, fix="Pass none to decode them anew.")
     # a file of the user's own may be older than a key
-    given = data.val, data.test, data.on_bad_image, data.max_skipped, group, cfg.seed, data.depth, data.get("resize")
+    given = (
+        data.val,
+        data.test,
+        data.on_bad_image,
+        data.max_skipped,
+        group,
+        cfg.seed,
+        data.depth,
+        data.get("resize"),
+        corrections,
+    )
     return DataConfig(root, split, *given)
+
+
+def corrections_of(data: DictConfig) -> Path | None:
+    """The table of corrected labels, absolute in the saved configuration, too; a group of the user's own may be older."""
+    if data.get("corrections") is None:
+        return None
+    path = existing("data.corrections", data.corrections)
+    if not path.is_file():
+        fix = "Pass a CSV with the columns file and corrected, such as suspects.csv of ajuste-fino data."
+        raise UserError("data.corrections", "must be a file", got=path, fix=fix)
+    data.corrections = verbatim(str(path))
+    return path
 
 
 def _digits(given: str | None) -> Path:

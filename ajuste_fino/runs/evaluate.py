@@ -5,11 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.content import changed
-from ajuste_fino.data.digits import digits_folder
 from ajuste_fino.data.history import History
 from ajuste_fino.data.manifest import Manifest, load_eval, load_split
 from ajuste_fino.data.multiview import VIEWS
@@ -20,14 +19,16 @@ from ajuste_fino.novelty import accepted
 from ajuste_fino.predict import Predictor, load
 from ajuste_fino.runs.configuration import trusted, validate_ranges
 from ajuste_fino.runs.console import WORKERS, log, progress, run_log, workers
+from ajuste_fino.runs.data import corrections_of
 from ajuste_fino.runs.evaluation import evaluate_split, log_evaluation, log_limits
 from ajuste_fino.runs.grammar import verbatim
 from ajuste_fino.runs.latest import find_run
+from ajuste_fino.runs.own_images import images_root
 from ajuste_fino.runs.run_folder import open_run, require_empty
-from ajuste_fino.runs.saved import read
 
 RANGES = {"workers": WORKERS, "tta": VIEWS, "data.max_skipped": DataConfig.RANGES["data.max_skipped"]}
 FIX = "Pass data.root=FOLDER with images to evaluate on."
+MOVED = "Where they are now, say with data.root=FOLDER: the test split is found there by its content."
 
 
 @run_log()
@@ -71,31 +72,16 @@ def _manifest(cfg: DictConfig, history: History, depth: int | None) -> tuple[str
     """What to evaluate on, and its name: the images of `data.root`, or the split that the run set aside."""
     if cfg.data.root is not None:
         root = existing("data.root", cfg.data.root)
-        config = DataConfig(root, on_bad_image=cfg.data.on_bad_image, max_skipped=cfg.data.max_skipped, depth=depth)
+        skipping = {"on_bad_image": cfg.data.on_bad_image, "max_skipped": cfg.data.max_skipped}
+        config = DataConfig(root, **skipping, depth=depth, corrections=corrections_of(cfg.data))
         manifest = load_eval(config, history, workers(cfg.workers), progress)
         return history.split_of(manifest.samples), manifest
+    if cfg.data.corrections is not None:
+        fix = "Leave it out: the run's own images are evaluated under the labels that it had. Or pass data.root=FOLDER as well."
+        raise UserError("data.corrections", "is for the images of data.root", got=cfg.data.corrections, fix=fix)
     run = Path(cfg.run)
-    if not (run / "split.csv").is_file():
-        raise UserError(f"run={run}", "is a bundle and has no images of its own", fix=FIX)
-    if history.unknown:
-        raise UserError(str(run / "split.csv"), history.unknown, fix=f"Bring back the one that it wrote. {FIX}")
-    data = OmegaConf.create(read("run", run / "config.yaml")).get("data")
-    if not isinstance(data, DictConfig) or not (data.get("name") == "digits" or data.get("root")):
-        raise UserError(f"run={run}", "has a config.yaml that does not say where its images are", fix=FIX)
-    root = digits_folder() if data.get("name") == "digits" else _root(data["root"])
+    root = images_root(run, history, FIX, MOVED)
     return history.name, load_split(run / "split.csv", history.name, root, workers(cfg.workers), progress, depth)
-
-
-def _root(value: str) -> Path:
-    """The folder of the run's images.
-
-    Raises:
-        UserError: where it is no longer there.
-    """
-    if not Path(value).exists():
-        fix = "Where they are now, say with data.root=FOLDER: the test split is found there by its content."
-        raise UserError("The folder of the run's images", "must be where it was", got=value, fix=fix)
-    return Path(value)
 
 
 def _known(manifest: Manifest, predictor: Predictor) -> Manifest:

@@ -4,7 +4,20 @@ from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 
-PATHS = ("config", "resume", "data.root", "data.split", "backbone.weights", "run", "images", "out", "csv", "json", "storage")
+PATHS = (
+    "config",
+    "resume",
+    "data.root",
+    "data.split",
+    "data.corrections",
+    "backbone.weights",
+    "run",
+    "images",
+    "out",
+    "csv",
+    "json",
+    "storage",
+)
 LISTS = ("choose.backbones",)  # of words that may have a path behind =
 
 

@@ -38,7 +38,7 @@ def predict(cfg: DictConfig, out: Path) -> dict[str, Any]:
     """
     validate_ranges(cfg, {"top": Range(int, 1), "tta": VIEWS, "workers": WORKERS})
     start_log()
-    images = _images(cfg.images)
+    images = given_images(cfg.images)
     files = targets(cfg, [image.path for image in images])
     predictor = _model(cfg)
     shown, bad, unknown = list[Prediction](), dict[int, BadImage](), 0
@@ -57,7 +57,7 @@ def predict(cfg: DictConfig, out: Path) -> dict[str, Any]:
         _show(shown, [image.path for position, image in enumerate(images) if position not in bad])
     _log_end(files, done, unknown)
     if bad:
-        raise _refused([bad[position] for position in sorted(bad)], len(images))
+        raise unreadable([bad[position] for position in sorted(bad)], len(images))
     return {"images": len(images)}
 
 
@@ -81,7 +81,7 @@ def _log_end(files: dict[str, Path], done: int, unknown: int) -> None:
         log.info(f"Written: {path} ({counted(done, 'image')})")
 
 
-def _images(value: object) -> list[ImageFile]:
+def given_images(value: object) -> list[ImageFile]:
     """The images that `images=` names, in their order."""
     require_path("images", value)
     given = _texts(OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value)
@@ -138,7 +138,7 @@ def _disagreement(one: Prediction, how: str) -> list[str]:
     return [] if one.disagreement is None else [format(one.disagreement, how)]
 
 
-def _refused(bad: Sequence[BadImage], total: int) -> UserError:
+def unreadable(bad: Sequence[BadImage], total: int) -> UserError:
     done = "The others are done. " if len(bad) < total else ""
     fix = f"{done}These cannot be decoded:\n{preview([str(one) for one in bad])}"
     return UserError("images", f"has {counted(len(bad), 'file')} of {total} that cannot be decoded", fix=fix)

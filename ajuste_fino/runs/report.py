@@ -19,8 +19,8 @@ from ajuste_fino.report.run_files import RunFiles
 from ajuste_fino.report.run_report import Extras, Looked, write
 from ajuste_fino.runs.configuration import trusted, validate_ranges
 from ajuste_fino.runs.console import start_log
-from ajuste_fino.runs.images import images_of
 from ajuste_fino.runs.latest import find_run
+from ajuste_fino.runs.own_images import images_of
 from ajuste_fino.texts import require_language
 
 

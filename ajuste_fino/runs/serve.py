@@ -15,8 +15,8 @@ from ajuste_fino.errors import Range, UserError
 from ajuste_fino.predict import Predictor, load
 from ajuste_fino.runs.configuration import trusted, validate_ranges
 from ajuste_fino.runs.console import start_log
-from ajuste_fino.runs.images import images_of
 from ajuste_fino.runs.latest import find_run
+from ajuste_fino.runs.own_images import images_of
 from ajuste_fino.serve import Examiner, Neighbours, application, require_gradio
 from ajuste_fino.serve.application import LOOPBACK
 from ajuste_fino.serve.neighbours import evenly

@@ -9,11 +9,10 @@ from PIL import Image
 from torch import Tensor
 
 from ajuste_fino.attribution import is_installed, relevance
-from ajuste_fino.data.content import BadImage
-from ajuste_fino.data.images import quiet, read_image
 from ajuste_fino.escape import printable
 from ajuste_fino.predict import Prediction, Predictor
 from ajuste_fino.report.heat import laid_over
+from ajuste_fino.report.thumbnails import small
 from ajuste_fino.serve.neighbours import Neighbours
 
 TOP = 5  # labels
@@ -75,19 +74,6 @@ class Examiner:
             return []
         with torch.inference_mode():
             features = self.predictor.extractor(pixels.to(self.predictor.device))[0].cpu()
-        return [
-            (image, printable(sample.label))
-            for sample, _ in self.neighbours.nearest(features, NEAREST)
-            if (image := _small(sample)) is not None
-        ]
-
-
-def _small(sample: Any) -> Image.Image | None:
-    """A training image to be shown; None where it is gone or changed."""
-    try:
-        with quiet():
-            image = read_image(sample, SIDE)[1]
-    except BadImage:
-        return None
-    image.thumbnail((SIDE, SIDE))
-    return image
+        found = [sample for sample, _ in self.neighbours.nearest(features, NEAREST)]
+        pictures = zip(small(found, SIDE), found, strict=True)
+        return [(image, printable(sample.label)) for image, sample in pictures if image is not None]

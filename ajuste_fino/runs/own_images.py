@@ -1,0 +1,76 @@
+"""The images that a run was trained on, where it says that they are, each still the one it was."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from ajuste_fino.data.content import ImageFile
+from ajuste_fino.data.digits import digits_folder
+from ajuste_fino.data.group import assign_groups
+from ajuste_fino.data.history import History
+from ajuste_fino.data.manifest import load_split
+from ajuste_fino.data.sample import Sample
+from ajuste_fino.errors import UserError
+from ajuste_fino.files import existing, read_csv
+from ajuste_fino.runs.console import progress
+from ajuste_fino.runs.saved import read
+
+TRAINED = "Pass the folder of a run of train."
+MOVED = "Where they are now, say with data.root=FOLDER."
+OTHERWISE = "say with data.root=FOLDER where they are now"
+
+
+def images_root(run: Path, history: History, fix: str, moved: str, given: Path | None = None) -> Path:
+    """The folder or CSV that holds a run's images.
+
+    Args:
+        fix: the way out where the run has none of its own.
+        moved: the way out where they are no longer there.
+        given: where they are, if somebody says it.
+
+    Raises:
+        UserError: where the run does not say it, or they are not there.
+    """
+    if not (run / "split.csv").is_file():
+        raise UserError(f"run={run}", "is a bundle and has no images of its own", fix=fix)
+    if history.unknown:
+        raise UserError(str(run / "split.csv"), history.unknown, fix=f"Bring back the one that it wrote. {fix}")
+    if given is not None:
+        return given
+    data = OmegaConf.create(read("run", run / "config.yaml")).get("data")
+    if not isinstance(data, DictConfig) or not (data.get("name") == "digits" or data.get("root")):
+        raise UserError(f"run={run}", "has a config.yaml that does not say where its images are", fix=fix)
+    if data.get("name") != "digits" and not Path(data["root"]).exists():
+        raise UserError("The folder of the run's images", "must be where it was", got=data["root"], fix=moved)
+    return digits_folder() if data.get("name") == "digits" else Path(data["root"])
+
+
+def own_samples(run: Path, history: History, root: Path | None, name: str, workers: int, depth: int | None) -> list[Sample]:
+    """The images of one of a run's splits, in the groups that they had.
+
+    Args:
+        root: where they have been moved; None: where they were.
+
+    Raises:
+        UserError: where the run has none, or one is gone, damaged or another.
+    """
+    there = images_root(run, history, TRAINED, MOVED, root)
+    samples = load_split(run / "split.csv", name, there, workers, progress, depth, OTHERWISE).samples
+    group = (read("run", run / "config.yaml").get("data") or {}).get("group")
+    return assign_groups(samples, group, there)
+
+
+def images_of(run: Path, root: str | None) -> dict[str, Sample]:
+    """A run's images by their names, each to be read only as the one it was; they need not be there any more.
+
+    Args:
+        root: where they are now, if not where they were.
+    """
+    data = read("run", run / "config.yaml")["data"]
+    if root is not None:
+        place = existing("data.root", root)
+    else:
+        place = digits_folder() if data.get("name") == "digits" else Path(data["root"])
+    base = place.parent if place.is_file() else place
+    rows = read_csv(run / "split.csv")
+    return {r["file"]: Sample(ImageFile(base / r["file"]), r["file"], r["label"], r["split"], r["sha256"]) for r in rows}
