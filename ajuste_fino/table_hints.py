@@ -68,7 +68,9 @@ def lacking(path: Path, columns: Sequence[str], first: Sequence[str], needed: Se
     """The error of a table without some of the columns that are needed: what seems to be meant by others."""
     lower = [name.lower() for name in columns]
     missing = [name for name in needed if name not in columns]
-    meant = {name: next((columns[lower.index(other)] for other in MEANT.get(name, ()) if other in lower), None) for name in missing}
+    meant = {
+        name: next((columns[lower.index(other)] for other in MEANT.get(name, ()) if other in lower), None) for name in missing
+    }
     fix = f"Name the columns {','.join(needed)}{' or file,label,split' if {'split', 'corrected'}.isdisjoint(needed) else ''}."
     if any(re.search(rf"{ENDING}$", cell.strip()) for cell in first):
         fix = f"Its first line seems to be an image already: put the line {','.join(needed)} above it."
