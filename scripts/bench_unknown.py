@@ -78,9 +78,8 @@ def left_out(subject, seed, place):
 
 
 def table_left_out(subjects, times, place):
-    print(
-        "\n| without a fourth of the classes | other test images accepted | left-out classes unknown | area |\n|---|---|---|---|"
-    )
+    print("\n| without a fourth of the classes | other test images accepted | left-out classes unknown | area |")
+    print("|---|---|---|---|")
     for one in subjects:
         pairs = [left_out(one, seed, place) for seed in range(times)]
         shares = [

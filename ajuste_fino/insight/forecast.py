@@ -9,6 +9,7 @@ bootstrap: Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993, chapt
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -21,20 +22,28 @@ TAILS = (0.025, 0.975)
 TIMES = 2.0  # as many images
 
 
+class Law(NamedTuple):
+    """The error a·n^−b + c, with n as a multiple of the training images."""
+
+    a: float
+    b: float
+    c: float
+
+
 @dataclass(frozen=True)
 class Forecast:
     """The accuracy with all training images, and with twice as many: what is expected of it, its 95 % interval.
 
     All are of the same validation images: others would move the whole curve, by the interval that an accuracy has anyway.
-    `plain` and `floored` have a, b and c of the two laws, for n as a multiple of the training images.
+    `plain` and `floored` are the two laws.
     """
 
     now: float
     twice: float
     low: float
     high: float
-    plain: tuple[float, float, float]
-    floored: tuple[float, float, float]
+    plain: Law
+    floored: Law
 
     @property
     def gain(self) -> float:
@@ -71,9 +80,10 @@ def forecast(curve: Curve, seed: int, samples: int = SAMPLES, of: Tensor | None 
     law = np.where(random.random(samples)[:, None] < 0.5, one, other)
     luck = random.normal(0, (_variance_of_sets(wrong, groups, curve.shares) / TIMES) ** 0.5, samples)
     ends = np.quantile(np.clip(1 - (level - _at(law, 1.0) + _at(law, TIMES) + luck), 0, 1), TAILS)
-    plain, floored = ((float(law[0, 0]), float(law[0, 1]), float(law[0, 2])) for law in laws)
     twice = 1 - sum(float(_at(law, TIMES)[0]) for law in laws) / 2
-    return Forecast(1 - float(errors[0, -1]), twice, float(ends[0]), float(ends[1]), plain, floored)
+    return Forecast(
+        1 - float(errors[0, -1]), twice, float(ends[0]), float(ends[1]), *(Law(*map(float, law[0])) for law in laws)
+    )
 
 
 def _at(laws: np.ndarray, times: float) -> np.ndarray:

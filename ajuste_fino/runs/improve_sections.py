@@ -101,8 +101,7 @@ def forecast(work: Work) -> Section:
         for share, size in zip(curve.shares, curve.sizes, strict=True)
     ]
     numbers = {**_numbers(whole), "draws": draws, "points": points, "by_class": rows}
-    numbers |= {"power_law": dict(zip("abc", whole.plain, strict=True))}
-    numbers |= {"power_law_with_floor": dict(zip("abc", whole.floored, strict=True))}
+    numbers |= {"power_law": whole.plain._asdict(), "power_law_with_floor": whole.floored._asdict()}
     return data_page.forecast(whole, rows, figure, found.train, work.warning), {"learning_curve": numbers}
 
 
@@ -164,7 +163,8 @@ def couples(work: Work) -> Section:
     pairs = [(samples[a], samples[b], likeness) for a, b, likeness in near.pairs]
     page = {"pairs": data_page.couples(pairs[:PAIRS], work.shown), "total": len(pairs)}
     first = [{"one": one.file, "other": other.file, "cosine": round(c, 4)} for one, other, c in pairs[:1000]]
-    return page, {"near_duplicates": {"pairs": len(pairs), "compared": len(positions), "first": first}}
+    numbers: dict[str, Any] = {"pairs": len(pairs), "compared": len(positions), "first": first}
+    return page, {"near_duplicates": numbers}
 
 
 def odd(work: Work) -> Section:
