@@ -23,6 +23,7 @@ VERBS = {
     "train": Verb("ajuste_fino.runs.train:train", "freeze a trained CNN, train a new head on a folder of images"),
     "evaluate": Verb("ajuste_fino.runs.evaluate:evaluate", "evaluate a trained model on its test split or on other images"),
     "predict": Verb("ajuste_fino.runs.predict:predict", "name what is on images", words="images"),
+    "export": Verb("ajuste_fino.runs.export:export", "write a trained model as ONNX, compared with it image by image"),
     "audit": Verb("ajuste_fino.runs.audit:audit", "look for what is wrong with a folder of images"),
     "choose": Verb("ajuste_fino.runs.choose:choose", "compare trained backbones on a sample of your images", several=False),
     "sweep": Verb("ajuste_fino.runs.sweep:sweep", "search for the values of some keys that train best", several=False),

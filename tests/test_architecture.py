@@ -20,7 +20,7 @@ TIERS = [
     {"features", "classifier", "callbacks", "sweep", "bundle"},
     {"choose"},
     {"predict", "report"},
-    {"lecture"},
+    {"export", "lecture"},
     {"runs"},
     {"api", "cli"},
     {"__init__", "__main__"},

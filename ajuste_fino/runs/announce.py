@@ -14,6 +14,7 @@ SENTENCES: dict[str, Callable[[DictConfig], str]] = {
     "audit": lambda cfg: f"Looking for what is wrong with {_data(cfg)}",
     "evaluate": lambda cfg: f"Evaluating {_given(cfg, 'run')} on {_given(cfg, 'data.root', 'the split it set aside')}",
     "predict": lambda cfg: f"Predicting images={_images(cfg)} with run={_given(cfg, 'run')}",
+    "export": lambda cfg: f"Exporting run={_given(cfg, 'run')}",
     "fetch": lambda cfg: f"Fetching the weights of {cfg.backbone.name}",
     "lecture": lambda cfg: f"Running {cfg.command.name} of the lecture",
 }

@@ -5,11 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.content import changed
-from ajuste_fino.data.digits import digits_folder
 from ajuste_fino.data.history import History
 from ajuste_fino.data.manifest import Manifest, load_eval, load_split
 from ajuste_fino.data.multiview import VIEWS
@@ -24,10 +23,11 @@ from ajuste_fino.runs.factories import trusted
 from ajuste_fino.runs.grammar import verbatim
 from ajuste_fino.runs.latest import find_run
 from ajuste_fino.runs.run_folder import open_run, require_empty
-from ajuste_fino.runs.saved import read
+from ajuste_fino.runs.run_images import image_root
 
 RANGES = {"workers": WORKERS, "tta": VIEWS, "data.max_skipped": DataConfig.RANGES["data.max_skipped"]}
 FIX = "Pass data.root=FOLDER with images to evaluate on."
+MOVED = "Where they are now, say with data.root=FOLDER: the test split is found there by its content."
 
 
 @run_log()
@@ -78,23 +78,8 @@ def _manifest(cfg: DictConfig, history: History, depth: int | None) -> tuple[str
         raise UserError(f"run={run}", "is a bundle and has no images of its own", fix=FIX)
     if history.unknown:
         raise UserError(str(run / "split.csv"), history.unknown, fix=f"Bring back the one that it wrote. {FIX}")
-    data = OmegaConf.create(read("run", run / "config.yaml")).get("data")
-    if not isinstance(data, DictConfig) or not (data.get("name") == "digits" or data.get("root")):
-        raise UserError(f"run={run}", "has a config.yaml that does not say where its images are", fix=FIX)
-    root = digits_folder() if data.get("name") == "digits" else _root(data["root"])
+    root = image_root(run, FIX, MOVED)
     return history.name, load_split(run / "split.csv", history.name, root, workers(cfg.workers), progress, depth)
-
-
-def _root(value: str) -> Path:
-    """The folder of the run's images.
-
-    Raises:
-        UserError: where it is no longer there.
-    """
-    if not Path(value).exists():
-        fix = "Where they are now, say with data.root=FOLDER: the test split is found there by its content."
-        raise UserError("The folder of the run's images", "must be where it was", got=value, fix=fix)
-    return Path(value)
 
 
 def _known(manifest: Manifest, predictor: Predictor) -> Manifest:

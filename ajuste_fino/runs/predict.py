@@ -38,7 +38,7 @@ def predict(cfg: DictConfig, out: Path) -> dict[str, Any]:
     """
     validate_ranges(cfg, {"top": Range(int, 1), "tta": VIEWS, "workers": WORKERS})
     start_log()
-    images = _images(cfg.images)
+    images = given_images(cfg.images)
     table, summary = _targets(cfg, [image.path for image in images])
     predictor = load(find_run(str(cfg.run)), cfg.trainer.accelerator, trusted(cfg))
     done, bad = list[Prediction](), dict[int, BadImage]()
@@ -65,7 +65,7 @@ def predict(cfg: DictConfig, out: Path) -> dict[str, Any]:
     return {"images": len(images)}
 
 
-def _images(value: object) -> list[ImageFile]:
+def given_images(value: object) -> list[ImageFile]:
     """The images that `images=` names, in their order."""
     require_path("images", value)
     given = _texts(OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value)
