@@ -35,6 +35,7 @@ Examples:
   ajuste-fino find-lr data=folder data.root=photos  look for a learning rate
   ajuste-fino evaluate run=runs/…                   test a trained model again
   ajuste-fino predict run=runs/… images=new.jpg     predict an image or a folder
+  ajuste-fino export run=runs/…                     write a trained model as ONNX
   ajuste-fino lecture list                          show the experiments
   ajuste-fino cache prune limit_gb=5                make the feature cache smaller
 

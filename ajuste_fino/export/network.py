@@ -8,12 +8,12 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from ajuste_fino.backbone import Backbone
+from ajuste_fino.backbone import Backbone, rebuild
 from ajuste_fino.backbone.blocks import probe
 from ajuste_fino.bundle import Bundle
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.ensemble import Ensemble
-from ajuste_fino.export.resize import REACH, Axis, Weights, along, weights
+from ajuste_fino.export.resize import REACH, Sides, along, weights
 from ajuste_fino.head import Head
 
 STRIP = 4  # times the shorter side: what is cropped keeps no more of the longer one
@@ -27,52 +27,47 @@ class Resize(nn.Module):
         self.preprocessing = preprocessing
 
     def forward(self, images: Tensor) -> Tensor:
-        count, height, width, size = *images.shape[:3], self.preprocessing.size
-        across, down = (self._weights(*sides) for sides in ((width, height), (height, width)))
+        how, (count, height, width), size = self.preprocessing, images.shape[:3], self.preprocessing.size
+        sides = torch.stack([torch.scalar_tensor(side, dtype=torch.int64) for side in (width, height)])
+        rows = size if how.squash or how.pad else STRIP * how.resize
+        by = weights(self._sides(sides), size, rows, self._taps(height, width), how.interpolation)
         columns = images.permute(0, 2, 3, 1).reshape(count, width, 3 * height)  # one axis moved, which is cheap
-        narrow = along(columns.float(), across).reshape(count, size, 3, height)
-        pixels = along(narrow.permute(0, 3, 1, 2).reshape(count, height, 3 * size), down).reshape(count, size, size, 3)
+        narrow = along(columns.float(), by, 0).reshape(count, size, 3, height)
+        pixels = along(narrow.permute(0, 3, 1, 2).reshape(count, height, 3 * size), by, 1).reshape(count, size, size, 3)
         pixels = pixels.permute(0, 3, 1, 2)
-        if not self.preprocessing.pad:
+        if not how.pad:
             return pixels
-        border = torch.tensor([float(round(255 * value)) for value in self.preprocessing.mean])[:, None, None]
-        return torch.where(down.inside[:, None] & across.inside, pixels, border)
+        border = torch.tensor([float(round(255 * value)) for value in how.mean])[:, None, None]
+        return torch.where(by.inside[1, :, None] & by.inside[0], pixels, border)
 
-    def _weights(self, side: int, other: int) -> Weights:
-        how = self.preprocessing
-        most = STRIP * how.resize if not (how.squash or how.pad) else how.size
-        axis = self._axis(*(torch.scalar_tensor(length, dtype=torch.int64) for length in (side, other)))
-        return weights(axis, how.size, most, self._taps(side, other), how.interpolation)
-
-    def _taps(self, side: int, other: int) -> Any:
-        """No fewer neighbours than a px has: twice the reach of the filter times how many times smaller the side becomes."""
+    def _taps(self, height: int, width: int) -> Any:
+        """No fewer neighbours than a px has: twice the reach of the filter times how many times smaller a side becomes."""
         how, reach = self.preprocessing, REACH[self.preprocessing.interpolation]
         most: Any
         if how.squash:
-            most = 2 * reach * side // how.size
+            most = 2 * reach * torch.sym_max(height, width) // how.size
         elif how.pad:  # a side is rounded to whole px, at worst from almost 1.5 to 1
-            most = 3 * reach * torch.sym_max(side, other) // how.size
+            most = 3 * reach * torch.sym_max(height, width) // how.size
         else:  # the longer side is rounded down to whole px
-            most = 2 * reach * torch.sym_min(side, other) // max(how.resize - 1, 1)
+            most = 2 * reach * torch.sym_min(height, width) // max(how.resize - 1, 1)
         return torch.sym_max(most, 2 * reach) + 1
 
-    def _axis(self, side: Tensor, other: Tensor) -> Axis:
-        how, zero, size = self.preprocessing, torch.zeros((), dtype=torch.int64), self.preprocessing.size
+    def _sides(self, sides: Tensor) -> Sides:
+        how, zeros, size = self.preprocessing, torch.zeros_like(sides), self.preprocessing.size
         if how.squash:
-            return Axis(zero, side, torch.full((), size), zero)
+            return Sides(zeros, sides, zeros + size, zeros)
         if how.pad:
-            longer = torch.maximum(side, other)
-            resized = (side * size / longer.double()).round().clamp(min=1).long()
-            return Axis(zero, side, resized, -((size - resized) // 2))
-        short = torch.minimum(side, other)
-        length = torch.minimum(side, STRIP * short)
-        resized = how.resize * length // short
-        return Axis(_middle(side, length), length, resized, _middle(resized, torch.full((), size)))
+            resized = (sides * size / sides.amax(0, keepdim=True).double()).round().clamp(min=1).long()
+            return Sides(zeros, sides, resized, -torch.div(size - resized, 2, rounding_mode="trunc"))
+        short = sides.amin(0, keepdim=True)
+        length = torch.minimum(sides, STRIP * short)
+        resized = torch.div(how.resize * length, short, rounding_mode="trunc")
+        return Sides(_middle(sides - length), length, resized, _middle(resized - size))
 
 
-def _middle(side: Tensor, part: Tensor) -> Tensor:
-    """Where the middle part of a side begins."""
-    return ((side - part).double() / 2).round().long()
+def _middle(rest: Tensor) -> Tensor:
+    """Where the middle part of a side begins, which is so much shorter."""
+    return (rest.double() / 2).round().long()
 
 
 class Straight(nn.Module):
@@ -108,7 +103,7 @@ class Deployed(nn.Module):
     def __init__(self, parts: Bundle) -> None:
         super().__init__()
         self.resize, self.head = Resize(parts.preprocessing), _head(parts.head)
-        self.backbone = Straight(parts.backbone, parts.preprocessing.size)
+        self.backbone = Straight(_backbone(parts.backbone), parts.preprocessing.size)
         for name in ("mean", "std"):
             values = torch.tensor(getattr(parts.preprocessing, name))[:, None, None] * 255
             self.register_buffer(name, values, persistent=False)
@@ -124,8 +119,17 @@ class Deployed(nn.Module):
         return (self.head(self.backbone(normalised)) / self.temperature).softmax(1)
 
 
-def _head(head: Head | Ensemble) -> nn.Module:
+def _backbone(backbone: Backbone) -> Backbone:
     """The same of torch's layers, which every format knows."""
+    design = backbone.spec.design or {}
+    if design.get("impl", "torch") == "torch":
+        return backbone
+    spec = replace(backbone.spec, design={**design, "impl": "torch"})
+    return rebuild(spec, backbone.preprocessing, backbone.net.state_dict())
+
+
+def _head(head: Head | Ensemble) -> nn.Module:
+    """The same of torch's layers."""
     if isinstance(head, Ensemble) or head.shape.impl == "torch":
         return head
     same = Head(replace(head.shape, impl="torch"))

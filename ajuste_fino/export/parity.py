@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ajuste_fino.classifier import probabilities
 from ajuste_fino.data.content import BadImage
-from ajuste_fino.data.images import read_image
+from ajuste_fino.data.images import quiet, read_image
 from ajuste_fino.data.inputs import Source
 from ajuste_fino.errors import AjusteFinoError, UserError, counted
 from ajuste_fino.export.formats import Run
@@ -67,10 +67,12 @@ def arrays(sources: Iterable[Source], depth: int | None, key: str = "images") ->
     """
     for source in sources:
         try:
-            yield np.array(read_image(source, None, depth)[1])
+            with quiet():
+                image = read_image(source, None, depth)[1]
         except BadImage as bad:
             rule = f"has an image that cannot be decoded ({bad.reason})"
             raise UserError(key, rule, got=bad.path, fix="Pass images=FOLDER with others.") from bad
+        yield np.array(image)
 
 
 @torch.inference_mode()

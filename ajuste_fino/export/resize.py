@@ -17,10 +17,11 @@ A = -0.5  # of the cubic filter, as Pillow has it
 REACH = {"bilinear": 1, "bicubic": 2}  # px on each side, where an image is not made smaller
 
 
-class Axis(NamedTuple):
-    """How one side of an image is resized: `length` px, the first of which has the number `start`, become `resized`.
+class Sides(NamedTuple):
+    """How the sides of an image are resized: `length` px, the first of which has the number `start`, become `resized`.
 
-    All are whole numbers, tensors (). Of the result the px from `first` on are wanted, which may be a negative number.
+    All are whole numbers, (2,): of width and height. Of the result the px from `first` on are wanted, which may be a negative
+    number.
     """
 
     start: Tensor
@@ -30,9 +31,10 @@ class Axis(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """Of each wanted px the numbers of its neighbours (size, K), and their weights, in two parts (size, 2, K).
+    """Of each wanted px of both sides the numbers of its neighbours (2, size, K), and their weights in two parts.
 
-    A weight is (128 · high + low) / 2^bits. `inside` (size,) says which of the wanted px there are.
+    `parts` is (2, size, 2, K); a weight is (128 · high + low) / 2^bits. `bits` is (2,), `inside` (2, size) says which of the
+    wanted px there are.
     """
 
     neighbours: Tensor
@@ -49,46 +51,53 @@ def _cubic(x: Tensor) -> Tensor:
     x = x.abs()
     near = ((A + 2) * x - (A + 3)) * x * x + 1
     far = (((x - 5) * x + 8) * x - 4) * A
-    return torch.where(x < 1, near, torch.where(x < 2, far, torch.zeros_like(x)))
+    return torch.where(x < 1, near, torch.where(x < 2, far, 0.0))
 
 
-def weights(axis: Axis, size: int, rows: int, taps: int, interpolation: str) -> Weights:
-    """Compute what each of `size` px from `axis.first` on is made of.
+def weights(sides: Sides, size: int, rows: int, taps: int, interpolation: str) -> Weights:
+    """Compute what each of `size` px from `sides.first` on is made of.
 
     Args:
-        rows: no fewer than `axis.resized`; the largest weight of all decides how many bits each has.
+        rows: no fewer than `sides.resized`; the largest weight of all decides how many bits each has.
         taps: K, no fewer neighbours than a px has.
     """
-    numbers = torch.arange(rows)
-    there = (numbers < axis.resized)[:, None]
-    scale = axis.length.double() / axis.resized.double()
+    numbers, resized = torch.arange(rows), sides.resized[:, None]
+    there = (numbers < resized)[..., None]  # (2, rows, 1)
+    length = sides.length.double()[:, None, None]
+    scale = length / resized[..., None].double()
     wide = scale.clamp(min=1)
-    support = REACH[interpolation] * wide
-    centre = (scale * (numbers.double() + 0.5))[:, None]
-    low = (centre - support + 0.5).clamp(min=0).floor()
-    high = torch.minimum((centre + support + 0.5).floor(), axis.length.double())
-    x = low + torch.arange(taps).double()
-    exact = (_linear if interpolation == "bilinear" else _cubic)((x - centre + 0.5) / wide)
-    exact = torch.where(there & (x < high), exact, torch.zeros_like(exact))
-    exact = exact / torch.where(there, exact.sum(1, keepdim=True), torch.ones_like(centre))
+    centre = scale * (numbers.double() + 0.5)[:, None]
+    low = (centre - REACH[interpolation] * wide + 0.5).clamp(min=0).floor()
+    x = low + torch.arange(taps).double()  # (2, rows, K)
+    there = there & (x < (centre + REACH[interpolation] * wide + 0.5).floor()) & (x < length)
+    exact = torch.where(there, (_linear if interpolation == "bilinear" else _cubic)((x - centre + 0.5) / wide), 0.0)
+    exact = torch.where(there, exact / exact.sum(2, keepdim=True), 0.0)
+    bits = _bits(exact)
+    neighbours = torch.minimum(x, length - 1).long() + sides.start[:, None, None]
+    wanted = sides.first[:, None] + torch.arange(size)  # (2, size)
+    places = torch.minimum(wanted.clamp(min=0), resized - 1) + torch.tensor([[0], [rows]])
+    neighbours, exact = (t.flatten(0, 1).index_select(0, places.flatten()).unflatten(0, (2, size)) for t in (neighbours, exact))
+    return Weights(neighbours, _parts(exact, bits), bits, (wanted >= 0) & (wanted < resized))
+
+
+def _bits(exact: Tensor) -> Tensor:
+    """(2, rows, K) → (2,): how many bits behind the point the weights have, so that the largest fits in 16."""
     powers = 2 ** torch.arange(1, MOST_BITS + 1).double()
-    bits = ((exact.amax((0, 1)) * powers + 0.5).floor() < LIMIT).long().sum()
-    whole = exact * 2 ** bits.double()
-    whole = torch.where(whole < 0, (whole - 0.5).ceil(), (whole + 0.5).floor())
-    part = (whole / 2**LOW_BITS).floor()
-    wanted = axis.first + torch.arange(size)
-    rows_of = wanted.clamp(min=0).minimum(axis.resized - 1)
-    parts = torch.stack([part, whole - part * 2**LOW_BITS], 1).float()
-    neighbours = torch.minimum(x, axis.length.double() - 1).long() + axis.start
-    inside = (wanted >= 0) & (wanted < axis.resized)
-    return Weights(neighbours.index_select(0, rows_of), parts.index_select(0, rows_of), bits, inside)
+    return ((exact.amax((1, 2))[:, None] * powers + 0.5).floor() < LIMIT).double().sum(1)
 
 
-def along(images: Tensor, by: Weights) -> Tensor:
-    """(N, L, D), whole numbers from 0 to 255, L along the side that is resized → (N, size, D), the same."""
-    size, taps = by.neighbours.shape
-    near = images.index_select(1, by.neighbours.flatten()).reshape(images.shape[0], size, taps, images.shape[2])
-    high, low = (by.parts @ near).unbind(2)  # (N, size, D)
-    half = 2.0 ** (by.bits.float() - 1 - LOW_BITS)
-    sums = high + (low / 2**LOW_BITS).floor() + half
-    return (sums / 2.0 ** (by.bits.float() - LOW_BITS)).floor().clamp(0, 255)
+def _parts(exact: Tensor, bits: Tensor) -> Tensor:
+    """(2, size, K) → (2, size, 2, K): the weights as whole numbers, rounded away from zero at a half, in two parts."""
+    scaled = exact * 2 ** bits[:, None, None]
+    whole = torch.where(scaled < 0, (scaled - 0.5).ceil(), (scaled + 0.5).floor())
+    high = (whole / 2**LOW_BITS).floor()
+    return torch.stack([high, whole - high * 2**LOW_BITS], 2).float()
+
+
+def along(images: Tensor, by: Weights, side: int) -> Tensor:
+    """(N, L, D), whole numbers from 0 to 255, L along a side, 0 the width → (N, size, D), the same."""
+    size, taps = by.neighbours.shape[1:]
+    near = images.index_select(1, by.neighbours[side].flatten()).reshape(images.shape[0], size, taps, images.shape[2])
+    high, low = (by.parts[side] @ near).unbind(2)  # (N, size, D)
+    unit = 2 ** (by.bits[side].float() - LOW_BITS)
+    return ((high + (low / 2**LOW_BITS).floor()) / unit + 0.5).floor().clamp(0, 255)

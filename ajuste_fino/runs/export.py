@@ -14,6 +14,7 @@ import ajuste_fino
 from ajuste_fino import bundle
 from ajuste_fino.bundle import Bundle
 from ajuste_fino.console import log
+from ajuste_fino.data.history import History
 from ajuste_fino.data.inputs import Source
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.errors import Range, UserError, counted, nearest
@@ -68,8 +69,8 @@ def export(cfg: DictConfig, out: Path) -> dict[str, Any]:
     parts = bundle.read(run, trusted(cfg))
     if "state_dict" in formats:
         Library.of(parts.backbone.spec.name)
-    images = _images(cfg, run, formats)
-    predictor = Predictor(parts, torch.device("cpu"), run if (run / "bundle").is_dir() else None)
+    images = _images(cfg, run, formats, parts.split)
+    predictor = Predictor(parts, torch.device("cpu"), folder_of(run))
     with _beside(out) as folder:
         metrics, said = _write(folder, formats, bool(cfg.int8), parts, predictor, images)
         for sentence in said:
@@ -105,8 +106,8 @@ def _formats(cfg: DictConfig) -> list[str]:
     return names
 
 
-def _images(cfg: DictConfig, run: Path, formats: Sequence[str]) -> Images:
-    """The images that the work needs, which are there."""
+def _images(cfg: DictConfig, run: Path, formats: Sequence[str], split: str | None) -> Images:
+    """The images that the work needs, which are there; `split` is the SHA-256 of the run's `split.csv`."""
     if formats == ["state_dict"]:
         return Images([], [], [])
     given, folder = cfg.images, folder_of(run)
@@ -122,6 +123,8 @@ def _images(cfg: DictConfig, run: Path, formats: Sequence[str]) -> Images:
     if not cfg.int8 or folder is None:
         return Images(compared, [], [])
     back = "Bring them back, or leave int8 out."
+    if unknown := History.of(folder, split).unknown:
+        raise UserError(str(folder / "split.csv"), unknown, fix="Bring back the one that the run wrote, or leave int8 out.")
     training = some_images(folder, ("train",), cfg.calibration, back)
     return Images(compared, training, some_images(folder, ("val", "test"), cfg.check, back))
 

@@ -37,8 +37,9 @@ def image_root(run: Path, fix: str, moved: str) -> Path:
 
 
 def folder_of(run: Path) -> Path | None:
-    """The run folder that a model is in, by what `run=` gives; None: a bundle alone, or a zip file."""
-    return next((folder for folder in (run, run.resolve().parent) if (folder / TABLE).is_file() and run.is_dir()), None)
+    """The run folder that a model is in, by what `run=` gives; None: a bundle elsewhere, or a zip file."""
+    beside = run.resolve().parent if run.resolve().name == "bundle" else run
+    return next((folder for folder in (run, beside) if all((folder / name).is_file() for name in (TABLE, CONFIG))), None)
 
 
 def evenly(items: Sequence[T], most: int) -> list[T]:
