@@ -1,5 +1,7 @@
 """All of a trained model behind decoding, as one network: resize, normalisation, backbone, head, temperature, softmax."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -84,7 +86,10 @@ class Straight(nn.Module):
         def whole(tensors: dict[str, Tensor], x: Tensor) -> Tensor:
             return functional_call(backbone, tensors, (x,))
 
-        self.operations = make_fx(whole, tracing_mode="symbolic", pre_dispatch=True)(tensors, probe(size).repeat(2, 1, 1, 1))
+        with _not_in_place(self.net):
+            self.operations = make_fx(whole, tracing_mode="symbolic", pre_dispatch=True)(
+                tensors, probe(size).repeat(2, 1, 1, 1)
+            )
 
     def _tensors(self) -> dict[str, Tensor]:
         return {f"net.{name}": tensor for name, tensor in (*self.net.named_parameters(), *self.net.named_buffers())}
@@ -92,6 +97,19 @@ class Straight(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         features: Tensor = self.operations(self._tensors(), x.contiguous())
         return features
+
+
+@contextmanager
+def _not_in_place(net: nn.Module) -> Iterator[None]:
+    """Activations make new tensors, as they do in a graph: what writes in place takes torch minutes to rewrite."""
+    changed: list[Any] = [part for part in net.modules() if getattr(part, "inplace", False) is True]
+    for part in changed:
+        part.inplace = False
+    try:
+        yield
+    finally:
+        for part in changed:
+            part.inplace = True
 
 
 class Deployed(nn.Module):
