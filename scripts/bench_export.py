@@ -35,7 +35,7 @@ from ajuste_fino.scores import wilson
 
 MODES = ("RGB", "turned", "L", "RGBA", "I;16", "CMYK", "P", "LA")
 SHAPE = (533, 400)  # height and width of the images that are timed
-ROUNDS = {1: 60, 32: 6}
+ROUNDS = {1: 100, 32: 12}
 
 
 def photographs(root, count, seed=0):
