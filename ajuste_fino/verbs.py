@@ -30,6 +30,7 @@ VERBS = {
     "suggest": Verb(
         "ajuste_fino.runs.label_next:suggest", "which unlabelled images to label next", several=False, words="images"
     ),
+    "export": Verb("ajuste_fino.runs.export:export", "write a trained model as ONNX, compared with it image by image"),
     "audit": Verb("ajuste_fino.runs.audit:audit", "look for what is wrong with a folder of images"),
     "choose": Verb("ajuste_fino.runs.choose:choose", "compare trained backbones on a sample of your images", several=False),
     "sweep": Verb("ajuste_fino.runs.sweep:sweep", "search for the values of some keys that train best", several=False),

@@ -21,7 +21,7 @@ TIERS = [
     {"choose"},
     {"insight"},
     {"attribution", "predict", "report"},
-    {"lecture", "serve"},
+    {"export", "lecture", "serve"},
     {"runs"},
     {"api", "cli"},
     {"__init__", "__main__"},

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from ajuste_fino.data.content import BadImage, ImageFile
-from ajuste_fino.data.sample import Sample
+from ajuste_fino.data.sample import Sample, evenly
 from ajuste_fino.serve.examiner import Examiner
-from ajuste_fino.serve.neighbours import Neighbours, evenly
+from ajuste_fino.serve.neighbours import Neighbours
 from tests.conftest import draw
 from tests.report.browser import CHROMIUM, open_browser
 

@@ -4,9 +4,11 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ajuste_fino.data.content import BadImage, Content
 
+T = TypeVar("T")
 SPLITS = ("train", "val", "test")
 
 
@@ -47,3 +49,9 @@ def count(samples: Sequence[Sample], labels: Sequence[str]) -> dict[str, dict[st
     """How many images each class has in each split."""
     found = Counter((sample.label, sample.split) for sample in samples)
     return {label: {split: found[label, split] for split in SPLITS} for label in labels}
+
+
+def evenly(items: Sequence[T], most: int) -> list[T]:
+    """At most so many of the items, evenly over all of them in their order."""
+    number = min(most, len(items))
+    return [items[n * len(items) // number] for n in range(number)]

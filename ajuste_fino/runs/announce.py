@@ -19,6 +19,7 @@ SENTENCES: dict[str, Callable[[DictConfig], str]] = {
     "predict": lambda cfg: f"Predicting images={_images(cfg)} with run={_given(cfg, 'run')}",
     "data": lambda cfg: f"Looking at the data of {_given(cfg, 'run')}",
     "suggest": lambda cfg: f"Choosing k={cfg.k} of images={_images(cfg)} to label, by run={_given(cfg, 'run')}",
+    "export": lambda cfg: f"Exporting run={_given(cfg, 'run')}",
     "fetch": lambda cfg: f"Fetching the weights of {cfg.backbone.name}",
     "lecture": lambda cfg: f"Running {cfg.command.name} of the lecture",
 }

@@ -7,10 +7,10 @@ from omegaconf import DictConfig, OmegaConf
 from ajuste_fino.data.content import ImageFile
 from ajuste_fino.data.digits import digits_folder
 from ajuste_fino.data.group import assign_groups
-from ajuste_fino.data.history import History
+from ajuste_fino.data.history import CONFIG, TABLE, History
 from ajuste_fino.data.manifest import load_split
-from ajuste_fino.data.sample import Sample
-from ajuste_fino.errors import UserError
+from ajuste_fino.data.sample import Sample, evenly
+from ajuste_fino.errors import UserError, preview
 from ajuste_fino.files import existing, read_csv
 from ajuste_fino.runs.console import progress
 from ajuste_fino.runs.saved import read
@@ -74,3 +74,31 @@ def images_of(run: Path, root: str | None) -> dict[str, Sample]:
     base = place.parent if place.is_file() else place
     rows = read_csv(run / "split.csv")
     return {r["file"]: Sample(ImageFile(base / r["file"]), r["file"], r["label"], r["split"], r["sha256"]) for r in rows}
+
+
+def folder_of(run: Path) -> Path | None:
+    """The run folder that a model is in, by what `run=` gives; None: a bundle elsewhere, or a zip file."""
+    beside = run.resolve().parent if run.resolve().name == "bundle" else run
+    return next((folder for folder in (run, beside) if all((folder / name).is_file() for name in (TABLE, CONFIG))), None)
+
+
+def some_images(run: Path, splits: tuple[str, ...], most: int, fix: str) -> list[Sample]:
+    """At most so many images of the first of these splits that has any, evenly over its rows; each is read only as it was.
+
+    Raises:
+        UserError: where the splits are empty, or images are missing.
+    """
+    rows = read_csv(run / TABLE)
+    found = next((some for split in splits if (some := [row for row in rows if row.get("split") == split])), [])
+    if not found:
+        raise UserError(str(run / TABLE), f"has no images of {' or '.join(splits)}", fix=fix)
+    root = images_root(run, History(), fix, fix)
+    base = root if root.is_dir() else root.parent
+    samples = [
+        Sample(ImageFile(base / row["file"]), row["file"], row["label"], row["split"], row.get("sha256", ""))
+        for row in evenly(found, most)
+    ]
+    if gone := [sample.file for sample in samples if not (base / sample.file).is_file()]:
+        rule = f"must be where they were; {len(gone)} of {len(samples)} are missing"
+        raise UserError("The run's images", rule, got=root, fix=f"{fix}\n{preview(gone)}")
+    return samples

@@ -10,7 +10,7 @@ import torch
 from omegaconf import DictConfig
 
 from ajuste_fino.console import log
-from ajuste_fino.data.sample import in_split
+from ajuste_fino.data.sample import evenly, in_split
 from ajuste_fino.errors import Range, UserError
 from ajuste_fino.predict import Predictor, load
 from ajuste_fino.runs.configuration import trusted, validate_ranges
@@ -19,7 +19,7 @@ from ajuste_fino.runs.latest import find_run
 from ajuste_fino.runs.own_images import images_of
 from ajuste_fino.serve import Examiner, Neighbours, application, require_gradio
 from ajuste_fino.serve.application import LOOPBACK
-from ajuste_fino.serve.neighbours import evenly
+from ajuste_fino.serve.neighbours import MOST
 
 RANGES = {"port": Range(int, 1, 65535), "max_mb": Range(int, 1, 1000)}
 
@@ -70,7 +70,7 @@ def _neighbours(predictor: Predictor, root: str | None) -> Neighbours | None:
     if predictor.run is None:
         log.info("A bundle without its run has no training images: none that are like a new one are shown.")
         return None
-    samples = evenly(in_split(list(images_of(predictor.run, root).values()), "train"))
+    samples = evenly(in_split(list(images_of(predictor.run, root).values()), "train"), MOST)
     found = [(batch.positions, batch.features) for batch in predictor.features(samples)]
     positions = [position for places, _ in found for position in places]
     if not positions:

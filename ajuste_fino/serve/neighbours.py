@@ -39,10 +39,3 @@ class Neighbours:
 
 def _unit(rows: Tensor) -> Tensor:
     return torch.nn.functional.normalize(rows, dim=-1)
-
-
-def evenly(samples: Sequence[Sample], most: int = MOST) -> list[Sample]:
-    """At most so many of them, evenly chosen in their order."""
-    if len(samples) <= most:
-        return list(samples)
-    return [samples[n * len(samples) // most] for n in range(most)]

@@ -1,0 +1,1 @@
+"""A trained model for those who have no torch, or no ajuste_fino."""
