@@ -78,8 +78,7 @@ def left_out(subject, seed, place):
 
 
 def table_left_out(subjects, times, place):
-    print("\n| without a fourth of the classes | other test images accepted | left-out classes unknown | area |")
-    print("|---|---|---|---|")
+    print("\n| without a fourth of the classes | own accepted | left-out classes unknown | area |\n|---|---|---|---|")
     for one in subjects:
         pairs = [left_out(one, seed, place) for seed in range(times)]
         shares = [
