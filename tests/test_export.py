@@ -334,6 +334,7 @@ def test_a_hub_that_refuses_is_told(run, tmp_path, monkeypatch, cli, quick):
 NETWORKS = [
     ("mobilenet_v3_small", None),
     ("mobilenet_v3_small", "features.4"),
+    ("densenet121", None),  # which writes over the map that is its last
     ("timm/test_resnet", None),
     ("timm/test_vit", None),
 ]

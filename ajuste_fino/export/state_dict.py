@@ -83,7 +83,7 @@ def _output(net: nn.Module, backbone: Backbone, x: Tensor) -> Tensor:
     """What the library's network gives at the place where the backbone ends."""
     layer, kept = backbone.spec.layer, list[Tensor]()
     if layer:
-        net.get_submodule(layer).register_forward_hook(lambda _module, _inputs, output: kept.append(output))
+        net.get_submodule(layer).register_forward_hook(lambda _module, _inputs, output: kept.append(output.clone()))
     elif not hasattr(net, "reset_classifier"):
         place: Any = net.get_submodule(classifier_name(net))
         place.register_forward_pre_hook(lambda _module, inputs: kept.append(inputs[0]))
