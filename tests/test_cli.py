@@ -65,7 +65,10 @@ WRONG = [
     (["train", "data.root=/tmp"], "data.root cannot be given with data=digits; got /tmp. Pass data=folder data.root=/tmp."),
     (["train", "backbone=regnet_y_400mf"], "pass backbone.name=regnet_y_400mf"),
     (["train", "--epochs", "5"], "Keys are given as key=value, without dashes."),
-    (["evaluate", "run=x", "data=photos"], "data has keys of its own; got photos. Pass one of them: data.max_skipped"),
+    (
+        ["evaluate", "run=x", "data=photos"],
+        "data has keys of its own; got photos. Pass one of them: data.corrections, data.max_skipped",
+    ),
     (["completion", "tcsh"], "completion must be followed by one of bash, zsh, fish; got tcsh"),
 ]
 

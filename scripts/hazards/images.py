@@ -6,15 +6,17 @@ import resource
 import struct
 import time
 import zlib
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from ajuste_fino.data.images import load_image
 from hazards.material import KEYS, draw, hashes, photos, rows
 from hazards.mutants import FORMATS, plant
 from hazards.registry import NotYet, Outcome, hazard, steps
-from hazards.shell import call, require_verb, run
+from hazards.shell import call, run
 
 
 @hazard("corrupt-images", "no crash, no file changed, audit and predict agree", size=500, quick=4, seconds=40)
@@ -124,6 +126,9 @@ def stored(image: Image.Image, mode: str, orientation: int) -> bytes:
     return buffer.getvalue()
 
 
+ONNX_ATOL = 1e-5  # of a probability
+
+
 @hazard("modes", "the same probabilities in training, prediction and ONNX", size=72, quick=72, seconds=5)
 def modes(work, size, rng):
     """Eight orientations of nine modes: 16 bits, alpha, CMYK, palette …"""
@@ -144,7 +149,21 @@ def modes(work, size, rng):
     if same < len(names):
         return Outcome(False, figure)
     require_onnx(figure)
-    raise NotYet(f"{figure}; the comparison with ONNX is to be written")
+    exported = _by_onnx(work, [name for *_, name in names])
+    far = max(abs(exported[name] - float(training[name])) for *_, name in names)
+    return Outcome(far <= ONNX_ATOL, f"{figure}; ONNX differs by {far:.1e} at most")
+
+
+def _by_onnx(work: Path, names: list[str]) -> dict[str, float]:
+    """The probability of the label of each file, by the exported model, fed what `load_image` gives."""
+    import onnxruntime
+
+    done = run("export", f"run={work / 'run'}", f"out={work / 'onnx'}", "check=8")
+    if done.code:
+        raise ValueError(f"export: exit code {done.code}, {done.last}")
+    session = onnxruntime.InferenceSession(work / "onnx" / "model.onnx", providers=["CPUExecutionProvider"])
+    given = session.get_inputs()[0].name
+    return {name: float(session.run(None, {given: np.asarray(load_image(work / name))[None]})[0].max()) for name in names}
 
 
 def _listed(root: Path) -> list[tuple[int, Path]]:
@@ -156,7 +175,5 @@ def _alike(*probabilities: str) -> bool:
 
 
 def require_onnx(figure: str) -> None:
-    try:
-        require_verb("export")
-    except NotYet as reason:
-        raise NotYet(f"{figure}; ONNX: {reason}") from reason
+    if not all(find_spec(name) for name in ("onnx", "onnxscript", "onnxruntime")):
+        raise NotYet(f"{figure}; ONNX: the extra export is not installed")

@@ -1,7 +1,7 @@
 """Hazards of what the product does not have yet. Each check is written with its feature; until then the row says what lacks."""
 
 from hazards.registry import Outcome, hazard
-from hazards.shell import require_key, require_verb
+from hazards.shell import require_key
 
 UNWRITTEN = Outcome(False, "the feature is there, and its check is not written yet")
 
@@ -10,11 +10,4 @@ UNWRITTEN = Outcome(False, "the feature is there, and its check is not written y
 def several_ranks(work, size, rng):
     """103 images evaluated on two ranks and on one"""
     require_key("evaluate", "trainer.devices")
-    return UNWRITTEN
-
-
-@hazard("web-page", "loopback only, 403 or 404 for a file", size=1, quick=1)
-def web_page(work, size, rng):
-    """The web page: where it listens, and whether a file can be had from it"""
-    require_verb("serve")
     return UNWRITTEN

@@ -88,6 +88,8 @@ def test_full_keeps_the_best_epoch_of_both(cli, photos, tmp_path):
     written = tensors(tmp_path / "run")
     for name, tensor in written.items():
         part, _, rest = name.partition(".")
+        if part == "novelty":
+            continue  # fitted when all is trained
         assert torch.equal(tensor, kept[f"head.{rest}" if part == "head" else f"body.backbone.net.{rest}"]), name
 
 
@@ -252,7 +254,7 @@ def test_a_phase_has_its_own_epochs_and_rate(cli, photos, tmp_path):
         (["+callbacks.last.dirpath=/tmp"], "must not move a checkpoint"),
         (["+callbacks.last.nonsense=1"], "is not accepted"),
         (
-            ["logger.csv._target_=lightning.pytorch.loggers.WandbLogger"],
+            ["logger.csv._target_=lightning.pytorch.loggers.CometLogger"],
             "must be a class of ajuste_fino.callbacks or",
         ),
         (["logger.csv._target_=lightning.pytorch.loggers.CSVLogger"], "must be ajuste_fino.callbacks.EpochCSVLogger"),

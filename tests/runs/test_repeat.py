@@ -133,7 +133,7 @@ def test_a_file_trusts_nobody(cli, changed, tmp_path):
             "has keys that are unknown to train; got epoch, foo. Did you mean epochs? Correct the file.",
         ),
         ("run: runs/x\nout: x\ntop: 3\n", "config must not be a configuration of predict"),
-        ("data: {root: x}\nout: x\nseed: 1\n", "config must not be a configuration of audit"),
+        ("data: {root: x, val: 0.1}\nout: x\nseed: 1\n", "config must not be a configuration of audit"),
         ("optimizer: {x@hydra.sweeper: 1}\n", "has keys that are unknown to train; got optimizer.x@hydra.sweeper"),
         ("hydra: {sweeper: {_target_: os.system}}\n", "has keys that are unknown to train; got hydra.sweeper._target_"),
         ("a: [", "config cannot be read"),
