@@ -34,7 +34,7 @@ def report(cfg: DictConfig, out: Path) -> dict[str, Any]:
     require_language(cfg.lang)
     start_log()
     run = find_run(str(cfg.run))
-    out = out if cfg.out else run
+    out = run if str(cfg.out) == str(cfg.run) else out
     require_writable("out", out)
     files = RunFiles.read(run)
     images = images_of(run, cfg.data.root)
