@@ -103,12 +103,12 @@ class Judged:
 
     def surest(self, most: int) -> list[int]:
         """The positions of right predictions, the surest of each class in turns, those of the weakest classes first."""
-        order = np.argsort(-self.probability, kind="stable")
         found = self.counts.diagonal() / self.counts.sum(1).clip(1)
-        of_class = [
-            [n for n in order.tolist() if self.right[n] and self.true[n] == c] for c in np.argsort(found, kind="stable")
-        ]
-        return [n for turn in zip_longest(*of_class) for n in turn if n is not None][:most]
+        of_class: dict[int, list[int]] = {c: [] for c in np.argsort(found, kind="stable").tolist()}
+        for n in np.argsort(-self.probability, kind="stable").tolist():
+            if self.right[n]:
+                of_class[int(self.true[n])].append(n)
+        return [n for turn in zip_longest(*of_class.values()) for n in turn if n is not None][:most]
 
     def bins(self) -> list[Bin]:
         """The images by the probability of their label, in ten equal steps from 0 to 1; those without images are left out."""

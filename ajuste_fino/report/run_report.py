@@ -13,6 +13,7 @@ from ajuste_fino.data.sample import SPLITS, Sample
 from ajuste_fino.files import write_text
 from ajuste_fino.report import charts
 from ajuste_fino.report.html import page_texts, render
+from ajuste_fino.report.judged import Judged
 from ajuste_fino.report.plots import CURVES
 from ajuste_fino.report.run_files import RunFiles
 from ajuste_fino.report.thumbnails import thumbnails
@@ -79,18 +80,22 @@ def page(files: RunFiles, texts: Texts, extras: Extras) -> str:
 
 
 def _classes(files: RunFiles) -> dict[str, Any]:
-    """By class its figures, the weakest first; the matrix of what is taken for what as (count, share)."""
+    """By class its figures, the weakest first; what is taken for what."""
     judged = files.judged
     names = ("precision", "recall", "f1", "support")
     classes = [{"label": label, **{name: files.of_split(f"{name}/{label}") for name in names}} for label in judged.labels]
-    shares = judged.counts / judged.counts.sum(1, keepdims=True).clip(1)
-    matrix = [list(zip(*rows, strict=True)) for rows in zip(judged.counts.tolist(), shares.tolist(), strict=True)]
     return {
         "labels": judged.labels,
         "classes": sorted(classes, key=lambda one: (one["f1"], one["label"])),
-        "matrix": matrix if len(judged.labels) <= MATRIX else [],
+        "matrix": _matrix(judged) if len(judged.labels) <= MATRIX else [],
         "confused": judged.confused(CONFUSED),
     }
+
+
+def _matrix(judged: Judged) -> list[list[tuple[int, float]]]:
+    """What is taken for what: each count, and its share of the row."""
+    shares = judged.counts / judged.counts.sum(1, keepdims=True).clip(1)
+    return [list(zip(*rows, strict=True)) for rows in zip(judged.counts.tolist(), shares.tolist(), strict=True)]
 
 
 def _drawn(files: RunFiles, texts: Texts) -> dict[str, Any]:
