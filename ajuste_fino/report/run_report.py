@@ -24,7 +24,7 @@ NAME = "report.html"
 SIDE = 160  # px, of thumbnails: twice what they take on a phone, for screens of fine pixels
 PARTS = ("verdict", "curves", "classes", "confusion", "calibration", "wrong", "data", "frozen", "settings", "next")
 MATRIX = 40  # classes at most, of which a table of what is taken for what can be read
-PROOF = re.compile(r"frozen/\d+/sha256")  # of a later phase
+PROOF = re.compile(r"frozen/\d+/sha256")  # of each phase, where there are several
 WRONG, CONFUSED = 12, 10  # images and pairs that are shown
 
 
@@ -131,8 +131,8 @@ def _shown(files: RunFiles, position: int, images: Mapping[str, Sample]) -> dict
 def _origin(files: RunFiles) -> dict[str, Any]:
     """Where the run came from and how to go on: its images, the proof, its settings, commands."""
     metrics, run = files.metrics, files.folder.absolute()
-    proofs = [("1", metrics["frozen/sha256"])] if "frozen/sha256" in metrics else []
-    proofs += [(key.split("/")[1], value) for key, value in metrics.items() if PROOF.fullmatch(key)]
+    proofs = [(key.split("/")[1], value) for key, value in metrics.items() if PROOF.fullmatch(key)]
+    proofs = proofs or ([("1", metrics["frozen/sha256"])] if "frozen/sha256" in metrics else [])
     return {
         "audit": files.audit,
         "splits": SPLITS,

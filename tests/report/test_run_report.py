@@ -96,6 +96,12 @@ def test_images_that_are_gone_or_changed_are_told(copy, run, tmp_path):
     )
 
 
+def test_of_several_phases_each_has_its_proof_once(copy):
+    change(copy, frozen__1__sha256="aa11", frozen__2__sha256="bb22", frozen__sha256="bb22")
+    page = write(copy).read_text(encoding="utf-8")
+    assert "phase 1: aa11" in page and page.count("bb22") == 1
+
+
 @pytest.mark.parametrize(
     "values, sentence",
     [
