@@ -16,7 +16,7 @@ def laid_over(pixels: Tensor, heat: Tensor) -> Image.Image:
     grey = pixels.float().mean(0).numpy()[..., None].repeat(3, 2)
     warm = mpl.colormaps["inferno"](heat.numpy())[..., :3] * 255
     weight = STRENGTH * heat.numpy()[..., None]
-    image = Image.fromarray(np.uint8((1 - weight) * grey + weight * warm))
+    image = Image.fromarray(np.asarray((1 - weight) * grey + weight * warm, dtype=np.uint8))
     return image.resize((SIDE, SIDE)) if image.width < SIDE else image
 
 
