@@ -8,6 +8,7 @@ import subprocess
 import sys
 from http.client import HTTPConnection
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -63,8 +64,8 @@ def test_a_file_that_is_no_image_is_refused(examiner):
         examiner.examine(b"no image")
 
 
+@needs_gradio
 def test_a_port_that_is_taken_is_told(cli, run):
-    pytest.importorskip("uvicorn")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -77,6 +78,12 @@ def test_without_gradio_the_extra_is_named(cli, run, monkeypatch):
     monkeypatch.setitem(sys.modules, "gradio", None)
     code, _, error = cli("serve", f"run={run[0]}")
     assert code == 2 and "ajuste-fino[serve]" in error
+
+
+def test_an_old_gradio_is_refused(cli, run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gradio", SimpleNamespace(__version__="3.18.0"))
+    code, _, error = cli("serve", f"run={run[0]}")
+    assert code == 2 and "serve needs gradio 6.7 or newer; got 3.18.0" in error
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The images that a run was trained on, where it says that they are, each still the one it was."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -37,12 +38,22 @@ def images_root(run: Path, history: History, fix: str, moved: str, given: Path |
         raise UserError(str(run / "split.csv"), history.unknown, fix=f"Bring back the one that it wrote. {fix}")
     if given is not None:
         return given
-    data = OmegaConf.create(read("run", run / "config.yaml")).get("data")
+    if not (root := _root_of(run, fix)).exists():
+        raise UserError("The folder of the run's images", "must be where it was", got=root, fix=moved)
+    return root
+
+
+def _root_of(run: Path, fix: str) -> Path:
+    """Where a run says that its images are, whether or not they are still there."""
+    data = OmegaConf.create(read("run", run / CONFIG)).get("data")
     if not isinstance(data, DictConfig) or not (data.get("name") == "digits" or data.get("root")):
-        raise UserError(f"run={run}", "has a config.yaml that does not say where its images are", fix=fix)
-    if data.get("name") != "digits" and not Path(data["root"]).exists():
-        raise UserError("The folder of the run's images", "must be where it was", got=data["root"], fix=moved)
+        raise UserError(f"run={run}", f"has a {CONFIG} that does not say where its images are", fix=fix)
     return digits_folder() if data.get("name") == "digits" else Path(data["root"])
+
+
+def _sample(base: Path, row: Mapping[str, str]) -> Sample:
+    """An image as a row of `split.csv` tells it."""
+    return Sample(ImageFile(base / row["file"]), row["file"], row["label"], row["split"], row.get("sha256", ""))
 
 
 def own_samples(run: Path, history: History, root: Path | None, name: str, workers: int, depth: int | None) -> list[Sample]:
@@ -66,14 +77,9 @@ def images_of(run: Path, root: str | None) -> dict[str, Sample]:
     Args:
         root: where they are now, if not where they were.
     """
-    data = read("run", run / "config.yaml")["data"]
-    if root is not None:
-        place = existing("data.root", root)
-    else:
-        place = digits_folder() if data.get("name") == "digits" else Path(data["root"])
+    place = _root_of(run, MOVED) if root is None else existing("data.root", root)
     base = place.parent if place.is_file() else place
-    rows = read_csv(run / "split.csv")
-    return {r["file"]: Sample(ImageFile(base / r["file"]), r["file"], r["label"], r["split"], r["sha256"]) for r in rows}
+    return {row["file"]: _sample(base, row) for row in read_csv(run / TABLE)}
 
 
 def folder_of(run: Path) -> Path | None:
@@ -94,10 +100,7 @@ def some_images(run: Path, splits: tuple[str, ...], most: int, fix: str) -> list
         raise UserError(str(run / TABLE), f"has no images of {' or '.join(splits)}", fix=fix)
     root = images_root(run, History(), fix, fix)
     base = root if root.is_dir() else root.parent
-    samples = [
-        Sample(ImageFile(base / row["file"]), row["file"], row["label"], row["split"], row.get("sha256", ""))
-        for row in evenly(found, most)
-    ]
+    samples = [_sample(base, row) for row in evenly(found, most)]
     if gone := [sample.file for sample in samples if not (base / sample.file).is_file()]:
         rule = f"must be where they were; {len(gone)} of {len(samples)} are missing"
         raise UserError("The run's images", rule, got=root, fix=f"{fix}\n{preview(gone)}")

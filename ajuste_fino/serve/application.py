@@ -10,6 +10,7 @@ from ajuste_fino.predict import Prediction
 from ajuste_fino.serve.examiner import Examiner
 
 MISSING = "pip install 'ajuste-fino[serve]'"
+OLDEST = (6, 7)  # of Gradio
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 # nothing is fetched from elsewhere, and no other page may show this one in a frame
 POLICY = (
@@ -19,15 +20,18 @@ POLICY = (
 
 
 def require_gradio() -> None:
-    """Refuse to go on without the library that makes the page.
+    """Refuse to go on without the library that makes the page, or with one that is too old: earlier ones had known holes.
 
     Raises:
         UserError: with the extra to install.
     """
     try:
-        import gradio  # noqa: F401
+        import gradio
     except ImportError as error:
         raise UserError("serve", "needs the package gradio, which is not installed", fix=f"Run {MISSING}.") from error
+    if tuple(map(int, gradio.__version__.split(".")[:2])) < OLDEST:
+        rule = f"needs gradio {'.'.join(map(str, OLDEST))} or newer"
+        raise UserError("serve", rule, got=gradio.__version__, fix=f"Run {MISSING}.")
 
 
 def application(examiner: Examiner, host: str, limit: int) -> Any:
