@@ -9,6 +9,9 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from ajuste_fino.insight.curve import Curve
+from ajuste_fino.insight.forecast import Forecast
+from ajuste_fino.report.forecast import forecast_figure
 from ajuste_fino.report.judged import Bin
 from ajuste_fino.report.plots import BLUE, ORANGE, curves_figure
 
@@ -53,6 +56,12 @@ def learning_curves(table: Path, best_epoch: int, strength: float | None, words:
     """Loss and accuracy by epoch; the arguments are those of `plots.curves_figure`."""
     with mpl.rc_context(STYLE):
         return svg(curves_figure(table, best_epoch, strength, words), title, "curves", "wide-chart")
+
+
+def forecast(curve: Curve, found: Forecast, words: Mapping[str, str], title: str) -> Markup:
+    """Where a learning curve leads; the arguments are those of `forecast_figure`."""
+    with mpl.rc_context(STYLE):
+        return svg(forecast_figure(curve, found, words), title, "forecast", "wide-chart")
 
 
 def calibration(bins: Sequence[Bin], words: tuple[str, str, str], title: str) -> Markup:

@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import ajuste_fino
 from ajuste_fino.data.sample import SPLITS, Sample
 from ajuste_fino.files import write_text
 from ajuste_fino.report import charts
+from ajuste_fino.report.data_page import SIDE
 from ajuste_fino.report.html import page_texts, render
 from ajuste_fino.report.judged import Judged
 from ajuste_fino.report.plots import CURVES
@@ -21,7 +21,6 @@ from ajuste_fino.report.verdict import Verdict
 from ajuste_fino.texts import Texts
 
 NAME = "report.html"
-SIDE = 160  # px, of thumbnails: twice what they take on a phone, for screens of fine pixels
 PARTS = ("verdict", "curves", "classes", "confusion", "calibration", "wrong", "data", "frozen", "settings", "next")
 MATRIX = 40  # classes at most, of which a table of what is taken for what can be read
 PROOF = re.compile(r"frozen/\d+/sha256")  # of each phase, where there are several
@@ -40,11 +39,13 @@ class Looked:
 class Extras:
     """What a report has beside the files of its run, where it is there.
 
-    `images`: the samples by file name, for thumbnails; `looked`: where the model looks, on some of them.
+    `images`: the samples by file name, for thumbnails; `looked`: where the model looks, on some of them; `found`: what the
+    features tell of the data, as the parts of `data.html` show it.
     """
 
     images: Mapping[str, Sample] = field(default_factory=dict)
     looked: Sequence[Looked] = ()
+    found: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write(run: Path, lang: str = "en", extras: Extras = Extras(), out: Path | None = None) -> Path:  # frozen
@@ -54,21 +55,20 @@ def write(run: Path, lang: str = "en", extras: Extras = Extras(), out: Path | No
         UserError: where it is not the folder of a finished run.
     """
     path = (out or run) / NAME
-    write_text(path, page(RunFiles.read(run), page_texts("report", lang), extras))
+    write_text(path, page(RunFiles.read(run), page_texts(lang, "report", "data"), extras))
     return path
 
 
 def page(files: RunFiles, texts: Texts, extras: Extras) -> str:
     """The page as HTML."""
-    parts = list(PARTS)
-    if extras.looked:
-        parts.insert(parts.index("wrong") + 1, "attribution")
+    backbone = files.bundle.get("backbone", {}).get("name", files.config["backbone"]["name"])
+    made_on = datetime.fromtimestamp((files.folder / "metrics.json").stat().st_mtime).strftime("%Y-%m-%d %H:%M")
     context = {
+        "title": texts("title"),
         "name": files.folder.absolute().name,
-        "backbone": files.bundle.get("backbone", {}).get("name", files.config["backbone"]["name"]),
-        "made_on": datetime.fromtimestamp((files.folder / "metrics.json").stat().st_mtime).strftime("%Y-%m-%d %H:%M"),
-        "version": ajuste_fino.__version__,
-        "parts": parts,
+        "about": f"{backbone} · {made_on}",
+        "parts": _parts(extras),
+        "found": extras.found,
         **Verdict.of(files).context(texts),
         **_classes(files),
         **_drawn(files, texts),
@@ -76,7 +76,13 @@ def page(files: RunFiles, texts: Texts, extras: Extras) -> str:
         "attribution": [{**_named(files, one.position), "image": one.image} for one in extras.looked],
         **_origin(files),
     }
-    return render("report.html.j2", texts, context)
+    return render(texts, context)
+
+
+def _parts(extras: Extras) -> list[str]:
+    """The parts in their order: where it looks after where it errs, what features tell after what the audit found."""
+    behind = {"wrong": ["attribution"] if extras.looked else [], "data": list(extras.found)}
+    return [part for known in PARTS for part in (known, *behind.get(known, []))]
 
 
 def _classes(files: RunFiles) -> dict[str, Any]:

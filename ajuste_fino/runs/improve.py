@@ -1,42 +1,33 @@
 """`data`: whether more photographs would help, which labels look wrong, a map, near duplicates and odd images, in one page."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
-from ajuste_fino.choose.heads import basis
-from ajuste_fino.errors import Range, counted
+from ajuste_fino.errors import counted
 from ajuste_fino.escape import printable
-from ajuste_fino.files import write_json
-from ajuste_fino.insight.curve import FEWEST
-from ajuste_fino.insight.projection import require_way
-from ajuste_fino.insight.suspects import require_cleanlab
+from ajuste_fino.files import write_csv, write_json, write_text
+from ajuste_fino.own_tables import SUSPECTS
 from ajuste_fino.predict import load
-from ajuste_fino.report.data_page import Shown, write_data_page
-from ajuste_fino.runs import improve_sections as sections
-from ajuste_fino.runs.configuration import trusted, validate_ranges
-from ajuste_fino.runs.console import WORKERS, log, run_log, workers
+from ajuste_fino.report.data_page import data_page
+from ajuste_fino.report.html import page_texts
+from ajuste_fino.runs.configuration import trusted
+from ajuste_fino.runs.console import log, run_log
 from ajuste_fino.runs.grammar import literal, verbatim
+from ajuste_fino.runs.insight_parts import Work
+from ajuste_fino.runs.insights import examine, require
 from ajuste_fino.runs.latest import find_run
-from ajuste_fino.runs.own_features import learnt
 from ajuste_fino.runs.run_folder import open_run, require_empty
 
-RANGES = {
-    "draws": Range(int, FEWEST, 200),
-    "suspects": Range(int, 0, 5000),
-    "thumbnails": Range(int, 1, 5000),
-    "workers": WORKERS,
-    "seed": Range(int, 0, 2**63 - 1),
-}
 GAINING = 3  # classes that the log names
 
 
 @run_log()
 def data(cfg: DictConfig, out: Path) -> dict[str, Any]:
-    """Write `data.html`, `data.json`, `plots/learning_curve.png` and `suspects.csv` into `out`; return what `data.json` has.
+    """Write `data.html`, `data.json` and `suspects.csv` into `out`; return what `data.json` has.
 
     Nothing of the user's images is written or moved, and no image of the test split is looked at.
 
@@ -44,39 +35,32 @@ def data(cfg: DictConfig, out: Path) -> dict[str, Any]:
         UserError: where there is no such run, its images are gone or changed, or a library is not installed.
     """
     started = time.perf_counter()
-    validate_ranges(cfg, RANGES)
     require_empty(out, cfg)
-    require_way(cfg.map)
-    if cfg.suspects:
-        require_cleanlab()
+    require(cfg)
     cfg.run = verbatim(str(find_run(str(cfg.run))))
-    predictor = load(cfg.run, cfg.trainer.accelerator, trusted(cfg))
-    found = learnt(cfg, predictor)
+    work = Work.of(cfg, load(cfg.run, cfg.trainer.accelerator, trusted(cfg)))
     out = open_run(out, cfg)
-    shown = Shown(workers(cfg.workers), predictor.preprocessing.depth)
-    work = sections.Work(cfg, predictor, found, basis(found.features), shown, out)
-    report: dict[str, Any] = {"run": str(cfg.run), "images": {"train": found.train, "val": found.val}}
-    made: dict[str, Any] = {"run": Path(cfg.run).name, "about": _about(work)}
-    for name in sections.NAMES:
-        made[name], numbers = getattr(sections, name)(work)
-        report |= numbers
-    write_data_page(out / "data.html", **made)
+    found, numbers = examine(work)
+    if "labels" in found:
+        write_csv(out / "suspects.csv", SUSPECTS, _table(found["labels"]["suspects"]))
+        found["labels"]["table"] = True
+    write_text(out / "data.html", data_page(cfg.lang, Path(cfg.run).name, work.predictor.spec.name, found))
+    report = {"run": str(cfg.run), "images": {"train": work.found.train, "val": work.found.val}, **numbers}
     report["time/total_s"] = round(time.perf_counter() - started, 2)
     write_json(out / "data.json", report)
-    _tell(work, report)
+    _tell(work, report, out)
     return report
 
 
-def _about(work: sections.Work) -> str:
-    found, predictor = work.found, work.predictor
-    what = f"{counted(found.train, 'training image')} and {counted(found.val, 'validation image')}"
-    return f"{what} of {len(predictor.labels)} classes, by the features of {predictor.spec.name}."
+def _table(suspects: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """The rows of `suspects.csv`, whose column `corrected` is for the user to fill in."""
+    return [(one["file"], one["label"], one["suggested"], f"{one['score']:.4f}", "", one["sha256"]) for one in suspects]
 
 
-def _tell(work: sections.Work, report: dict[str, Any]) -> None:
-    curve, out = report["learning_curve"], work.out
-    if work.warning:
-        log.warning(work.warning)
+def _tell(work: Work, report: dict[str, Any], out: Path) -> None:
+    curve = report["learning_curve"]
+    if work.trained_backbone:
+        log.warning(page_texts("en", "data")("trained_backbone"))
     log.info(
         f"With all {work.found.train:,} training images {curve['now']:.1%} of the {work.found.val:,} validation images are "
         f"right; with twice as many {curve['twice']:.1%} are expected, 95 % interval {curve['low']:.1%} to {curve['high']:.1%}"

@@ -11,10 +11,10 @@ from ajuste_fino.classifier import probabilities
 from ajuste_fino.data.content import ImageFile
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.errors import Range, counted
-from ajuste_fino.files import write_csv
+from ajuste_fino.files import write_csv, write_text
 from ajuste_fino.insight.selection import Choice, select, uncertainty
 from ajuste_fino.predict import Predictor, load
-from ajuste_fino.report.data_page import Shown, gallery, write_suggest_page
+from ajuste_fino.report.data_page import Shown, suggest_page
 from ajuste_fino.runs.configuration import trusted, validate_ranges
 from ajuste_fino.runs.console import WORKERS, log, run_log, workers
 from ajuste_fino.runs.grammar import verbatim
@@ -22,6 +22,7 @@ from ajuste_fino.runs.latest import find_run
 from ajuste_fino.runs.own_features import features_of, learnt
 from ajuste_fino.runs.predict import given_images, unreadable
 from ajuste_fino.runs.run_folder import open_run, require_empty
+from ajuste_fino.texts import require_language
 
 RANGES = {"k": Range(int, 1, 100_000), "workers": WORKERS}
 HEADER = ("rank", "file", "predicted", "probability", "why")
@@ -37,6 +38,7 @@ def suggest(cfg: DictConfig, out: Path) -> dict[str, Any]:
             cannot be decoded.
     """
     validate_ranges(cfg, RANGES)
+    require_language(cfg.lang)
     require_empty(out, cfg)
     images = given_images(cfg.images)
     cfg.run = verbatim(str(find_run(str(cfg.run))))
@@ -51,7 +53,7 @@ def suggest(cfg: DictConfig, out: Path) -> dict[str, Any]:
     out = open_run(out, cfg)
     p = probabilities(predictor.head, [features], predictor.temperature)
     chosen = select(features, known, uncertainty(p), cfg.k)
-    _write(out, chosen, there, p, predictor, Shown(workers(cfg.workers), predictor.preprocessing.depth))
+    _write(out, chosen, there, p, predictor, cfg)
     log.info(f"{counted(len(chosen), 'image')} of {len(there):,} to label next: {(out / 'suggest.csv').absolute()}")
     log.info(f"Page: {(out / 'suggest.html').absolute()}")
     if bad:
@@ -59,9 +61,11 @@ def suggest(cfg: DictConfig, out: Path) -> dict[str, Any]:
     return {"chosen": len(chosen), "images": len(there)}
 
 
-def _write(out: Path, chosen: Sequence[Choice], images: Sequence[ImageFile], p: Tensor, model: Predictor, shown: Shown) -> None:
+def _write(
+    out: Path, chosen: Sequence[Choice], images: Sequence[ImageFile], p: Tensor, model: Predictor, cfg: DictConfig
+) -> None:
     """The table and the page."""
-    rows, samples, captions = [], list[Sample](), list[tuple[str, ...]]()
+    rows, samples, said = [], list[Sample](), list[dict[str, Any]]()
     for rank, choice in enumerate(chosen, start=1):
         image = images[choice.position]
         (first, second), numbers = (tensor.tolist() for tensor in p[choice.position].topk(2))
@@ -69,7 +73,8 @@ def _write(out: Path, chosen: Sequence[Choice], images: Sequence[ImageFile], p: 
         why = f"{label} {first:.2f} or {other} {second:.2f}; {choice.distance:.2f} from what is known"
         rows.append((rank, str(image.path), label, f"{first:.6f}", why))
         samples.append(Sample(image, str(image.path), label))
-        captions.append((f"{rank}. {label} {first:.2f}", f"or {other} {second:.2f}", f"distance {choice.distance:.2f}"))
+        names = ("rank", "probability", "other", "other_probability", "distance")
+        said.append(dict(zip(names, (rank, first, other, second, choice.distance), strict=True)))
     write_csv(out / "suggest.csv", HEADER, rows)
-    about = f"Chosen of {counted(len(images), 'unlabelled image')}, by the features of {model.spec.name}."
-    write_suggest_page(out / "suggest.html", items=gallery(samples[:SHOWN], captions[:SHOWN], shown), about=about)
+    pictures = Shown(workers(cfg.workers), model.preprocessing.depth).images(samples[:SHOWN], said[:SHOWN])
+    write_text(out / "suggest.html", suggest_page(cfg.lang, Path(cfg.run).name, model.spec.name, pictures))

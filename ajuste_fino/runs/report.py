@@ -1,4 +1,4 @@
-"""`report`: write the report of a run again, with maps of where the model looks."""
+"""`report`: write the report of a run again, with maps of where the model looks and what its features tell of the data."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from ajuste_fino.attribution import relevance, require_captum
 from ajuste_fino.console import log
 from ajuste_fino.data.content import BadImage
 from ajuste_fino.data.sample import Sample
-from ajuste_fino.errors import Range, counted
+from ajuste_fino.errors import Range, UserError, counted
 from ajuste_fino.places import require_writable
 from ajuste_fino.predict import Predictor, load
 from ajuste_fino.report.heat import overlay
@@ -19,6 +19,9 @@ from ajuste_fino.report.run_files import RunFiles
 from ajuste_fino.report.run_report import Extras, Looked, write
 from ajuste_fino.runs.configuration import trusted, validate_ranges
 from ajuste_fino.runs.console import start_log
+from ajuste_fino.runs.grammar import verbatim
+from ajuste_fino.runs.insight_parts import Work
+from ajuste_fino.runs.insights import examine, require
 from ajuste_fino.runs.latest import find_run
 from ajuste_fino.runs.own_images import images_of
 from ajuste_fino.texts import require_language
@@ -30,21 +33,45 @@ def report(cfg: DictConfig, out: Path) -> dict[str, Any]:
     Raises:
         UserError: where there is no such run, or captum is missing.
     """
-    validate_ranges(cfg, {"attribution": Range(int, 0, 100)})
-    require_language(cfg.lang)
+    _require(cfg)
     start_log()
     run = find_run(str(cfg.run))
     out = run if str(cfg.out) == str(cfg.run) else out
     require_writable("out", out)
     files = RunFiles.read(run)
     images = images_of(run, cfg.data.root)
-    looked: list[Looked] = []
-    if cfg.attribution:
-        require_captum()
-        looked = _look(files, load(run, cfg.trainer.accelerator, trusted(cfg)), images, cfg.attribution)
-    path = write(run, cfg.lang, Extras(images, looked), out)
+    path = write(run, cfg.lang, _extras(cfg, files, images), out)
     log.info(f"Report: {path.absolute()}")
     return {"report": str(path)}
+
+
+def _require(cfg: DictConfig) -> None:
+    validate_ranges(cfg, {"attribution": Range(int, 0, 100)})
+    require_language(cfg.lang)
+    if cfg.attribution:
+        require_captum()
+    if cfg.insights:
+        require(cfg)
+
+
+def _extras(cfg: DictConfig, files: RunFiles, images: dict[str, Sample]) -> Extras:
+    """What the report has beside the files of the run, as far as it is wanted."""
+    if not (cfg.attribution or cfg.insights):
+        return Extras(images)
+    predictor = load(files.folder, cfg.trainer.accelerator, trusted(cfg))
+    looked = _look(files, predictor, images, cfg.attribution) if cfg.attribution else []
+    return Extras(images, looked, _insights(cfg, files.folder, predictor) if cfg.insights else {})
+
+
+def _insights(cfg: DictConfig, run: Path, predictor: Predictor) -> dict[str, Any]:
+    """What the features tell of the data; nothing, and a warning, where the images are no longer what they were."""
+    cfg.run = verbatim(str(run))
+    try:
+        work = Work.of(cfg, predictor)
+    except UserError as error:
+        log.warning(f"The report does not say what the features tell of the data. {error}")
+        return {}
+    return examine(work)[0]
 
 
 def _look(files: RunFiles, predictor: Predictor, images: dict[str, Sample], most: int) -> list[Looked]:

@@ -14,6 +14,7 @@ from ajuste_fino.data.sample import Sample
 from ajuste_fino.files import read_csv, write_csv, write_json
 from ajuste_fino.report import html
 from ajuste_fino.report.run_report import PARTS, Extras, write
+from ajuste_fino.runs.insight_parts import PARTS as INSIGHTS
 from ajuste_fino.texts import LANGUAGES
 
 NASTY = "<img src=x onerror=alert(1)>"
@@ -50,7 +51,7 @@ def test_train_writes_it(run):
     assert "seed: 0" in page and json.loads((run[0] / "environment.json").read_text())["torch"] in page
 
 
-@pytest.mark.parametrize("name", ["report"])
+@pytest.mark.parametrize("name", ["page", "report", "data"])
 def test_both_languages_have_the_same_keys_and_placeholders(name):
     english, spanish = words_of(name).values()
     assert list(english) == list(spanish)
@@ -59,9 +60,11 @@ def test_both_languages_have_the_same_keys_and_placeholders(name):
         assert fields[0] == fields[1], key
 
 
-def test_every_sentence_is_used(run):
-    code = "".join(path.read_text(encoding="utf-8") for path in html.FOLDER.rglob("*") if path.suffix in (".py", ".j2"))
-    known = words_of("report")["en"]
+@pytest.mark.parametrize("name", ["page", "report", "data"])
+def test_every_sentence_is_used(name):
+    files = [path for path in html.FOLDER.rglob("*") if path.suffix in (".py", ".j2")]
+    code = "".join(path.read_text(encoding="utf-8") for path in (*files, *html.FOLDER.parent.glob("runs/i*.py")))
+    known = words_of(name)["en"]
     assert [key for key in known if f'"{key}"' not in code and not key.startswith("accuracy_")] == []
 
 
@@ -125,16 +128,37 @@ def test_a_run_of_an_older_version_has_a_report(copy):
 
 def test_the_verb_shows_where_the_model_looks(copy, cli, tmp_path):
     pytest.importorskip("captum")
-    code, _, error = cli("report", f"run={copy}", "attribution=4", f"out={tmp_path / 'page'}", "lang=es")
+    code, _, error = cli("report", f"run={copy}", "attribution=4", f"out={tmp_path / 'page'}", "lang=es", "insights=false")
     assert code == 0, error
     page = (tmp_path / "page" / "report.html").read_text(encoding="utf-8")
-    assert page.count("partes que hablan a favor de") == 4
+    assert page.count("partes que hablan a favor de") == 4 and "mapa de los datos" not in page
+
+
+def test_the_verb_shows_what_features_tell_of_the_data(copy, cli):
+    pytest.importorskip("cleanlab")
+    given = ("attribution=0", "draws=4", "workers=0", "lang=es")
+    code, _, error = cli("report", f"run={copy}", *given)
+    assert code == 0, error
+    page = (copy / "report.html").read_text(encoding="utf-8")
+    assert re.findall(r'<section id="(\w+)"', page)[-8:-3] == list(INSIGHTS)
+    assert "¿Ayudarían más fotos?" in page and "Would more" not in page
+    assert page.count("<circle") > 10 and not (copy / "suspects.csv").exists()
+
+
+def test_images_that_are_gone_leave_the_report_without_what_needs_them(copy, cli, tmp_path):
+    pytest.importorskip("cleanlab")
+    config = (copy / "config.yaml").read_text().replace("photos", "gone")
+    (copy / "config.yaml").write_text(config)
+    code, _, error = cli("report", f"run={copy}", "attribution=0")
+    assert code == 0 and "does not say what the features tell" in error and "must be where it was" in error
+    assert '<section id="map"' not in (copy / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
     "arguments, said",
     [
         (["lang=fr"], "lang must be en or es; got fr."),
+        (["draws=1"], "draws must be"),
         (["attribution=-1"], "attribution must be a whole number from 0 to 100; got -1."),
         (["run=."], "must be the folder of a run"),
         (["data.root=nowhere"], "data.root must be an existing path"),

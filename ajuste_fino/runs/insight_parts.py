@@ -1,29 +1,29 @@
-"""The sections of `data.html`: each computes, and gives what the page shows and what `data.json` has."""
+"""What the features of a run tell of its data: each part computes, and gives what a page shows and what `data.json` has."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
-from ajuste_fino.choose.heads import Basis, logits_out_of_fold
+from ajuste_fino.choose.heads import Basis, basis, logits_out_of_fold
 from ajuste_fino.console import log
 from ajuste_fino.data.folds import fold_numbers
 from ajuste_fino.data.group import groups
-from ajuste_fino.files import write_csv
 from ajuste_fino.insight import forecast as laws
 from ajuste_fino.insight import suspects as labels_of
 from ajuste_fino.insight.curve import Curve, affordable_draws, learning_curve
 from ajuste_fino.insight.neighbours import Neighbours, neighbours
 from ajuste_fino.insight.projection import project
-from ajuste_fino.own_tables import SUSPECTS
 from ajuste_fino.predict import Predictor
-from ajuste_fino.report import data_page
-from ajuste_fino.report.forecast import draw_forecast
-from ajuste_fino.runs.own_features import Learnt
+from ajuste_fino.report import charts, data_page
+from ajuste_fino.report.forecast import WORDS
+from ajuste_fino.report.html import page_texts
+from ajuste_fino.runs.console import workers
+from ajuste_fino.runs.own_features import Learnt, learnt
 from ajuste_fino.threads import threads_for
 
 FOLDS = 5
@@ -31,40 +31,50 @@ OF_A_CLASS = 300  # samples of the bootstrap for each class
 COMPARED = 20_000  # images that are compared with each other, drawn by chance where there are more
 PAIRS = 60  # that the page shows
 ODD = 24
-TRAINED = (
-    "The backbone of this run was trained on all of the training images, whose features it has made easy: the gain of more "
-    "photographs is underestimated, and labels that it has learnt by heart do not look wrong. A run of phases=head says more."
-)
-NAMES = ("forecast", "suspects", "chart", "couples", "odd")  # of the functions here, in the order of the page
-Section = tuple[Any, dict[str, Any]]
+Part = tuple[dict[str, Any], dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Work:
-    """A run's images and features, and where what is found goes."""
+    """A run's images and features.
+
+    `basis`: the features, as heads are trained on them; `shown`: how pictures are made.
+    """
 
     cfg: DictConfig
     predictor: Predictor
     found: Learnt
-    x: Basis
+    basis: Basis
     shown: data_page.Shown
-    out: Path
+
+    @classmethod
+    def of(cls, cfg: DictConfig, predictor: Predictor) -> Self:
+        """Get the features of the images that `cfg.run` learnt from.
+
+        Raises:
+            UserError: where they are gone or changed.
+        """
+        found = learnt(cfg, predictor)
+        shown = data_page.Shown(workers(cfg.workers), predictor.preprocessing.depth)
+        return cls(cfg, predictor, found, basis(found.features), shown)
 
     @property
     def classes(self) -> int:
         return len(self.predictor.labels)
 
     @property
-    def warning(self) -> str:
-        """What is to be said of a run that trained its backbone."""
-        return TRAINED if "trained/parameters" in self.predictor.metrics else ""
+    def trained_backbone(self) -> bool:
+        """Whether the features are of a backbone that has learnt these images."""
+        return "trained/parameters" in self.predictor.metrics
 
     @cached_property
     def probabilities(self) -> Tensor:
         """Of each image by a head that did not see it, nor a copy of it, nor its group, (N, C)."""
         folds = torch.tensor(fold_numbers(self.found.samples, self._folds, self.cfg.seed))
-        with threads_for(4 * self.x.rows.numel() * self.classes * FOLDS):
-            return labels_of.calibrated(logits_out_of_fold(self.x, self.found.targets, folds, self.classes), self.found.targets)
+        with threads_for(4 * self.basis.rows.numel() * self.classes * FOLDS):
+            return labels_of.calibrated(
+                logits_out_of_fold(self.basis, self.found.targets, folds, self.classes), self.found.targets
+            )
 
     @property
     def _folds(self) -> int:
@@ -83,30 +93,33 @@ class Work:
         return sorted(order[:most].tolist())
 
 
-def forecast(work: Work) -> Section:
+def more(work: Work) -> Part:
     """Would more photographs help?"""
     found, cfg = work.found, work.cfg
     train = found.samples[: found.train]
-    draws = affordable_draws(work.x, work.classes, cfg.draws)
+    draws = affordable_draws(work.basis, work.classes, cfg.draws)
     if draws < cfg.draws:
         log.warning(f"draws={cfg.draws} of each share would take minutes with so many images; {draws} are trained.")
     by_class = not any(sample.group for sample in train)
-    curve = learning_curve(work.x, found.targets, groups(train), work.classes, draws, cfg.seed, by_class)
+    curve = learning_curve(work.basis, found.targets, groups(train), work.classes, draws, cfg.seed, by_class)
     whole, rows = laws.forecast(curve, cfg.seed), _by_class(work, curve)
-    figure = work.out / "plots" / "learning_curve.png"
-    draw_forecast(curve, whole, figure)
     errors = curve.wrong.double().mean(0)
     points = [
         {"share": share, "images": size, "accuracies": (1 - errors[curve.share == share]).tolist()}
         for share, size in zip(curve.shares, curve.sizes, strict=True)
     ]
-    numbers = {**_numbers(whole), "draws": draws, "points": points, "by_class": rows}
+    numbers: dict[str, Any] = {"now": whole.now, "twice": whole.twice, "low": whole.low, "high": whole.high}
+    page = {**numbers, "images": found.train, "by_class": rows, "trained_backbone": work.trained_backbone}
+    page["figure"] = _figure(curve, whole, work.cfg.lang)
+    numbers |= {"draws": draws, "points": points, "by_class": rows}
     numbers |= {"power_law": whole.plain._asdict(), "power_law_with_floor": whole.floored._asdict()}
-    return data_page.forecast(whole, rows, figure, found.train, work.warning), {"learning_curve": numbers}
+    return page, {"learning_curve": numbers}
 
 
-def _numbers(one: laws.Forecast) -> dict[str, Any]:
-    return {"now": one.now, "twice": one.twice, "low": one.low, "high": one.high}
+def _figure(curve: Curve, found: laws.Forecast, lang: str) -> str:
+    texts = page_texts(lang, "data")
+    title = texts("more_alt", now=f"{found.now:.1%}", twice=f"{found.twice:.1%}")
+    return charts.forecast(curve, found, {word: texts(word) for word in WORDS}, title)
 
 
 def _by_class(work: Work, curve: Curve) -> list[dict[str, Any]]:
@@ -125,36 +138,31 @@ def _by_class(work: Work, curve: Curve) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: 2.0 if row["gain"] is None else -row["gain"])
 
 
-def suspects(work: Work) -> Section:
+def labels(work: Work) -> Part:
     """Which labels look wrong?"""
-    if not work.cfg.suspects:
-        return None, {}
-    found, labels, p = work.found, work.predictor.labels, work.probabilities
+    found, names, p = work.found, work.predictor.labels, work.probabilities
     ranked = labels_of.suspects(p, found.targets, work.cfg.suspects)
     samples = [found.samples[position] for position in ranked.order]
-    likeliest = [labels[int(p[position].argmax())] for position in ranked.order]
-    scores = [float(ranked.scores[position]) for position in ranked.order]
-    rows = zip(samples, likeliest, scores, strict=True)
-    table = [(s.file, s.label, other, f"{score:.4f}", "", s.sha256) for s, other, score in rows]
-    write_csv(work.out / "suspects.csv", SUSPECTS, table)
-    captions = [(f"labelled {s.label}", f"looks like {other}") for s, other in zip(samples, likeliest, strict=True)]
-    page: dict[str, Any] = {"items": data_page.gallery(samples, captions, work.shown)}
-    page |= {"estimated": ranked.estimated, "images": len(found.samples)}
-    return page, {"suspects": {"estimated": ranked.estimated, "listed": len(samples)}}
+    said = [
+        {"suggested": names[int(p[position].argmax())], "score": float(ranked.scores[position]), "sha256": sample.sha256}
+        for position, sample in zip(ranked.order, samples, strict=True)
+    ]
+    page = {"suspects": work.shown.images(samples, said), "estimated": ranked.estimated, "images": len(found.samples)}
+    return page | {"table": False}, {"suspects": {"estimated": ranked.estimated, "listed": len(samples)}}
 
 
-def chart(work: Work) -> Section:
+def chart(work: Work) -> Part:
     """A map of the data."""
-    found, labels = work.found, work.predictor.labels
-    places, positions = project(work.x, work.cfg.map, work.cfg.seed), work.drawn(work.cfg.thumbnails)
-    guesses = [labels[number] for number in work.probabilities.argmax(1)[positions].tolist()]
+    found, names = work.found, work.predictor.labels
+    places, positions = project(work.basis, work.cfg.map, work.cfg.seed), work.drawn(work.cfg.thumbnails)
+    guesses = [names[number] for number in work.probabilities.argmax(1)[positions].tolist()]
     samples = [found.samples[position] for position in positions]
-    page = data_page.chart(samples, places[positions].tolist(), guesses, labels, work.shown)
+    page = data_page.chart(samples, places[positions].tolist(), guesses, names, work.shown)
     right = float((work.probabilities.argmax(1) == found.targets).double().mean())
     return page | {"total": len(found.samples)}, {"out_of_fold/accuracy": right}
 
 
-def couples(work: Work) -> Section:
+def alike(work: Work) -> Part:
     """Nearly the same."""
     positions, near = work.compared
     if near.pairs is None:
@@ -167,12 +175,14 @@ def couples(work: Work) -> Section:
     return page, {"near_duplicates": numbers}
 
 
-def odd(work: Work) -> Section:
+def odd(work: Work) -> Part:
     """Like no other."""
     positions, near = work.compared
     order = near.distance.argsort(descending=True, stable=True)[:ODD].tolist()
     samples = [work.found.samples[positions[place]] for place in order]
-    distances = [float(near.distance[place]) for place in order]
-    captions = [(sample.label, f"distance {distance:.2f}") for sample, distance in zip(samples, distances, strict=True)]
-    rows = [{"file": s.file, "distance": round(d, 4)} for s, d in zip(samples, distances, strict=True)]
-    return {"items": data_page.gallery(samples, captions, work.shown)}, {"odd": rows}
+    distances = [{"distance": round(float(near.distance[place]), 4)} for place in order]
+    rows = [{"file": sample.file, **one} for sample, one in zip(samples, distances, strict=True)]
+    return {"images": work.shown.images(samples, distances)}, {"odd": rows}
+
+
+PARTS: dict[str, Callable[[Work], Part]] = {"more": more, "labels": labels, "map": chart, "alike": alike, "odd": odd}
