@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.optim import Optimizer
 from torchmetrics import MeanMetric
 
+from ajuste_fino import ranks
 from ajuste_fino.data.order import seed_of_step
 from ajuste_fino.errors import AjusteFinoError, UserError, preview
 from ajuste_fino.freezing import Frozen
@@ -101,6 +102,12 @@ class Classifier(pl.LightningModule):
                     module.eval()
         return self
 
+    def configure_model(self) -> None:
+        """Where several processes train, let all that any phase trains be seen by what takes the mean of their gradients."""
+        if ranks.count() > 1:
+            for parameter in self.plan.trained(-1):
+                parameter.requires_grad_(True)
+
     def on_fit_start(self) -> None:
         share_buffers(self.bodies)
 
@@ -129,7 +136,7 @@ class Classifier(pl.LightningModule):
             x, y = goal.mix(x, y, seed_of_step(self.seed, self.current_epoch, index))
         loss = goal.loss(self(x), y) if self.engine is None else self._by_engine(self.engine, x, y, index)
         self.train_loss.update(loss.detach(), len(y))
-        return loss
+        return loss if ranks.count() == 1 else loss * self.trainer.datamodule.weight(index)  # type: ignore[attr-defined]
 
     def _by_engine(self, engine: Engine, x: Tensor, y: Tensor, index: int) -> Tensor:
         inputs, layers = self.head.standardise(self.bodies[self.moment.phase](x)), self.head.layers
@@ -168,7 +175,7 @@ class Classifier(pl.LightningModule):
         checkpoint["validation"] = {name: float(value) for name, value in validation.items()}
         checkpoint["proofs"] = dict(self.plan.proofs)
         checkpoint["frozen"] = self.plan.frozen_hashes()
-        checkpoint["train_loss"] = self.train_loss.metric_state  # so far, in the middle of an epoch
+        checkpoint["train_loss"] = ranks.gather(self.train_loss.metric_state)  # so far in an epoch, of each process
         checkpoint["gap"] = self.gap  # the same
         kept = self._kept(checkpoint["state_dict"])
         checkpoint["state_dict"] = {name: checkpoint["state_dict"][name] for name in kept}
@@ -189,7 +196,8 @@ class Classifier(pl.LightningModule):
             )
         self.validation = {name: torch.tensor(value) for name, value in checkpoint["validation"].items()}
         self.plan.proofs.update(checkpoint["proofs"])
-        self.train_loss_so_far = checkpoint["train_loss"]
+        so_far = checkpoint["train_loss"]
+        self.train_loss_so_far = so_far[ranks.number()] if isinstance(so_far, list) else so_far  # of an older version
         self.gap = checkpoint.get("gap", 0.0)  # which those of an older version lack
 
     def _kept(self, names: Iterable[str]) -> list[str]:

@@ -66,9 +66,10 @@ def _run(arguments: list[str]) -> int:
         _dispatch(arguments)
         return 141 if streams.output_has_gone() else 0
     except (KeyboardInterrupt, SystemExit) as stop:
-        return _report(" ".join(["Stopped.", *getattr(stop, "__notes__", [])]), _exit_code(stop))
+        return _report("" if _is_quiet() else " ".join(["Stopped.", *getattr(stop, "__notes__", [])]), _exit_code(stop))
     except Exception as error:
-        return _report(*_explained(error))
+        message, code = _explained(error)
+        return _report("" if _is_quiet() and isinstance(error, AjusteFinoError) else message, code)
 
 
 def _dispatch(arguments: list[str]) -> None:
@@ -193,11 +194,20 @@ def _explained(error: Exception) -> tuple[str, int]:
     return f"{reason} (AJUSTE_FINO_DEBUG=1 shows where)", 1
 
 
+def _is_quiet() -> bool:
+    """Whether this is one of several processes that train together, of which the first tells what all have come to."""
+    from ajuste_fino.console import console  # brings rich, which help has no need of
+
+    return console.quiet
+
+
 def _report(message: str, code: int) -> int:
+    """Tell why the command ended; of processes that train together the first tells it."""
     if os.environ.get("AJUSTE_FINO_DEBUG"):
         traceback.print_exc()
     with suppress(OSError):  # where nothing can be shown, the code says it
-        print(f"ajuste-fino: {lines(message)}", file=sys.stderr)
+        if message:
+            print(f"ajuste-fino: {lines(message)}", file=sys.stderr)
     return code
 
 

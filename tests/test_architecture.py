@@ -11,7 +11,7 @@ PACKAGE = ROOT / "ajuste_fino"
 TIERS = [
     {"escape", "signatures"},
     {"errors", "verbs", "console", "streams", "threads"},
-    {"places", "own_tables", "table_hints", "bundle_files", "texts"},
+    {"places", "own_tables", "ranks", "table_hints", "bundle_files", "texts"},
     {"files", "environment", "growing", "implementation", "imbalance", "memory", "mixing", "phases", "schedules", "tables"},
     {"losses", "novelty", "parquet", "trust"},
     {"store", "data", "backbone", "head", "rates", "scratch"},

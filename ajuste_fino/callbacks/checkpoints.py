@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from torch import Tensor
 
 import ajuste_fino
+from ajuste_fino import ranks
 from ajuste_fino.callbacks.stopping import Stops
 from ajuste_fino.errors import AjusteFinoError
 from ajuste_fino.files import write_bytes
@@ -123,7 +124,8 @@ class LastCheckpoint(Checkpoint):
         """Save where it is time; of an epoch's last step only the validation behind it is a moment to go on from."""
         progress = trainer.fit_loop.epoch_loop.batch_progress
         between = progress.current.ready % trainer.accumulate_grad_batches == 0 and not progress.is_last_batch
-        if between and (self.stops.pending or time.monotonic() - self.saved > self.seconds):
+        stop, due = ranks.largest(self.stops.number, time.monotonic() - self.saved > self.seconds)
+        if between and (stop or due):
             self.save(trainer)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -137,11 +139,11 @@ class LastCheckpoint(Checkpoint):
     def save(self, trainer: pl.Trainer) -> None:
         """Save, then stop if that was asked for."""
         last = Path(trainer.default_root_dir) / "checkpoints" / LAST
-        if last.exists():
+        if ranks.is_first() and last.exists():
             replace_by_link(last, last.with_name(PREVIOUS))
         trainer.save_checkpoint(last)
         self.saved = time.monotonic()
-        self.stops.obey()
+        self.stops.obey_all(int(*ranks.largest(self.stops.number)))
 
     def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
         self.stops.release()

@@ -5,6 +5,7 @@ from typing import Any
 
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
+from lightning.pytorch.utilities import rank_zero_only
 
 from ajuste_fino.files import read_csv, write_bytes
 from ajuste_fino.places import naming
@@ -20,6 +21,7 @@ class EpochCSVLogger(CSVLogger):
         super().__init__(save_dir, name, version, **kwargs)  # in the run folder itself
         self.row: dict[str, Any] = {}
 
+    @rank_zero_only
     def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
         """Add to the row of the epoch; the metrics that have `epoch` are its last."""
         self.row |= metrics

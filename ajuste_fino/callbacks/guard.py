@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from ajuste_fino import ranks
 from ajuste_fino.errors import Diverged, preview
 
 
@@ -18,15 +19,18 @@ class NonFinite(Callback):
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         loss = outputs["loss"] if isinstance(outputs, Mapping) else outputs
-        if not torch.isfinite(loss):
+        if any(ranks.largest(not torch.isfinite(loss))):
             files = trainer.datamodule.files_of(batch_idx)  # type: ignore[attr-defined]  # Lightning sets it
-            _refuse(loss, f"step {batch_idx} of epoch {trainer.current_epoch + 1}", files)
+            raise _diverged(loss, f"step {batch_idx} of epoch {trainer.current_epoch + 1}", files)
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        _refuse(trainer.callback_metrics["val/loss"], f"the validation of epoch {trainer.current_epoch + 1}")
+        loss = trainer.callback_metrics["val/loss"]
+        if not torch.isfinite(loss):
+            raise _diverged(loss, f"the validation of epoch {trainer.current_epoch + 1}")
 
 
-def _refuse(loss: Tensor, where: str, files: Sequence[str] = ()) -> None:
-    if not torch.isfinite(loss):
-        batch = f" The images of that step:\n{preview(list(files))}" if files else ""
-        raise Diverged(f"The loss is {float(loss)} at {where}; training stopped. A smaller optimizer.lr usually helps.{batch}")
+def _diverged(loss: Tensor, where: str, files: Sequence[str] = ()) -> Diverged:
+    """What is said of it; of processes that train together, another may have had the loss that is not finite."""
+    batch = f" The images of that step:\n{preview(list(files))}" if files else ""
+    value = "not finite" if torch.isfinite(loss) else float(loss)
+    return Diverged(f"The loss is {value} at {where}; training stopped. A smaller optimizer.lr usually helps.{batch}")

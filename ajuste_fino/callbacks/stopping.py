@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch import callbacks
 
+from ajuste_fino import ranks
+
+ONE_STOP = 1  # second within which a launcher may pass on the signal that its processes have had
 GRACE = 8  # seconds after a signal in which a step, or a validation, may come to its end
 
 
@@ -38,6 +42,7 @@ class Stops:
     def __init__(self) -> None:
         self.pending: Callable[[], None] | None = None
         self.before: dict[int, Any] = {}
+        self.number, self.since = 0, 0.0  # of the signal that is pending, and when it came
 
     def hold(self) -> None:
         """Begin to hold signals back; only the main thread has them."""
@@ -52,17 +57,26 @@ class Stops:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.pending is not None:
-            self.obey()
+            if ranks.count() == 1 or time.monotonic() > self.since + ONE_STOP:
+                self.obey()
             return
         handler = self.before[number]
         self.pending = lambda: handler(number, frame)
+        self.number, self.since = number, time.monotonic()
         if hasattr(signal, "setitimer"):
             self.before.setdefault(signal.SIGALRM, signal.signal(signal.SIGALRM, lambda *_: self.obey()))
             signal.setitimer(signal.ITIMER_REAL, GRACE)
 
+    def obey_all(self, number: int) -> None:
+        """Do what a signal would have done that this process or another of those that train together held back; 0: none."""
+        if number and self.pending is None:
+            handler = self.before.get(number, signal.default_int_handler)
+            self.pending = lambda: handler(number, None)
+        self.obey()
+
     def obey(self) -> None:
         """Do what a signal that was held back would have done; nothing where there was none."""
-        pending, self.pending = self.pending, None
+        pending, self.pending, self.number = self.pending, None, 0
         if pending is not None:
             self.release()
             pending()

@@ -63,6 +63,10 @@ class DataModule(pl.LightningDataModule):
         """The images of a batch of this epoch, by its number."""
         return self.orders[0].files(batch, self.files) if self.files else []
 
+    def weight(self, batch: int) -> float:
+        """Return what this process's share of a training batch counts in the mean of all processes."""
+        return self.orders[0].weight(batch)
+
     def begin_at(self, epoch: int, batch: int) -> None:
         """Begin with a batch of an epoch, as a run does that is resumed."""
         self.orders[0].begin_at(epoch, batch)

@@ -7,10 +7,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import Sampler
 
+from ajuste_fino import ranks
+
 
 def seed_of_step(seed: int, epoch: int, step: int) -> int:
-    """Return the seed of what is drawn in a step of training, so that no step depends on those before it."""
-    return _seed(f"step {seed} {epoch} {step}")
+    """Return the seed of what is drawn in a step of training, so that no step depends on those before it.
+
+    Of several processes that train together each has its own.
+    """
+    return _seed(f"step {seed} {epoch} {step}" + (f" {ranks.number()}" if ranks.number() else ""))
 
 
 def _seed(text: str) -> int:
@@ -22,7 +27,8 @@ class EpochBatchSampler(Sampler[list[int]]):
 
     With several views each image's view is drawn anew every epoch, from the same seed. Lightning calls `set_epoch` before
     each epoch. In training, which is where the order is shuffled, a last batch of one is joined to the one before:
-    BatchNorm has no variance of a single image.
+    BatchNorm has no variance of a single image. Where several processes train together, so is a batch of fewer images than
+    processes, since each must have one.
     """
 
     def __init__(self, count: int, batch_size: int, seed: int | None = None, views: int = 1) -> None:
@@ -48,7 +54,12 @@ class EpochBatchSampler(Sampler[list[int]]):
 
     @property
     def _joins(self) -> bool:
-        return self.seed is not None and self.count > self.batch_size > 1 and self.count % self.batch_size == 1
+        fewest = max(ranks.count(), 1 if self.seed is None else 2)
+        return self.count > self.batch_size > 1 and 0 < self.count % self.batch_size < fewest
+
+    def size(self, number: int) -> int:
+        """Return how many positions a batch has, by its number."""
+        return self.batch_size if number < len(self) - 1 else self.count - self.batch_size * (len(self) - 1)
 
     def _shuffled(self) -> Tensor:
         generator = torch.Generator().manual_seed(_seed(f"order {self.seed} {self.epoch}"))
@@ -73,6 +84,8 @@ class BalancedBatchSampler(EpochBatchSampler):
 
 class PhasedBatchSampler(Sampler[tuple[int, list[int]]]):
     """Batches of the phase that an epoch belongs to, with the phase's number; all phases have the same number of them.
+
+    Of processes that train together each has its share of every batch.
 
     Args:
         orders: of each phase.
@@ -102,13 +115,18 @@ class PhasedBatchSampler(Sampler[tuple[int, list[int]]]):
         order = self.orders[self.phase]
         return [names[position % order.count] for position in order.batches()[batch]]
 
+    def weight(self, batch: int) -> float:
+        """Return what the mean over this process's share of a batch counts, where the mean of all processes' is taken."""
+        size = self.orders[self.phase].size(batch)
+        return len(range(ranks.number(), size, ranks.count())) * ranks.count() / size
+
     def __len__(self) -> int:
         return len(self.orders[self.phase])
 
     def __iter__(self) -> Iterator[tuple[int, list[int]]]:
         epoch, batch = self.begun
         first = batch if epoch == self.epoch else 0
-        yield from ((self.phase, positions) for positions in self.orders[self.phase].batches()[first:])
+        yield from ((self.phase, ranks.share(positions)) for positions in self.orders[self.phase].batches()[first:])
 
 
 class SubsetBatchSampler(EpochBatchSampler):

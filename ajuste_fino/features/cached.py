@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from ajuste_fino import ranks
 from ajuste_fino.data.decoding import Decoded
 from ajuste_fino.data.loading import LoaderConfig
 from ajuste_fino.data.order import SubsetBatchSampler
@@ -85,7 +86,7 @@ class CachedFeatures:
         return torch.zeros((1, *self.images.extractor.backbone.shape))
 
     def missing(self, contents: Sequence[str]) -> set[str]:
-        if self.tail is not None:  # which images are trained on is not known yet
+        if self.tail is not None or ranks.count() > 1:  # which images are trained on is not known yet; see `compute_share`
             return set()
         self.engine.choose(contents)
         self.store.refresh()  # another run may have computed some meanwhile
@@ -126,6 +127,17 @@ class CachedFeatures:
             for batch in computed:
                 refuse_changed(batch)
         return self.store.rows(keys)
+
+    def compute_share(self, samples: Sequence[Sample], views: int = 1) -> None:
+        """Compute what is not on disk yet, each of several processes that train together a part, decided by content."""
+        keys = self._keys(samples, views)
+        self.engine.take(ranks.from_first(lambda: self.engine.choose(keys)))
+        todo = [n for n in self.store.missing(keys) if int(keys[n][:8], 16) % ranks.count() == ranks.number()]
+        self.require_space(len(todo))
+        todo.sort(key=lambda position: position % len(samples))
+        with closing(self._compute(samples, keys, todo)) as computed:
+            for batch in computed:
+                refuse_changed(batch)
 
     def _keys(self, samples: Sequence[Sample], views: int) -> list[str]:
         contents = [sample.sha256 for sample in samples]

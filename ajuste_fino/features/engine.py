@@ -88,6 +88,10 @@ class Engine:
             return (self.name,)
         return ("openvino", "torch") if is_installed() else ("torch",)
 
+    def take(self, name: str) -> None:
+        """Let it be the engine of that name."""
+        self.name = name
+
     def choose(self, keys: Sequence[str]) -> str:
         """Return its name; the first call decides."""
         if self.name is None:

@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig, open_dict
 from torch import Tensor
 
+from ajuste_fino import ranks
 from ajuste_fino.classifier import Classifier
 from ajuste_fino.console import log
 from ajuste_fino.data.module import DataModule
@@ -74,10 +75,11 @@ class BackOff:
     def is_possible(self, error: Exception, where: WhereFull, classifier: Classifier, module: DataModule, out: Path) -> bool:
         """Whether smaller batches may help, in a run's own fit that began at its beginning.
 
-        A run that is resumed goes on as it began, and a BatchNorm that learns has no variance of one image.
+        A run that is resumed goes on as it began, as does one of several processes; and a BatchNorm that learns has no
+        variance of one image.
         """
         smallest = 1 if classifier.plan.batchnorm_frozen else 2
-        own = not self.cfg.get("resume") and (out / "config.yaml").is_file()
+        own = ranks.count() == 1 and not self.cfg.get("resume") and (out / "config.yaml").is_file()
         return own and is_full(error) and not where.validating and module.batch_size >= 2 * smallest
 
     def __call__(self, classifier: Classifier, module: DataModule, out: Path, before: Snapshot) -> None:

@@ -7,10 +7,11 @@ from typing import Any, NoReturn
 
 from omegaconf import DictConfig, OmegaConf
 
+from ajuste_fino.console import console
 from ajuste_fino.errors import UserError
 from ajuste_fino.files import existing
 from ajuste_fino.places import user_path
-from ajuste_fino.runs import conf, help, typed
+from ajuste_fino.runs import conf, help, launch, typed
 from ajuste_fino.runs.announce import announce
 from ajuste_fino.runs.configuration import compose, refuse_unknown, require_keys
 from ajuste_fino.runs.own_conf import refuse_foreign
@@ -77,6 +78,9 @@ def execute(config: str, arguments: Sequence[str], several: bool, load: Callable
     else:
         cfg = _compose(config, overrides, flags.config_dir)
         require_keys(cfg)
+        if config != "train":
+            launch.refuse(cfg, config, "Leave it out; train is what works on several devices.")
+        console.quiet = launch.follows(cfg)
         out = user_path("out", cfg.out)
         announce(config, cfg, typed.twice(overrides))
         load()(cfg, out)

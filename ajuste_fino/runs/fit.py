@@ -3,11 +3,13 @@
 import logging
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
+from lightning.pytorch.strategies import DDPStrategy
 from omegaconf import DictConfig
 
+from ajuste_fino import ranks
 from ajuste_fino.callbacks.checkpoints import BEST, AtomicCheckpointIO, load_checkpoint
 from ajuste_fino.callbacks.deadline import Deadline
 from ajuste_fino.callbacks.threads import PhaseThreads
@@ -28,6 +30,9 @@ EXPECTED = (  # what Lightning warns of, and why it may
     ".*exists and is not empty.*",  # the run folder, which was checked to be empty before
     ".*in eval mode at the start of training.*",  # frozen, on purpose
     ".*LeafSpec.*",  # Lightning's own use of a name that torch has renamed
+    ".*sync_dist=True.*",  # torchmetrics has computed what is logged from all processes
+    ".*broadcast_buffers. is deprecated.*",  # what torch would have instead is not in each version that serves
+    ".*did not find any unused parameters.*",  # in the last phase there are none
 )
 
 
@@ -78,6 +83,7 @@ class Fit:
 
     def __init__(self, cfg: DictConfig, epochs: int, monitor: str, deadline: Deadline | None = None) -> None:
         self.epochs, self.monitor, self.deadline = epochs, monitor, deadline
+        self.phases = len(cfg.phases.schedule)
         self.on_cpu = device(cfg.trainer.accelerator).type == "cpu"
         self.callbacks, self.loggers, self.arguments = factories.trainer(cfg, monitor)
         self.compiles = bool(cfg.get("compile"))
@@ -91,10 +97,7 @@ class Fit:
         Where a training step fills the memory, training begins again with smaller batches.
         """
         ended = self._until_it_fits(classifier, module, out, resumed)
-        path = out / "checkpoints" / BEST
-        if ended.stopped is not None and not path.is_file():
-            raise ended.stopped
-        best = load_checkpoint(path)
+        best = ranks.from_first(lambda: _best(out / "checkpoints" / BEST, ended.stopped))
         classifier.load_state_dict(best["state_dict"], strict=False)
         epoch = int(best["epoch"]) + 1
         phase = _said(classifier.plan.phases, epoch - 1)
@@ -123,7 +126,7 @@ class Fit:
         try:
             with own_threads() as most:
                 if self.on_cpu:  # beside a GPU there is no need to count
-                    threads = [worth(flops, most) for flops in _flops(classifier, module)]
+                    threads = [worth(flops / ranks.count(), most) for flops in _flops(classifier, module)]
                     trainer.callbacks.insert(0, PhaseThreads(threads))  # type: ignore[attr-defined]
                 if resumed is not None:
                     resumed.prepare(trainer, module)
@@ -140,11 +143,10 @@ class Fit:
         return Ended(trainer.current_epoch, stopped, _stopped_early(trainer))
 
     def _trainer(self, out: Path, where: WhereFull) -> pl.Trainer:
+        several = {"strategy": self._ddp(), "use_distributed_sampler": False} if ranks.count() > 1 else {}
         return pl.Trainer(
             max_epochs=self.epochs,
             default_root_dir=out,
-            devices=1,
-            num_nodes=1,
             logger=[make(out) for make in self.loggers],
             callbacks=[where, *(make() for make in self.callbacks), *([] if self.deadline is None else [self.deadline])],
             plugins=[AtomicCheckpointIO()],
@@ -152,8 +154,19 @@ class Fit:
             enable_progress_bar=False,
             num_sanity_val_steps=0,
             log_every_n_steps=1,  # metrics are logged by epoch; a larger number only brings a warning
-            **self.arguments,
+            **{**self.arguments, **several},
         )
+
+    def _ddp(self) -> DDPStrategy:
+        """Each process has a copy; frozen buffers are the same in all, and what only later phases train has no gradients."""
+        return DDPStrategy(find_unused_parameters=self.phases > 1, broadcast_buffers=False)
+
+
+def _best(path: Path, stopped: BaseException | None) -> dict[str, Any]:
+    """Read the checkpoint of the best epoch; where training was stopped before there was one, be stopped."""
+    if stopped is not None and not path.is_file():
+        raise stopped
+    return load_checkpoint(path)
 
 
 def _stopped_early(trainer: pl.Trainer) -> bool:

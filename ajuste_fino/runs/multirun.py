@@ -18,6 +18,7 @@ from ajuste_fino.escape import printable
 from ajuste_fino.files import write_csv
 from ajuste_fino.places import require_writable, user_path
 from ajuste_fino.report.compare import curves, key_map
+from ajuste_fino.runs import launch
 from ajuste_fino.runs.configuration import explain, hydra_in_conf
 from ajuste_fino.runs.console import log, start_log
 from ajuste_fino.runs.grammar import quoted, verbatim
@@ -70,6 +71,8 @@ def execute(compose: Callable[[list[str]], DictConfig], jobs: Sequence[list[str]
     log.info(f"{len(jobs)} runs, one after the other …")
     out = user_path("out", configs[0].out)
     require_writable("out", out)
+    for cfg in configs:
+        launch.refuse(cfg, "train -m", "Give one command for each run on several devices, or each run one device.")
     function, base = load(), claim(out, configs[0])
     for number, (cfg, overrides) in enumerate(zip(configs, jobs, strict=True), start=1):
         job = Job(overrides, base / str(number))

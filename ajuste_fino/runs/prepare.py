@@ -7,7 +7,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from ajuste_fino import imbalance
+from ajuste_fino import imbalance, ranks
 from ajuste_fino.console import log, note_if_stopped
 from ajuste_fino.data import traps
 from ajuste_fino.data.config import DataConfig
@@ -26,7 +26,7 @@ from ajuste_fino.head import HeadShape
 from ajuste_fino.memory import tell_when_full
 from ajuste_fino.phases import Phase
 from ajuste_fino.predict import device
-from ajuste_fino.runs import bagging, compiled, factories, folds, logistic, resume, unchanged
+from ajuste_fino.runs import bagging, compiled, factories, folds, launch, logistic, resume, unchanged
 from ajuste_fino.runs.configuration import require_keys, validate_ranges
 from ajuste_fino.runs.console import WORKERS, progress, workers
 from ajuste_fino.runs.data import data_config
@@ -88,6 +88,9 @@ def validate(cfg: DictConfig, out: Path) -> tuple[DataConfig, Learner, resume.Re
         factories.require_plain_labels("head.engine", phases)
     factories.require_something_to_cut(cfg, phases)
     compiled.require_possible(cfg, phases)
+    launch.require_possible(cfg)
+    if launch.follows(cfg):  # the first process looks at the folder
+        return data_config(cfg), Learner(cfg, phases), None
     if cfg.resume:
         return data_config(cfg), Learner(cfg, phases), resume.find(cfg, out, phases)
     require_empty(out, cfg)
@@ -96,7 +99,8 @@ def validate(cfg: DictConfig, out: Path) -> tuple[DataConfig, Learner, resume.Re
 
 def stages(cfg: DictConfig, data: DataConfig, learner: Learner) -> Stages:
     """Build the backbone, and what each phase reads; say what it knows."""
-    loading = LoaderConfig(device(cfg.trainer.accelerator), cfg.features.batch_size, workers(cfg.workers), progress)
+    shared = max(workers(cfg.workers) // ranks.count(), 1) if cfg.workers is None else cfg.workers
+    loading = LoaderConfig(device(cfg.trainer.accelerator), cfg.features.batch_size, shared, progress)
     backbone, notes = factories.backbone(cfg)
     precision = resolve_precision(cfg.features.precision, loading.device, backbone)
     found = Stages(cfg, data, backbone, learner.phases, precision, loading)
@@ -165,7 +169,28 @@ def open_folder(out: Path, cfg: DictConfig, manifest: Manifest, root: Path) -> P
 
 
 def data_module(learner: Learner, manifest: Manifest, stages: Stages) -> DataModule:
-    """Return the batches of all phases; what the cache lacks for them is computed now, where it may take that room."""
+    """Return the batches of all phases; what the cache lacks for them is computed now, where it may take that room.
+
+    Several processes that train together compute a part each.
+    """
     stages.settle(manifest)
+    if ranks.count() > 1:
+        _require_enough(learner, manifest)
+        with tell_when_full("features.batch_size", stages.loading.batch_size):
+            ranks.together(lambda: stages.compute_share(manifest))
     with note_if_stopped(stages.last.source.stop_note), tell_when_full("features.batch_size", stages.loading.batch_size):
         return learner.data_module(manifest, stages.sources)
+
+
+def _require_enough(learner: Learner, manifest: Manifest) -> None:
+    """Refuse more processes than there are images in a batch: each must have one.
+
+    Raises:
+        UserError: with how many there are.
+    """
+    val, train = len(manifest.split("val")), len(manifest.split("train"))
+    fewest = min(val, learner.batch_size(train), train, learner.cfg.features.batch_size)
+    if fewest < ranks.count():
+        rule = f"must be at most {fewest}, so that each has an image of every batch"
+        fix = "Pass fewer, or a larger batch_size."
+        raise UserError("trainer.devices × trainer.num_nodes", rule, got=ranks.count(), fix=fix)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import lightning.pytorch as pl
 from omegaconf import DictConfig
 
+from ajuste_fino import ranks
 from ajuste_fino.callbacks import EpochCSVLogger
 from ajuste_fino.callbacks.checkpoints import BEST, LAST, PREVIOUS, Damaged, load_checkpoint, versions
 from ajuste_fino.console import log
@@ -30,7 +31,7 @@ class Resumed(NamedTuple):
     def prepare(self, trainer: pl.Trainer, module: DataModule) -> None:
         """Begin the data at that batch, and keep the rows of `metrics.csv` before that epoch."""
         module.begin_at(self.epoch, self.batch)
-        for logger in trainer.loggers:
+        for logger in trainer.loggers if ranks.is_first() else ():
             if isinstance(logger, EpochCSVLogger) and logger.path.is_file():
                 logger.go_on(self.epoch)
 

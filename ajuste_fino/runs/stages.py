@@ -116,6 +116,14 @@ class Stages:
         """Whether the maps that a phase would keep need more room than they may have."""
         return self.disk_gb is not None and self._bytes_to_come(stage, phase, manifest) > self.disk_gb * GB
 
+    def compute_share(self, manifest: Manifest) -> None:
+        """Compute this process's part of the features that are not on disk yet, of all phases and of the evaluation."""
+        for stage, phase in zip(self.stages, self.phases, strict=True):
+            if isinstance(stage.source, CachedFeatures):
+                stage.source.compute_share(manifest.split("train"), phase.views or 1)
+                others = ("val", "test") if stage.tail is None else ("val",)
+                stage.source.compute_share([sample for name in others for sample in manifest.split(name)])
+
     @property
     def disk_gb(self) -> float | None:
         """How much room maps may have; None: any."""

@@ -7,9 +7,10 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from ajuste_fino import bundle
+from ajuste_fino import bundle, ranks
 from ajuste_fino.calibration import calibrate
 from ajuste_fino.console import log
+from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.manifest import Manifest
 from ajuste_fino.files import sha256, write_json
 from ajuste_fino.head import probabilities
@@ -18,11 +19,12 @@ from ajuste_fino.plan import Plan
 from ajuste_fino.report.plots import learning_curves
 from ajuste_fino.report.run_report import Extras
 from ajuste_fino.report.run_report import write as write_report
-from ajuste_fino.runs import bagging, budget, folds, prepare, unknown
+from ajuste_fino.runs import bagging, budget, folds, launch, prepare, resume, unknown
 from ajuste_fino.runs.clock import Clock
 from ajuste_fino.runs.console import run_log
 from ajuste_fino.runs.evaluation import Metrics, evaluate_split, log_evaluation, log_limits
 from ajuste_fino.runs.fit import Kept, best_of
+from ajuste_fino.runs.grammar import verbatim
 from ajuste_fino.runs.learner import Fitted
 from ajuste_fino.runs.lock import lock, own_folder
 from ajuste_fino.runs.stages import Stages
@@ -46,13 +48,12 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
     """
     clock, until = Clock(), budget.deadline(cfg)
     data, learner, resumed = prepare.validate(cfg, out)
-    with prepare.stages(cfg, data, learner) as stages:
+    with launch.launched(cfg) as group, prepare.stages(cfg, data, learner) as stages:
         features = stages.sources[0]
 
         clock.start("extract")
-        manifest = prepare.inspect(data, features, stages.loading, out if cfg.resume else None)
-        out = prepare.open_folder(out, cfg, manifest, data.root)
-        lock(out)
+        manifest, out, resumed = ranks.from_first(lambda: _begin(cfg, data, stages, out, resumed))
+        cfg.out = cfg.out if ranks.is_first() else verbatim(str(out))
         learner = budget.in_time(learner, stages, manifest, until, out, resumed)
         module = prepare.data_module(learner, manifest, stages)
         split, judged = _to_evaluate(manifest, stages)
@@ -61,6 +62,8 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
         metrics = folds.cross_validate(learner, manifest, plan, features, out)
         clock.start("fit")
         fitted = learner.fit(manifest, plan, features, module, out, resumed)
+        if not ranks.is_first():
+            return group.result()
         clock.start("ensemble")
         fitted, bagged = bagging.train_ensemble(learner, manifest, features, fitted, stages.loading.device)
         clock.start("novelty")
@@ -76,7 +79,17 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
             raise fitted.stopped
         if run_test:
             metrics |= _evaluate(split, judged, kept, manifest, out)
-        return _close(out, metrics | clock.metrics(), manifest, cfg, fitted.kept, run_test)
+        return group.finish(_close(out, metrics | clock.metrics(), manifest, cfg, fitted.kept, run_test))
+
+
+def _begin(
+    cfg: DictConfig, data: DataConfig, stages: Stages, out: Path, resumed: resume.Resumed | None
+) -> tuple[Manifest, Path, resume.Resumed | None]:
+    """Inspect the images and open the run folder, as the first of the processes that train together."""
+    manifest = prepare.inspect(data, stages.sources[0], stages.loading, out if cfg.resume else None)
+    out = prepare.open_folder(out, cfg, manifest, data.root)
+    lock(out)
+    return manifest, out, resumed
 
 
 def _keep(
