@@ -1,5 +1,6 @@
 """The LightningModule: one step, one loss, the metrics, the optimizer. It trains what is given to it and no more."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
@@ -73,7 +74,8 @@ class Classifier(pl.LightningModule):
         self.train_loss_so_far: dict[str, Tensor] = {}
         self.gap = 0.0  # of the engine's gradients from autograd's, in the first batch of the epoch
         self.bodies, self.moment = bodies, plan.phases.at(0)
-        self.train_loss, self.val_loss = (MeanMetric(nan_strategy="disable") for _ in range(2))  # a NaN must be seen
+        # a NaN must be seen, and "disable" would ignore the weights
+        self.train_loss, self.val_loss = (MeanMetric(nan_strategy=math.nan) for _ in range(2))
         self.val_metrics = metrics(num_classes).clone(prefix="val/")
         self.enter(0)
 

@@ -46,6 +46,17 @@ def require_possible(cfg: DictConfig) -> None:
         raise UserError("trainer.devices", f"must be what torchrun started, {started} processes", got=count, fix=fix)
     if count > 1:
         _require_one_head(cfg)
+        _require_cores(cfg)
+
+
+def _require_cores(cfg: DictConfig) -> None:
+    """Refuse more processes than cores where they compute on these; of other devices Lightning knows how many there are."""
+    from ajuste_fino.predict import device  # brings torch, which the command has no need of yet
+
+    cores, wanted = os.cpu_count() or 1, int(cfg.trainer.devices)
+    if device(cfg.trainer.accelerator).type == "cpu" and wanted > cores:
+        rule = f"must be at most the number of cores, {cores}, where a process computes on them"
+        raise UserError("trainer.devices", rule, got=wanted, fix=f"Pass trainer.devices={cores}, or fewer.")
 
 
 def _by_torchrun() -> bool:

@@ -46,6 +46,8 @@ RANGES = {
     "features.batch_size": Range(int, 1),
     "features.views": Range(int, 1, 10**6, optional=True),
     "features.disk_gb": Range(float, 0, inf, optional=True),
+    "trainer.devices": Range(int, 1),
+    "trainer.num_nodes": Range(int, 1),
     "trainer.gradient_clip_val": Range(float, 0, inf, optional=True, above=True),
     "trainer.accumulate_grad_batches": Range(int, 1),
     **{key: replace(Phase.RANGES[key], optional=True) for key in factories.LABELS},
