@@ -48,22 +48,23 @@ def ranks_signals(work, size, rng):
         while not (out / "checkpoints" / "best.ckpt").exists() and process.poll() is None:
             time.sleep(0.05)
         time.sleep(rng.uniform(0, 1))
+        if process.poll() is not None:
+            return Outcome(False, f"exit code {process.returncode} before the signal, {process.communicate()[1][-300:]}")
         pids, begun = [process.pid, *descendants(process.pid)], time.monotonic()
         if n // 2 % 3 == 0:
             os.killpg(process.pid, number)
         else:
             os.kill(pids[n // 2 % 3 - 1], number)
         while alive(pids) and time.monotonic() - begun < 3 * IN_TIME:
-            process.poll()
             time.sleep(0.02)
-        process.poll()
         seconds, left = time.monotonic() - begun, alive(pids)
+        said = process.communicate()[1] if process.pid not in left else ""
         slowest = max(slowest, seconds)
         whole = (out / "bundle" / "bundle.json").exists() and (out / "checkpoints" / "last.ckpt").exists()
         if process.returncode != 128 + number or left or not whole or seconds > IN_TIME:
             to = ("the group", "the first", "the second")[n // 2 % 3]
             what = f"{number.name} to {to}: exit code {process.returncode}, {len(left)} left, saved {whole}, {seconds:.1f} s"
-            wrong.append(f"{what}, {process.communicate()[1][-200:]}")
+            wrong.append(f"{what}, {said[-200:]}")
             for pid in left:
                 os.kill(pid, signal.SIGKILL)
     return Outcome(not wrong, "; ".join([f"{size - len(wrong)} of {size}, at most {np.ceil(slowest):.0f} s", *wrong[:3]]))
