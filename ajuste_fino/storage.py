@@ -105,7 +105,7 @@ class Storage:
         from pyarrow.parquet import ParquetFile
 
         try:
-            file = str(self.folder / name) if self.folder else self.system.open(f"{self.root}/{name}", "rb")
+            file = str(self.folder / name) if self.folder else self.system.open(f"{self.root}/{name}", "rb", cache_type="none")
             return ParquetFile(file, page_checksum_verification=True)
         except pa.ArrowInvalid as error:
             raise AjusteFinoError(f"{self.where}/{name} is not as it was written: remove it, and start again.") from error

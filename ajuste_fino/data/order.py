@@ -13,6 +13,11 @@ def seed_of_step(seed: int, epoch: int, step: int) -> int:
     return _seed(f"step {seed} {epoch} {step}")
 
 
+def seed_of_order(seed: int | None, epoch: int) -> int:
+    """Return the seed of the order of an epoch."""
+    return _seed(f"order {seed} {epoch}")
+
+
 def _seed(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big", signed=True)
 
@@ -51,7 +56,7 @@ class EpochBatchSampler(Sampler[list[int]]):
         return self.seed is not None and self.count > self.batch_size > 1 and self.count % self.batch_size == 1
 
     def _shuffled(self) -> Tensor:
-        generator = torch.Generator().manual_seed(_seed(f"order {self.seed} {self.epoch}"))
+        generator = torch.Generator().manual_seed(seed_of_order(self.seed, self.epoch))
         view = torch.randint(self.views, (self.count,), generator=generator)
         return self._order(generator) + view * self.count
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import warnings
 from collections.abc import Collection, Generator, Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -48,7 +49,8 @@ class RayRunner:
             return
         ray = _started(self.actors)
         try:
-            blocks = -(-len(samples) // (BATCHES * self.loading.batch_size))
+            batches = -(-len(samples) // self.loading.batch_size)
+            blocks = max(-(-batches // BATCHES), min(batches, 2 * self.actors))
             stream = self._dataset(ray, samples, known, blocks).iter_batches(
                 batch_size=None, batch_format="numpy", prefetch_batches=0
             )
@@ -60,7 +62,7 @@ class RayRunner:
     def _dataset(self, ray: Any, samples: Sequence[Sample], known: Collection[str], blocks: int) -> Any:
         plain = self.extractor.at(self.extractor.precision)  # a graph is made again where it is used
         given = ray.put((plain, self.extractor.engine, list(samples), frozenset(known), self.loading.batch_size))
-        positions = ray.data.range(len(samples), override_num_blocks=max(blocks, 1))
+        positions = ray.data.range(len(samples), override_num_blocks=blocks)
         return positions.map_batches(
             Actor,
             fn_constructor_kwargs={"given": [given], "gpus": self.gpus},
@@ -113,6 +115,7 @@ def _started(actors: int) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # an actor's death among them, of which the run recovers
     import ray
     import ray.data
 
@@ -122,6 +125,7 @@ def _started(actors: int) -> Any:
         ray.init(logging_level=logging.ERROR, log_to_driver=False, **here)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="ray")  # of few images for many actors
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
