@@ -45,7 +45,7 @@ from ajuste_fino.runs.streamed_rows import open_folder, require_classes, require
 from ajuste_fino.texts import require_language
 
 BUFFER_BYTES = 256 * 2**20  # of shuffled training rows, and of validation rows that stay in memory
-CALIBRATED = 5_000_000  # logits of validation rows by which the temperature is chosen
+CALIBRATED, LOGITS = 20_000, 5_000_000  # validation rows by which the temperature is chosen, and their logits, at most
 REPORTED = 1_000_000  # cells of the table of predictions, up to which a report is made of it
 ALLOWED: dict[str, tuple[object, ...]] = {  # keys that need images, or all rows at once, and the values that do not
     "features.mode": ("cached",),
@@ -245,7 +245,7 @@ def _keep(
 ) -> tuple[bundle.Bundle, dict[str, float]]:
     """Calibrate what was trained on the validation rows, of very many on the first of them, and write the bundle."""
     head, distances, val = fitted.head, list[Tensor](), rows.of("val")
-    blocks = val.first(max(CALIBRATED // len(rows.labels), 1))
+    blocks = val.first(max(min(CALIBRATED, LOGITS // len(rows.labels)), 1))
     targets = torch.cat([rows.targets(block) for block in blocks])
     features = (x for x, _ in SplitBlocks(rows, blocks).each(range(len(blocks))))
     temperature, metrics = calibrate(head, measured(found, head, features, distances), targets)
