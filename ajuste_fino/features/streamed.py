@@ -64,15 +64,15 @@ class StreamedFeatures:
         self.split_of = SplitByKey(0.0 if "val" in given else val, 0.0 if given else test, seed)
         self.blocks: dict[str, list[Block]] = {split: [] for split in SPLITS}
         self.counts = {split: np.zeros(len(self.labels), np.int64) for split in SPLITS}
-        self.open = lru_cache(OPEN_FILES)(extracted.storage.parquet)
-        self.open_texts = lru_cache(1)(extracted.storage.parquet)  # its own: files are read ahead by another thread
+        self.parquet = lru_cache(OPEN_FILES)(extracted.storage.parquet)
+        self.parquet_of_texts = lru_cache(1)(extracted.storage.parquet)  # its own: files are read ahead by another thread
         self.reader = ThreadPoolExecutor(1)  # reads the next block while one is worked on
         names = [file["name"] for file in extracted.about["files"]]
         for name in progress(names, len(names), "Reading labels"):
             self._index(name)
 
     def _index(self, name: str) -> None:
-        file = self.open_texts(name)
+        file = self.parquet_of_texts(name)
         for group in range(file.num_row_groups):
             keys, labels, given = self._texts(name, group, ("key", "label", "split"))
             numbers = np.array([self.number[label] for label in labels])
@@ -85,7 +85,7 @@ class StreamedFeatures:
                 start = stop
 
     def _texts(self, name: str, group: int, columns: Sequence[str]) -> list[list[str]]:
-        table = self.open_texts(name).read_row_group(group, columns=list(columns), use_threads=False)
+        table = self.parquet_of_texts(name).read_row_group(group, columns=list(columns), use_threads=False)
         return [table.column(column).to_pylist() for column in columns]
 
     def total(self, split: str) -> int:
@@ -109,7 +109,7 @@ class StreamedFeatures:
             AjusteFinoError: where the file is not as it was written.
         """
         try:
-            table = self.open(block.file).read_row_group(block.group, columns=["label", "feature"], use_threads=False)
+            table = self.parquet(block.file).read_row_group(block.group, columns=["label", "feature"], use_threads=False)
         except OSError as error:
             where = f"{self.extracted.storage.where}/{block.file}"
             raise AjusteFinoError(f"{where} cannot be read ({error}): bring it back as extract wrote it.") from error

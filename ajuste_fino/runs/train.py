@@ -48,6 +48,11 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
         from ajuste_fino.runs import streamed
 
         return streamed.train(cfg, out, run_test)
+    return _on_images(cfg, out, run_test)
+
+
+def _on_images(cfg: DictConfig, out: Path, run_test: bool) -> Metrics:
+    """The run of a folder of images."""
     clock, until = Clock(), budget.deadline(cfg)
     data, learner, resumed = prepare.validate(cfg, out)
     with prepare.stages(cfg, data, learner) as stages:
