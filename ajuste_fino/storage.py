@@ -41,8 +41,13 @@ class Storage:
         if self.folder is not None:
             require_writable(self.key, self.folder)
         else:
-            self._of_url(self.write, ".try", b"1")
-            self._of_url(self.remove, ".try")
+            try:
+                self._of_url(self.write, ".try", b"1")
+                self._of_url(self.remove, ".try")
+            except FileNotFoundError as error:
+                raise UserError(
+                    self.key, f"cannot be written ({error})", got=self.where, fix="Make the bucket first."
+                ) from error
 
     def names(self, below: str = "") -> list[str]:
         """The names of all files in the folder, or in one of its folders, `parts/`; none where there is no such folder."""
