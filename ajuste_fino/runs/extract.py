@@ -64,8 +64,6 @@ def extract(cfg: DictConfig, out: Path) -> dict[str, Any]:
     storage.require_writable()
     if cfg.merge:
         return _merge(cfg, storage)
-    if cfg.data.root is None and cfg.data.name != "digits":
-        raise UserError("data.root", "must be given", fix="Pass for example data.root=photos.")
     data = data_config(cfg)
     found, samples, corrections = _listed(data)
     listing = listing_of(samples, [other.file for other in found.non_images])

@@ -1,4 +1,4 @@
-"""`train features.from=FOLDER`: the keys with which the features were made are those of the run, where none is given."""
+"""Keys that follow from extracted features: of `train features.from=FOLDER` those with which they were made."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -23,6 +23,8 @@ def implied(config: str, overrides: Sequence[str]) -> list[str]:
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     given = [one for one in overrides if one.lstrip("+").startswith(f"{KEY}=")]
+    if config == "extract" and "merge=true" in overrides:  # which looks at no image
+        return [] if any(one.startswith("data.root=") for one in overrides) else ["data.root=null"]
     if not given or "features" not in conf.groups(config):
         return []
     value = OverridesParser.create().parse_override(given[-1]).value()
