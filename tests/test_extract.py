@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from importlib.util import find_spec
 
 import numpy as np
@@ -16,6 +17,7 @@ from ajuste_fino.storage import Storage
 from tests.conftest import draw_folder
 
 pytest.importorskip("pyarrow")
+FLUSH = PartWriter.flush
 FAST = ("backbone=embedded", "workers=0", "features.engine=torch", "features.precision=fp32")
 
 
@@ -113,6 +115,30 @@ def test_what_was_computed_before_a_stop_is_not_computed_again(whole, photos, cl
     extract(cli, photos, out, "features.batch_size=10")
     assert len(rows) == 25 and files(out) == files(whole)
     assert "All was done before" in extract(cli, photos, out)
+
+
+class Killed(BaseException):
+    """What nobody catches."""
+
+
+@pytest.mark.parametrize("name", ["plan.json", "rows-", "files-", "features-00000", "about.json"])
+@pytest.mark.parametrize("after", [False, True])
+def test_a_kill_at_any_file_changes_nothing(whole, photos, cli, tmp_path, monkeypatch, name, after):
+    out, normal = tmp_path / "f", Storage.write
+
+    def killed(self, file, content):
+        if after or name not in file:
+            normal(self, file, content)
+        if name in file:
+            raise Killed
+
+    monkeypatch.setattr(Storage, "write", killed)
+    monkeypatch.setattr(PartWriter, "flush", lambda self: None if sys.exception() else FLUSH(self))  # a kill writes no more
+    with pytest.raises(Killed):
+        extract(cli, photos, out)
+    monkeypatch.undo()
+    extract(cli, photos, out)
+    assert files(out) == files(whole) and not (out / "parts").exists()
 
 
 def test_copies_count_once_and_two_labels_are_refused_or_left_out(photos, cli, tmp_path):

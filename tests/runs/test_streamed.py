@@ -99,9 +99,13 @@ def test_a_stopped_run_goes_on_to_the_same_end(features, cli, tmp_path, monkeypa
 def test_resume_is_refused_on_other_features(features, cli, tmp_path):
     shutil.copytree(features, tmp_path / "f")
     train(cli, tmp_path / "f", tmp_path / "run")
+    shutil.move(tmp_path / "f", tmp_path / "moved")
+    code, _, err = cli("train", f"resume={tmp_path / 'run'}", f"features.from={tmp_path / 'moved'}", "epochs=5")
+    assert code == 0, err
+    shutil.move(tmp_path / "moved", tmp_path / "f")
     about = json.loads((tmp_path / "f" / "about.json").read_text())
     (tmp_path / "f" / "about.json").write_text(json.dumps({**about, "listing": "other"}))
-    code, _, err = cli("train", f"resume={tmp_path / 'run'}", "epochs=5")
+    code, _, err = cli("train", f"resume={tmp_path / 'run'}", f"features.from={tmp_path / 'f'}", "epochs=6")
     assert code == 2 and "needs the features that it began with" in err
 
 
