@@ -78,7 +78,8 @@ def plan(cfg: DictConfig, found: Extractor, loading: LoaderConfig) -> dict[str, 
     backbone = {f"backbone.{key}": value for key, value in chosen.items()}
     if (weights := str(cfg.backbone.weights)) not in WORDS:
         backbone["backbone.weights"] = str(Path(weights).expanduser().absolute())
-    config = {**backbone, **given, "features.precision": found.precision}
+    drawn = {"seed": cfg.seed} if weights == "none" else {}  # by which random weights are drawn
+    config = {**backbone, **given, **drawn, "features.precision": found.precision}
     return {DECIDING: deciding, ORIGIN: {"data": {"name": cfg.data.name, "root": cfg.data.root}, "config": config}}
 
 

@@ -8,6 +8,7 @@ from itertools import chain
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from ajuste_fino.calibration import Reliability, ece
 from ajuste_fino.data.stream import BlockOrder, StreamedBlocks, StreamedTraining, StreamOrder
@@ -148,6 +149,15 @@ def test_features_that_are_none_or_not_finished(photos, cli, tmp_path):
 def test_other_ways_to_train(features, cli, tmp_path, keys):
     train(cli, features, tmp_path / "run", *keys)
     assert metrics(tmp_path / "run")["test/accuracy"] > 0.9
+
+
+@pytest.mark.parametrize("keys", [["backbone.weights=none", "seed=7"], ["features.pool=1", "data.resize=pad"]])
+def test_the_keys_of_the_features_are_those_of_the_run(photos, cli, tmp_path, keys):
+    extract(cli, photos, tmp_path / "f", *keys)
+    train(cli, tmp_path / "f", tmp_path / "run")
+    cfg = OmegaConf.load(tmp_path / "run" / "config.yaml")
+    for key, _, value in (one.partition("=") for one in keys):
+        assert str(OmegaConf.select(cfg, key)) == value
 
 
 def test_the_splits_of_the_layout_are_kept(cli, tmp_path):
