@@ -74,6 +74,24 @@ def ece(probabilities: Tensor, targets: Tensor, bins: int = 15) -> float:
     return float(multiclass_calibration_error(probabilities.clamp(0, 1), targets, probabilities.shape[1], bins))
 
 
+class Reliability:
+    """The expected calibration error of probabilities (n, C) that come a few at a time; `ece` says what it is."""
+
+    def __init__(self, bins: int = 15) -> None:
+        self.edges = torch.linspace(0, 1, bins + 1)
+        self.sums = torch.zeros(bins, 2, dtype=torch.float64)  # of probability and of what is right
+        self.count = 0
+
+    def update(self, probabilities: Tensor, targets: Tensor) -> None:
+        top, label = probabilities.clamp(0, 1).max(1)
+        bins = (torch.bucketize(top, self.edges, right=True) - 1).clamp(max=len(self.sums) - 1)
+        self.sums.index_add_(0, bins, torch.stack([top.double(), (label == targets).double()], 1))
+        self.count += len(targets)
+
+    def compute(self) -> float:
+        return float((self.sums[:, 0] - self.sums[:, 1]).abs().sum() / self.count)
+
+
 @torch.inference_mode()
 def calibrate(head: nn.Module, batches: Iterable[Tensor], targets: Tensor) -> tuple[float, dict[str, float]]:
     """The temperature of a head or an ensemble, and what it does, as the metrics of a run.

@@ -40,6 +40,7 @@ Examples:
   ajuste-fino data run=runs/…                       would more images help? which labels look wrong?
   ajuste-fino suggest run=runs/… images=unlabelled  which images to label next
   ajuste-fino export run=runs/…                     write a trained model as ONNX
+  ajuste-fino extract data.root=photos out=DIR      features, to train on anywhere
   ajuste-fino lecture list                          show the experiments
   ajuste-fino cache prune limit_gb=5                make the feature cache smaller
 

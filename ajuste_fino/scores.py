@@ -1,6 +1,6 @@
 """The table of predictions, an image a row, and the scores computed from it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,21 @@ def write_predictions(
     path: Path, files: Sequence[str], targets: Sequence[str], probabilities: Tensor, labels: Sequence[str]
 ) -> None:
     """file, label, predicted, probability, then the probability of each class as `p:CLASS`, to six decimals."""
+    write_csv(path, prediction_header(labels), prediction_rows(files, targets, probabilities, labels))
+
+
+def prediction_header(labels: Sequence[str]) -> list[str]:
+    """The columns of a table of predictions."""
+    return ["file", "label", "predicted", "probability", *(f"p:{label}" for label in labels)]
+
+
+def prediction_rows(
+    files: Sequence[str], targets: Sequence[str], probabilities: Tensor, labels: Sequence[str]
+) -> Iterator[list[str]]:
+    """The rows of a table of predictions, their probabilities (N, C) to six decimals."""
     top, best = probabilities.max(1)
-    rows = zip(files, targets, best.tolist(), top.tolist(), probabilities.tolist(), strict=True)
-    header = ("file", "label", "predicted", "probability", *(f"p:{label}" for label in labels))
-    write_csv(
-        path, header, ([file, label, labels[n], f"{p:.6f}", *(f"{q:.6f}" for q in all_p)] for file, label, n, p, all_p in rows)
-    )
+    for file, label, n, p, all_p in zip(files, targets, best.tolist(), top.tolist(), probabilities.tolist(), strict=True):
+        yield [file, label, labels[n], f"{p:.6f}", *(f"{q:.6f}" for q in all_p)]
 
 
 def read_predictions(path: Path, labels: Sequence[str]) -> tuple[Tensor, Tensor]:
@@ -63,20 +72,41 @@ def paired_difference(first: Mapping[Any, bool], second: Mapping[Any, bool]) -> 
 
 
 def score(path: Path, labels: Sequence[str]) -> dict[str, float]:
-    """The metrics of a table of predictions.
+    """The metrics of a table of predictions, see `Scores`."""
+    scores = Scores(labels)
+    scores.update(*read_predictions(path, labels))
+    return scores.compute()
+
+
+class Scores:
+    """The metrics of predictions that come a few at a time; `counts` (C, C) has a row for each true class.
 
     Accuracy with its 95 % interval, the accuracy of the one label that is right most often (`majority_accuracy`), macro F1,
     and of each class its precision, recall, F1 and number of images (`support/CLASS`).
     """
-    predicted, true = read_predictions(path, labels)
-    support, right = true.bincount(minlength=len(labels)), int((predicted == true).sum())
-    low, high = wilson(right, len(true))
-    scores: dict[str, float] = {"images": len(true), "accuracy_low": low, "accuracy_high": high}
-    scores["majority_accuracy"] = int(support.max()) / len(true)
-    scores |= {name: float(value) for name, value in metrics(len(labels))(predicted, true).items()}
-    scores["accuracy"] = right / len(true)  # in double precision, so that it can be compared with the majority's
-    by_class = {"precision": MulticlassPrecision, "recall": MulticlassRecall, "f1": MulticlassF1Score}
-    for name, metric in by_class.items():
-        values = metric(len(labels), average="none")(predicted, true).tolist()
-        scores |= {f"{name}/{label}": value for label, value in zip(labels, values, strict=True)}
-    return scores | {f"support/{label}": n for label, n in zip(labels, support.tolist(), strict=True)}
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self.labels, size = labels, len(labels)
+        self.counts = torch.zeros(size, size, dtype=torch.long)
+        by_class = {"precision": MulticlassPrecision, "recall": MulticlassRecall, "f1": MulticlassF1Score}
+        self.metrics, self.by_class = metrics(size), {name: one(size, average="none") for name, one in by_class.items()}
+
+    def update(self, predicted: Tensor, true: Tensor) -> None:
+        """Add the numbers of some predicted and true labels, (n,) each."""
+        size = len(self.labels)
+        self.counts += (true * size + predicted).bincount(minlength=size * size).reshape(size, size)
+        self.metrics.update(predicted, true)
+        for metric in self.by_class.values():
+            metric.update(predicted, true)
+
+    def compute(self) -> dict[str, float]:
+        """All metrics, by name."""
+        support, right, images = self.counts.sum(1), int(self.counts.trace()), int(self.counts.sum())
+        low, high = wilson(right, images)
+        scores: dict[str, float] = {"images": images, "accuracy_low": low, "accuracy_high": high}
+        scores["majority_accuracy"] = int(support.max()) / images
+        scores |= {name: float(value) for name, value in self.metrics.compute().items()}
+        scores["accuracy"] = right / images  # in double precision, so that it can be compared with the majority's
+        for name, metric in self.by_class.items():
+            scores |= {f"{name}/{label}": value for label, value in zip(self.labels, metric.compute().tolist(), strict=True)}
+        return scores | {f"support/{label}": n for label, n in zip(self.labels, support.tolist(), strict=True)}

@@ -33,6 +33,7 @@ VERBS = {
     "export": Verb("ajuste_fino.runs.export:export", "write a trained model as ONNX, compared with it image by image"),
     "audit": Verb("ajuste_fino.runs.audit:audit", "look for what is wrong with a folder of images"),
     "choose": Verb("ajuste_fino.runs.choose:choose", "compare trained backbones on a sample of your images", several=False),
+    "extract": Verb("ajuste_fino.runs.extract:extract", "the features of all images as Parquet files, on many machines", False),
     "sweep": Verb("ajuste_fino.runs.sweep:sweep", "search for the values of some keys that train best", several=False),
     "find-lr": Verb("ajuste_fino.runs.find_lr:find_lr", "look for the learning rate of a phase of train", several=False),
     "lecture": Verb(

@@ -13,7 +13,7 @@ TIERS = [
     {"errors", "verbs", "console", "streams", "threads"},
     {"places", "own_tables", "ranks", "table_hints", "bundle_files", "texts"},
     {"files", "environment", "growing", "implementation", "imbalance", "memory", "mixing", "phases", "schedules", "tables"},
-    {"losses", "novelty", "parquet", "trust"},
+    {"losses", "novelty", "parquet", "storage", "trust"},
     {"store", "data", "backbone", "head", "rates", "scratch"},
     {"calibration", "freezing", "scores", "transferability", "ensemble", "logistic", "bundle_metadata", "model_card"},
     {"plan"},

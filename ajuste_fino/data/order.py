@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +17,11 @@ def seed_of_step(seed: int, epoch: int, step: int) -> int:
     Of several processes that train together each has its own.
     """
     return _seed(f"step {seed} {epoch} {step}" + (f" {ranks.number()}" if ranks.number() else ""))
+
+
+def seed_of_order(seed: int | None, epoch: int) -> int:
+    """Return the seed of the order of an epoch."""
+    return _seed(f"order {seed} {epoch}")
 
 
 def _seed(text: str) -> int:
@@ -62,7 +68,7 @@ class EpochBatchSampler(Sampler[list[int]]):
         return self.batch_size if number < len(self) - 1 else self.count - self.batch_size * (len(self) - 1)
 
     def _shuffled(self) -> Tensor:
-        generator = torch.Generator().manual_seed(_seed(f"order {self.seed} {self.epoch}"))
+        generator = torch.Generator().manual_seed(seed_of_order(self.seed, self.epoch))
         view = torch.randint(self.views, (self.count,), generator=generator)
         return self._order(generator) + view * self.count
 
@@ -126,7 +132,9 @@ class PhasedBatchSampler(Sampler[tuple[int, list[int]]]):
     def __iter__(self) -> Iterator[tuple[int, list[int]]]:
         epoch, batch = self.begun
         first = batch if epoch == self.epoch else 0
-        yield from ((self.phase, ranks.share(positions)) for positions in self.orders[self.phase].batches()[first:])
+        batches: Any = self.orders[self.phase].batches()  # numbers of batches where they are streamed
+        for batch in batches[first:]:
+            yield self.phase, batch if ranks.count() == 1 else ranks.share(batch)
 
 
 class SubsetBatchSampler(EpochBatchSampler):

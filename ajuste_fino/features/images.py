@@ -74,9 +74,10 @@ def features_of(
             yield FeatureBatch(extraction(batch.pixels), batch.positions, dict(batch.bad))
     finally:
         if beyond:
-            log.warning(_beyond(beyond, extractor.preprocessing.depth))
+            log.warning(beyond_depth(beyond, extractor.preprocessing.depth))
 
 
-def _beyond(tops: list[float], depth: int | None) -> str:
+def beyond_depth(tops: list[float], depth: int | None) -> str:
+    """What is said of images with values beyond the depth that is read."""
     said = f"{counted(len(tops), 'image')} with values above {white_of(depth)}, which are read as white"
     return f"{said}. Pass data.depth={bits_of(max(tops))} in training to read them whole."

@@ -90,6 +90,11 @@ def confusion(predicted: Sequence[int], true: Sequence[int], labels: Sequence[st
     count = [[0] * len(labels) for _ in labels]
     for p, t in zip(predicted, true, strict=True):
         count[t][p] += 1
+    draw_confusion(count, labels, path, split)
+
+
+def draw_confusion(count: Sequence[Sequence[int]], labels: Sequence[str], path: Path, split: str) -> None:
+    """The same of what was counted: a row for each true class, a column for each predicted one."""
     shares = [[n / max(sum(row), 1) for n in row] for row in count]
     side = min(max(4.5, 1.8 + 0.5 * len(labels)), 24)
     figure = Figure(figsize=(side, side), layout="constrained")
@@ -107,5 +112,5 @@ def confusion(predicted: Sequence[int], true: Sequence[int], labels: Sequence[st
     axes.set_yticks(range(len(labels)), names)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    axes.set_title(f"{split}: {sum(count[n][n] for n in range(len(labels)))} of {len(true)} right")
+    axes.set_title(f"{split}: {sum(count[n][n] for n in range(len(labels)))} of {sum(map(sum, count))} right")
     save(figure, path)

@@ -10,6 +10,7 @@ SENTENCES: dict[str, Callable[[DictConfig], str]] = {
     "train": lambda cfg: f"Training on {_data(cfg)}, backbone {cfg.backbone.name}, epochs={cfg.epochs}",
     "sweep": lambda cfg: f"Searching, trials={cfg.trials}, on {_data(cfg)}, backbone {cfg.backbone.name}",
     "find-lr": lambda cfg: f"Looking for a learning rate on {_data(cfg)}, backbone {cfg.backbone.name}",
+    "extract": lambda cfg: _merging(cfg) if cfg.merge else f"Extracting features of {_data(cfg)} into {cfg.out}",
     "choose": lambda cfg: f"Choosing a backbone for {_data(cfg)}",
     "serve": lambda cfg: f"Serving {_given(cfg, 'run')}",
     "compare": lambda cfg: f"Comparing {len(cfg.runs) if OmegaConf.is_list(cfg.runs) else 1} runs",
@@ -42,6 +43,10 @@ def announce(config: str, cfg: DictConfig, warnings: Sequence[str] = ()) -> None
 
 def _data(cfg: DictConfig) -> str:
     return _given(cfg, "data.root", "the embedded digits" if cfg.data.name == "digits" else "data.root")
+
+
+def _merging(cfg: DictConfig) -> str:
+    return f"Putting the features of all shards into {cfg.out}"
 
 
 def _images(cfg: DictConfig) -> str:

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ajuste_fino.errors import Range, UserError
 from ajuste_fino.files import existing
-from ajuste_fino.runs import own_weights
+from ajuste_fino.runs import extracted_keys, own_weights
 from ajuste_fino.runs.conf import ARGUMENTS, choices, folder, groups, having, implied, keys, options, unknown_name
 from ajuste_fino.runs.grammar import literal, quoted
 from ajuste_fino.runs.kinds import EXAMPLES, meant, refuse_wrong_kinds, shown
@@ -35,7 +35,7 @@ def compose(config: str, overrides: Sequence[str], directory: str | None = None)
     try:
         with hydra_in_conf():
             whole = repeated(config, [_named(config, quoted(one)) for one in overrides])
-            whole = [*own_weights.implied(config, whole), *whole]
+            whole = [*own_weights.implied(config, whole), *extracted_keys.implied(config, whole), *whole]
             cfg = hydra_compose(config, [*path, *implied(config, whole, directory), *whole], return_hydra_config=True)
     except (HydraException, ValueError) as error:
         raise explain(error, config, overrides, directory) from error

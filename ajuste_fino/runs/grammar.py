@@ -11,6 +11,7 @@ PATHS = (
     "data.split",
     "data.corrections",
     "backbone.weights",
+    "features.from",
     "run",
     "images",
     "out",

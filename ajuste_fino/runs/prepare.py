@@ -78,6 +78,8 @@ def validate(cfg: DictConfig, out: Path) -> tuple[DataConfig, Learner, resume.Re
     validate_numbers(cfg)
     if cfg.features.mode not in ("cached", "live"):
         raise UserError("features.mode", "must be cached or live", got=cfg.features.mode, fix="Pass cached; it is faster.")
+    if cfg.features.get("from") is not None:
+        raise UserError("features.from", "is for train alone", got=cfg.features["from"], fix="Leave it out.")
     if cfg.imbalance not in imbalance.WAYS:
         fix = "Pass imbalance=none for no correction."
         raise UserError("imbalance", "must be none, weights or sampler", got=cfg.imbalance, fix=fix)

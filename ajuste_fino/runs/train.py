@@ -46,6 +46,15 @@ def train(cfg: DictConfig, out: Path, run_test: bool = True) -> Metrics:
         UserError: for a mistake in the configuration, the folder or the weights, before anything is written.
         AjusteFinoError: where the loss is not finite, or the frozen backbone changed.
     """
+    if cfg.features.get("from") is not None:  # a group of the user's own may be older
+        from ajuste_fino.runs import streamed
+
+        return streamed.train(cfg, out, run_test)
+    return _on_images(cfg, out, run_test)
+
+
+def _on_images(cfg: DictConfig, out: Path, run_test: bool) -> Metrics:
+    """The run of a folder of images."""
     clock, until = Clock(), budget.deadline(cfg)
     data, learner, resumed = prepare.validate(cfg, out)
     with launch.launched(cfg) as group, prepare.stages(cfg, data, learner) as stages:

@@ -26,6 +26,7 @@ HARMLESS = (
     "time",
     "lang",
     "callbacks.last.seconds",
+    "features.from",  # a place, whose about.json must be the same
 )  # they decide nothing of what is computed
 SHOWN = ("logger.", "callbacks.progress.")  # nor do keys that begin with these
 NEW_RUN = "begin a new run with config= in the place of resume=."
