@@ -76,7 +76,7 @@ class Classifier(pl.LightningModule):
         self.bodies, self.moment = bodies, plan.phases.at(0)
         # a NaN must be seen, and "disable" would ignore the weights
         self.train_loss, self.val_loss = (MeanMetric(nan_strategy=math.nan) for _ in range(2))
-        self.val_metrics = metrics(num_classes).clone(prefix="val/")
+        self.val_metrics = metrics(num_classes, together=True).clone(prefix="val/")
         self.enter(0)
 
     def forward(self, x: Tensor) -> Tensor:

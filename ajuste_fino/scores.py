@@ -12,12 +12,16 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, M
 from ajuste_fino.files import read_csv, write_csv
 
 
-def metrics(num_classes: int) -> MetricCollection:
-    """Accuracy over images and F1 averaged over classes, of logits (N, C) and targets (N,)."""
+def metrics(num_classes: int, together: bool = False) -> MetricCollection:
+    """Accuracy over images and F1 averaged over classes, of logits (N, C) and targets (N,).
+
+    Args:
+        together: of the images of all processes that train together, each of which computes them then.
+    """
     return MetricCollection(
         {
-            "accuracy": MulticlassAccuracy(num_classes, average="micro"),
-            "macro_f1": MulticlassF1Score(num_classes, average="macro"),
+            "accuracy": MulticlassAccuracy(num_classes, average="micro", sync_on_compute=together),
+            "macro_f1": MulticlassF1Score(num_classes, average="macro", sync_on_compute=together),
         }
     )
 
@@ -89,7 +93,8 @@ class Scores:
         self.labels, size = labels, len(labels)
         self.counts = torch.zeros(size, size, dtype=torch.long)
         by_class = {"precision": MulticlassPrecision, "recall": MulticlassRecall, "f1": MulticlassF1Score}
-        self.metrics, self.by_class = metrics(size), {name: one(size, average="none") for name, one in by_class.items()}
+        self.metrics = metrics(size)
+        self.by_class = {name: one(size, average="none", sync_on_compute=False) for name, one in by_class.items()}
 
     def update(self, predicted: Tensor, true: Tensor) -> None:
         """Add the numbers of some predicted and true labels, (n,) each."""

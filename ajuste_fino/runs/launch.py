@@ -153,7 +153,7 @@ def _launch(cfg: DictConfig) -> None:
     from lightning.fabric import Fabric
     from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-    for name in ("lightning.fabric", "lightning.fabric.utilities.distributed"):
+    for name in ("lightning.fabric", "lightning.pytorch", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.WARNING)
     keys = cfg.trainer
     try:
