@@ -12,14 +12,17 @@ CELLS = 2**18  # of a group of rows, which is in memory until it is written
 KINDS: dict[type, str] = {str: "string", float: "float64", bool: "bool_"}
 
 
-def require_pyarrow(key: str) -> None:
+def require_pyarrow(key: str, otherwise: str = " Or pass csv=FILE or jsonl=FILE.") -> None:
     """Refuse to start what needs the library, if it is not installed.
+
+    Args:
+        otherwise: what else to do.
 
     Raises:
         UserError: where that is so.
     """
     if find_spec("pyarrow") is None:
-        fix = "Install it: pip install 'ajuste-fino[parquet]'. Or pass csv=FILE or jsonl=FILE."
+        fix = f"Install it: pip install 'ajuste-fino[parquet]'.{otherwise}"
         raise UserError(key, "needs the library pyarrow", fix=fix)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from ajuste_fino.data.sources.url import refuse_secrets
 from ajuste_fino.errors import Range, UserError
 from ajuste_fino.files import existing
 from ajuste_fino.runs import own_weights
@@ -44,6 +45,7 @@ def compose(config: str, overrides: Sequence[str], directory: str | None = None)
         raise UserError(f"--config-dir {directory}", "must not change Hydra's own classes", got=", ".join(foreign), fix=fix)
     with open_dict(cfg):
         del cfg["hydra"]
+    refuse_secrets("data.root", OmegaConf.select(cfg, "data.root", throw_on_missing=False))
     refuse_wrong_kinds(config, cfg, directory)
     return cfg
 

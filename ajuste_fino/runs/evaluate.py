@@ -14,12 +14,12 @@ from ajuste_fino.data.manifest import Manifest, load_eval, load_split
 from ajuste_fino.data.multiview import VIEWS
 from ajuste_fino.errors import UserError
 from ajuste_fino.escape import quoted
-from ajuste_fino.files import existing, write_json
+from ajuste_fino.files import write_json
 from ajuste_fino.novelty import accepted
 from ajuste_fino.predict import Predictor, load
 from ajuste_fino.runs.configuration import trusted, validate_ranges
 from ajuste_fino.runs.console import WORKERS, log, progress, run_log, workers
-from ajuste_fino.runs.data import corrections_of
+from ajuste_fino.runs.data import corrections_of, given_root
 from ajuste_fino.runs.evaluation import evaluate_split, log_evaluation, log_limits
 from ajuste_fino.runs.grammar import verbatim
 from ajuste_fino.runs.latest import find_run
@@ -71,7 +71,7 @@ def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
 def _manifest(cfg: DictConfig, history: History, depth: int | None) -> tuple[str, Manifest]:
     """What to evaluate on, and its name: the images of `data.root`, or the split that the run set aside."""
     if cfg.data.root is not None:
-        root = existing("data.root", cfg.data.root)
+        root = given_root(cfg.data, cfg.data.name)
         skipping = {"on_bad_image": cfg.data.on_bad_image, "max_skipped": cfg.data.max_skipped}
         config = DataConfig(root, **skipping, depth=depth, corrections=corrections_of(cfg.data))
         manifest = load_eval(config, history, workers(cfg.workers), progress)

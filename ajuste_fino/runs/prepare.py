@@ -16,6 +16,7 @@ from ajuste_fino.data.inspection import Inspection, inspect_folder
 from ajuste_fino.data.loading import LoaderConfig
 from ajuste_fino.data.manifest import Manifest, summary
 from ajuste_fino.data.module import DataModule
+from ajuste_fino.data.sources.source import Root
 from ajuste_fino.data.split import write_split
 from ajuste_fino.data.transforms import Augmentation
 from ajuste_fino.environment import environment
@@ -150,7 +151,7 @@ def _decode(inspection: Inspection, features: FeatureSource, workers: int) -> Ge
     return decode_all(samples, workers, progress, strict, features.pixel_config, wanted, depth)
 
 
-def open_folder(out: Path, cfg: DictConfig, manifest: Manifest, root: Path) -> Path:
+def open_folder(out: Path, cfg: DictConfig, manifest: Manifest, root: Root) -> Path:
     """Create the run folder, write its configuration, log, split and what is known before it begins; return it."""
     if cfg.resume:
         unchanged.require_same_split(out, manifest)
