@@ -12,7 +12,7 @@ from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.scan_result import ScanResult
 from ajuste_fino.data.sources.kinds import ENDINGS
 from ajuste_fino.data.sources.parquet_rows import ParquetRow, parquet_file
-from ajuste_fino.data.sources.parquet_schema import Columns, columns
+from ajuste_fino.data.sources.parquet_schema import Columns, columns, no_image
 from ajuste_fino.data.sources.shards import Shard, grouped_by_file, note_splits, shards
 from ajuste_fino.data.sources.source import MOST, Missing, Source, ahead, too_many
 from ajuste_fino.data.sources.storage import Place, reaching
@@ -98,9 +98,7 @@ class Parquet(Source):
         """The labels of a file, and its splits where it has them, and what its columns mean."""
         chosen = self._columns(footer)
         if sum(footer.rows) and footer.nulls.get(chosen.image) == sum(footer.rows):
-            rule = f"has no image in its column {chosen.image}, which holds nothing but nulls"
-            fix = "It may name files beside it by their paths; write the data set again with the images in it."
-            raise UserError(str(footer.shard.place), rule, fix=fix)
+            raise no_image(footer.shard.place, chosen.image)
         return footer, _read(footer, [chosen.label, *([chosen.split] if chosen.split else [])]), chosen
 
     def _columns(self, footer: Footer) -> Columns:

@@ -4,6 +4,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -144,11 +145,10 @@ def parquet_file(place: Place) -> Any:
     import pyarrow as pa
     from pyarrow import parquet
 
-    file = opened(place)
+    file = str(place) if isinstance(place, Path) and place.is_file() else opened(place)
     try:
         return parquet.ParquetFile(file, buffer_size=2**20, pre_buffer=False)
     except (pa.ArrowException, OSError) as error:
-        file.close()
         reason = " ".join(str(error).split())[:200]
         fix = "It may be another kind of file, or a download that was cut off; fetch it again."
         raise UserError(str(place), f"cannot be read as a Parquet file ({reason})", fix=fix) from error

@@ -34,9 +34,25 @@ def columns(schema: Any, place: object, image: str | None, label: str | None) ->
     """
     features = _features(schema)
     path = _image(schema, place, image)
+    if _is_null(schema, path):
+        raise no_image(place, path)
     label = _label(schema, place, label, path.partition(".")[0], features)
     split = SPLIT if SPLIT in schema.names and label != SPLIT and _is_text(schema.field(SPLIT).type) else None
     return Columns(path, label, _class_names(features.get(label)), split)
+
+
+def no_image(place: object, path: str) -> UserError:
+    """What is said of a column of images that holds nothing but nulls."""
+    fix = "It may name files beside it by their paths; write the data set again with the images in it."
+    return UserError(str(place), f"has no image in its column {path}, which holds nothing but nulls", fix=fix)
+
+
+def _is_null(schema: Any, path: str) -> bool:
+    import pyarrow as pa
+
+    name, _, inside = path.partition(".")
+    kind = schema.field(name).type if name in schema.names else schema.field(path).type
+    return bool(pa.types.is_null(kind.field(inside).type if pa.types.is_struct(kind) else kind))
 
 
 def _image(schema: Any, place: object, given: str | None) -> str:
@@ -57,7 +73,9 @@ def _path(schema: Any, name: str) -> str:
     kind = schema.field(name).type
     if pa.types.is_struct(kind):
         number = kind.get_field_index("bytes")
-        return f"{name}.bytes" if number >= 0 and _is_bytes(kind.field(number).type) else ""
+        inside = kind.field(number).type if number >= 0 else None
+        fits = inside is not None and (_is_bytes(inside) or pa.types.is_null(inside))  # as where no row has any
+        return f"{name}.bytes" if fits else ""
     return name if _is_bytes(kind) else ""
 
 
