@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
+
 from ajuste_fino.console import log
 from ajuste_fino.data.content import Content, ImageFile
 from ajuste_fino.data.digits import digits_folder
@@ -64,7 +66,8 @@ def _data_of(run: Path, fix: str) -> dict[str, Any]:
     data = read("run", run / CONFIG).get("data")
     if not isinstance(data, dict) or not (data.get("name") == "digits" or data.get("root")):
         raise UserError(f"run={run}", f"has a {CONFIG} that does not say where its images are", fix=fix)
-    return {"name": "folder", **data}
+    plain = OmegaConf.to_container(OmegaConf.create(data), resolve=True)  # a `${` that is part of a name was marked
+    return {"name": "folder", **plain}  # type: ignore[dict-item]
 
 
 def _kind(data: Mapping[str, Any]) -> str:
