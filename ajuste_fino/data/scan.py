@@ -1,7 +1,10 @@
 """Which images a folder or a CSV holds, under which label and in which split; nothing is opened here."""
 
+from collections.abc import Iterator
+
 from ajuste_fino.data.folder import scan_folder
 from ajuste_fino.data.kinds import SUFFIXES, unread_files
+from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.scan_result import ScanResult
 from ajuste_fino.data.sources.kinds import kind_of_file, refuse_archive
 from ajuste_fino.data.sources.source import Root, Source
@@ -25,6 +28,17 @@ def scan(root: Root) -> ScanResult:
     if not found.samples:
         raise UserError("data.root", "must hold images as root/class/image", got=root, fix=_what_is_there(root, found))
     return found
+
+
+def iter_samples(root: Root) -> Iterator[Sample]:
+    """The images of a root one by one, however many there are, where their labels need no look at all of them.
+
+    Rows of Parquet files and members of tar shards come so; a folder is listed first, since its layout is judged as a whole.
+
+    Raises:
+        UserError: as `scan`, but never for too many.
+    """
+    return root.read(ScanResult()) if isinstance(root, Source) else iter(scan(root).samples)
 
 
 def _what_is_there(root: Root, found: ScanResult) -> str:

@@ -13,7 +13,7 @@ from ajuste_fino.data.sources.storage import Place, opened
 from ajuste_fino.errors import UserError
 
 KEPT = 256 * 2**20  # bytes of images that a process keeps, and at least the last two parts
-PART = 64 * 2**20  # bytes of a part at most, where a group of rows is larger
+PART = 32 * 2**20  # bytes of a part at most, where a group of rows is larger
 FILES, GROUPS = 4, 16  # that a process holds open
 
 

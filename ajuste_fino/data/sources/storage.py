@@ -135,7 +135,7 @@ def refuse(place: Place, error: Exception) -> NoReturn:
     """
     elsewhere = isinstance(place, Url)
     if isinstance(error, FileNotFoundError):
-        fix = "Check the bucket and the path behind it." if elsewhere else "Check the path."
+        fix = "Check the bucket or the host, and the path behind it." if elsewhere else "Check the path."
         raise UserError("data.root", "must be an existing place", got=place, fix=fix) from error
     if isinstance(error, PermissionError) or "credentials" in str(error).lower():
         fix = "Give credentials as the library takes them, such as AWS_PROFILE; for a public bucket set FSSPEC_S3_ANON=true."
