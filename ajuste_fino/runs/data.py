@@ -11,6 +11,7 @@ from ajuste_fino.data.sources.kinds import KINDS
 from ajuste_fino.data.sources.source import Root
 from ajuste_fino.errors import UserError
 from ajuste_fino.files import existing
+from ajuste_fino.places import require_path
 from ajuste_fino.runs.grammar import verbatim
 
 
@@ -55,6 +56,7 @@ def given_root(data: Mapping[str, Any] | DictConfig, kind: str | None) -> Root:
     """
     from ajuste_fino.data.sources.opening import open_root
 
+    require_path("data.root", data["root"])
     keys = {key: None if data.get(key) is None else str(data[key]) for key in ("image_column", "label_column")}
     return open_root(str(data["root"]), kind, keys)
 

@@ -9,8 +9,7 @@ import pytest
 from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.content import BadImage
 from ajuste_fino.data.inspection import inspect_folder
-from ajuste_fino.data.scan import scan
-from ajuste_fino.data.scan_result import ScanResult
+from ajuste_fino.data.scan import iter_samples, scan
 from ajuste_fino.data.sources import parquet_rows, source
 from ajuste_fino.data.sources.opening import kind_of, open_root
 from ajuste_fino.data.sources.shards import expanded, split_of_file
@@ -76,7 +75,7 @@ def test_images_come_one_by_one_and_the_kind_is_seen(photos, where, kind):
     value = place(photos, where, kind)
     root = opened(value)
     assert kind_of(root.place) == kind
-    stream = root.read(ScanResult())
+    stream = iter_samples(root)
     assert next(stream).label in {"1", "2", "10"} and len(list(stream)) == 35
 
 
@@ -411,7 +410,7 @@ def test_a_missing_library_says_what_to_install(photos, monkeypatch):
         opened("memory://sources/photos", "folder")
     monkeypatch.setattr("ajuste_fino.parquet.find_spec", lambda _: None)
     with pytest.raises(UserError, match=r"data=parquet needs the library pyarrow.*ajuste-fino\[parquet\]'?\.$"):
-        scan(opened(photos / "parquet"))
+        opened(photos / "parquet")
 
 
 LAYOUTS = [

@@ -16,6 +16,7 @@ from ajuste_fino.data.sources.url import Url, address, is_address
 from ajuste_fino.data.sources.webdataset import WebDataset
 from ajuste_fino.errors import UserError, nearest
 from ajuste_fino.files import existing, expanded, no_pipe
+from ajuste_fino.parquet import require_pyarrow
 
 KEY = "data.root"
 
@@ -35,13 +36,15 @@ def open_root(value: str | Path, kind: str | None, keys: Mapping[str, Any]) -> R
         raise UserError("data.name", f"must be one of {', '.join(KINDS)}", got=kind, fix=nearest(str(kind), list(KINDS)))
     place = _place(value, kind)
     kind = kind or kind_of(place)
+    if isinstance(place, Url) and not is_pattern(place):
+        is_file(place)  # refuses one that is not there
     if kind == "parquet":
+        require_pyarrow("data=parquet", "")
         return Parquet(place, keys.get("image_column"), keys.get("label_column"))
     if kind == "webdataset":
         return WebDataset(place)
     if isinstance(place, Path):
         return no_pipe(KEY, existing(KEY, place))
-    is_file(place)  # refuses one that is not there
     return StoredFolder(place)
 
 
