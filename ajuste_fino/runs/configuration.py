@@ -18,6 +18,8 @@ from ajuste_fino.runs.repeat import repeated
 from ajuste_fino.runs.suggest import of_bare_word, suggestion
 from ajuste_fino.trust import packages
 
+CLOSED = ("data",)  # groups that take no name but those of conf/
+
 
 def compose(config: str, overrides: Sequence[str], directory: str | None = None) -> DictConfig:
     """Compose the configuration of a verb: a file of `conf/`, changed by overrides.
@@ -54,6 +56,8 @@ def _named(config: str, override: str) -> str:
     """`backbone=resnet18` → `backbone.name=resnet18` for a verb with that key and without the group that Hydra looks for."""
     group, sign, name = override.partition("=")
     if not sign or not options(group) or group in groups(config) or f"{group}.name" not in keys(config):
+        return override
+    if group in CLOSED and name not in options(group):
         return override
     return f"{group}.name={name}"
 

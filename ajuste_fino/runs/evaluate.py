@@ -28,6 +28,7 @@ from ajuste_fino.runs.run_folder import open_run, require_empty
 
 RANGES = {"workers": WORKERS, "tta": VIEWS, "data.max_skipped": DataConfig.RANGES["data.max_skipped"]}
 FIX = "Pass data.root=FOLDER with images to evaluate on."
+OF_ROOT = ("corrections", "name", "image_column", "label_column")  # keys that say nothing of a run's own images
 MOVED = "Where they are now, say with data.root=FOLDER: the test split is found there by its content."
 
 
@@ -76,9 +77,9 @@ def _manifest(cfg: DictConfig, history: History, depth: int | None) -> tuple[str
         config = DataConfig(root, **skipping, depth=depth, corrections=corrections_of(cfg.data))
         manifest = load_eval(config, history, workers(cfg.workers), progress)
         return history.split_of(manifest.samples), manifest
-    if cfg.data.corrections is not None:
+    if given := next((key for key in OF_ROOT if cfg.data[key] is not None), None):
         fix = "Leave it out: the run's own images are evaluated under the labels that it had. Or pass data.root=FOLDER as well."
-        raise UserError("data.corrections", "is for the images of data.root", got=cfg.data.corrections, fix=fix)
+        raise UserError(f"data.{given}", "is for the images of data.root", got=cfg.data[given], fix=fix)
     run = Path(cfg.run)
     root = images_root(run, history, FIX, MOVED)
     return history.name, load_split(run / "split.csv", history.name, root, workers(cfg.workers), progress, depth)

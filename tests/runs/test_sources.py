@@ -145,6 +145,12 @@ def test_a_source_that_is_gone(everywhere, cli, tmp_path):
     assert (code, "3 of 6 files that cannot be evaluated on" in err) == (2, True), err
 
 
+@pytest.mark.parametrize("key", ["data=parquet", "data.label_column=label", "data.image_column=image"])
+def test_what_data_root_is_says_nothing_of_the_runs_own_images(run, key, cli, tmp_path):
+    code, _, err = cli("evaluate", f"run={run[0]}", key, f"out={tmp_path / 'out'}")
+    assert (code, "is for the images of data.root" in err) == (2, True), err
+
+
 @pytest.mark.parametrize(
     ("root", "data", "message"),
     [
