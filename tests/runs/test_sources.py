@@ -97,7 +97,6 @@ def test_the_verbs_that_read_a_runs_images_again(everywhere, reference, where, d
     for name, arguments in {
         "own": ("evaluate", f"run={run}"),
         "given": ("evaluate", f"run={run}", f"data.root={root}"),
-        "named": ("evaluate", f"run={run}", f"data={data}", f"data.root={root}"),
     }.items():
         code, _, err = cli(*arguments, f"out={tmp_path / name}")
         assert code == 0, err

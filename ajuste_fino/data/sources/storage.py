@@ -26,10 +26,9 @@ _systems: dict[tuple[int, str], Any] = {}
 
 
 class Stored(NamedTuple):
-    """A file or a folder below a place: its name relative to it, its size in bytes."""
+    """A file or a folder below a place: its name relative to it."""
 
     name: str
-    size: int
     folder: bool = False
 
 
@@ -204,23 +203,20 @@ def files_below(place: Place) -> list[Stored]:
     if isinstance(place, Url):
         system(place).invalidate_cache()
     if is_file(place):
-        return [Stored(place.name, _size(place))]
+        return [Stored(place.name)]
     with reaching(place):
-        found = _walked(place) if isinstance(place, Path) else listed(place)
+        found = list(_walked(place)) if isinstance(place, Path) else listed(place)
     seen = (one for one in found if not one.folder and not any(map(is_clutter, one.name.split("/"))))
     return sorted(seen, key=lambda one: natural(one.name))
 
 
-def _size(place: Place) -> int:
-    with reaching(place):
-        return place.stat().st_size if isinstance(place, Path) else int(system(place).info(place.text)["size"] or 0)
-
-
 def _walked(folder: Path) -> Iterator[Stored]:
-    for base, _, names in os.walk(folder):
-        for name in names:
-            path = Path(base, name)
-            yield Stored(path.relative_to(folder).as_posix(), path.stat().st_size)
+    for base, _, names in os.walk(folder, onerror=_raise):
+        yield from (Stored(Path(base, name).relative_to(folder).as_posix()) for name in names)
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
 
 
 def listed(url: Url, below: str = "", deep: bool = True) -> list[Stored]:
@@ -235,7 +231,7 @@ def listed(url: Url, below: str = "", deep: bool = True) -> list[Stored]:
     found = files.find(start, withdirs=True, detail=True).values() if deep else files.ls(start, detail=True)
     rows = ((one["name"].removeprefix(base).strip("/"), one) for one in found)
     return [
-        Stored(name, int(one.get("size") or 0), one["type"] == "directory")
+        Stored(name, one["type"] == "directory")
         for name, one in rows
         if name not in ("", below) and (one["type"] == "directory" or one["name"][-1] != "/")  # the mark of a folder
     ]
