@@ -110,25 +110,23 @@ def images_of(run: Path, root: str | None) -> dict[str, Sample]:
     Args:
         root: where they are now, if not where they were.
     """
-    rows = read_csv(run / TABLE)
-    return {sample.file: sample for sample in _samples(_place_of(run, root), rows)}
+    rows, data = read_csv(run / TABLE), _data_of(run, MOVED)
+    try:
+        found = _samples(moved_root(run, root) or _place_of(data), rows)
+    except UserError as error:
+        if root is not None:
+            raise
+        log.warning(f"The run's images cannot be shown. {error}")
+        found = [Sample(Missing(row["file"]), row["file"], row["label"], row["split"]) for row in rows]
+    return {sample.file: sample for sample in found}
 
 
-def _place_of(run: Path, root: str | None) -> Root:
-    """Where a run's images are, or a folder without any, which is said."""
-    if (moved := moved_root(run, root)) is not None:
-        return moved
-    data = _data_of(run, MOVED)
+def _place_of(data: Mapping[str, Any]) -> Root:
+    """Where a run's images are by what it says; of a local folder without a look whether it is there."""
     if data["name"] == "digits":
         return digits_folder()
-    gone = Path(str(data["root"]))
-    if _kind(data) == "folder" and not is_address(data["root"]):
-        return gone
-    try:
-        return given_root(data, _kind(data))
-    except UserError as error:
-        log.warning(f"The run's images cannot be shown. {error}")
-        return gone
+    local = _kind(data) == "folder" and not is_address(data["root"])
+    return Path(data["root"]) if local else given_root(data, _kind(data))
 
 
 def folder_of(run: Path) -> Path | None:

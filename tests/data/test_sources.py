@@ -183,12 +183,13 @@ def test_columns_are_found(tmp_path, columns, about, keys, labels):
         ({"image": [{"bytes": None, "path": "x"}] * 6, "label": [0] * 6}, {}, "no image in its column image"),
         ({"image": PNG, "label": ["a|b", "a", "b"] * 2}, {}, "every file one label"),
         ({"image": PNG, "label": [0] * 6, "split": ["train", "x"] * 3}, {}, "unknown split; got x"),
+        ({"image": PNG, "label": [0, 1] * 3, "split": ["train", None] * 3}, {}, r"a split for every image(?s:.)*x.parquet#1"),
         ({"image": PNG[:0], "label": pa.array([], pa.int64())}, {}, "no column that may be the image|must hold images"),
     ],
 )
 def test_columns_that_cannot_be_found_or_read(tmp_path, columns, keys, message):
     with pytest.raises(UserError, match=message):
-        scan(opened(written(tmp_path / "x.parquet", columns), **keys))
+        inspected(opened(written(tmp_path / "x.parquet", columns), **keys))
 
 
 def test_a_number_without_a_name(tmp_path):
@@ -422,6 +423,7 @@ LAYOUTS = [
     ["train/a/1.png", "train/b/1.png", "c/1.png"],
     ["test/a/1.png", "test/b/1.png"],
     ["x/train/a/1.png", "x/train/b/1.png", "x/test/a/1.png"],
+    ["a/1.png", "b/1.png", "a/runs/1/plot.png", "a/runs/1/config.yaml", "a/runs/1/split.csv", "node_modules/x.js"],
 ]
 
 
@@ -429,7 +431,7 @@ LAYOUTS = [
 def test_a_folder_elsewhere_is_judged_as_one_here(tmp_path, files, request):
     for n, file in enumerate(files):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / file).write_bytes(PNG[n % 6])
+        (tmp_path / file).write_bytes(b"file,label,split,sha256\r\n" if file.endswith(".csv") else PNG[n % 6])
     url = upload(tmp_path, f"memory://layouts/{LAYOUTS.index(files)}")
     outcomes = []
     for root in (tmp_path, opened(url, "folder")):

@@ -132,7 +132,8 @@ def test_a_source_that_is_gone(everywhere, cli, tmp_path):
     folder.rename(tmp_path / "moved")
     code, _, err = cli("evaluate", f"run={run}", f"out={tmp_path / 'a'}")
     assert (code, "must be where it was" in err) == (2, True), err
-    assert cli("report", f"run={run}", "attribution=0", "insights=false")[0] == 0
+    code, _, err = cli("report", f"run={run}", "attribution=0", "insights=false")
+    assert (code, "The run's images cannot be shown. data.root must be an existing path" in err) == (0, True), err
     assert (
         cli("data", f"run={run}", f"data.root={tmp_path / 'moved'}", f"out={tmp_path / 'b'}", "suspects=0", "draws=8")[0] == 0
     )

@@ -95,6 +95,8 @@ class Source(ABC):
         if not (found.samples or found.non_images):
             raise UserError("data.root", "must hold images", got=self, fix="Check that it is the data set that you mean.")
         found.classes |= {sample.label for sample in found.samples}
+        if not found.unsplit and any(sample.split for sample in found.samples):
+            found.unsplit = [sample.file for sample in found.samples if not sample.split]
         refuse_lists(self, found.classes)
         found.lists = lists_perhaps(found.classes)
 

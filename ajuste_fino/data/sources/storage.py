@@ -22,7 +22,7 @@ Place = Path | Url
 EXTRAS = {"s3": "'ajuste-fino[s3]'", "s3a": "'ajuste-fino[s3]'", "gs": "gcsfs", "gcs": "gcsfs", "hf": "huggingface_hub"}
 AT_ONCE = 32  # files that are read at the same time from elsewhere, where each keeps one waiting
 
-_systems: dict[tuple[int, str], Any] = {}
+_systems: dict[tuple[int, str], Any] = {}  # by process, and protocol with host or bucket
 
 
 class Stored(NamedTuple):
@@ -71,13 +71,13 @@ def image_at(place: Place) -> ImageFile | StoredFile:
 
 
 def system(url: Url) -> Any:
-    """The file system of an address, one for a process: fsspec would make another for each thread.
+    """The file system of an address, one for a process, where fsspec would make another for each thread.
 
     Raises:
         UserError: where its library is missing, or it cannot be had.
     """
     protocol = url.text.partition("://")[0]
-    key = (os.getpid(), protocol)
+    key = (os.getpid(), "/".join(url.text.split("/", 3)[:3]))
     if key not in _systems:
         require_fsspec()
         import fsspec
