@@ -17,7 +17,8 @@ def fine_tune(root: str | os.PathLike[str] | None = None, /, **keys: Any) -> Pre
     """Train a head on a folder of images; the trained model, with the run's metrics as `.metrics`.
 
     Args:
-        root: the folder or CSV, as `data.root`; without it the embedded digits.
+        root: the folder or CSV, or its address, as `data.root`; without it the embedded digits. For other sources give their
+            name as well, `data="parquet"`.
         keys: any key of `ajuste-fino train`, those with a dot as `**{"head.hidden": 256}`: `backbone="resnet18"`,
             `optimizer="adam"`, `epochs=20`, `out="runs/mine"`; `config="runs/mine"` repeats a run, and `resume="runs/mine"`,
             without a root, goes on with one that was stopped.
@@ -29,7 +30,8 @@ def fine_tune(root: str | os.PathLike[str] | None = None, /, **keys: Any) -> Pre
     if root is not None and keys.get("resume") is not None:
         rule = "cannot be given with resume: a run is gone on with on its own images"
         raise UserError("The folder", rule, got=os.fspath(root), fix="Leave it out: fine_tune(resume=…).")
-    data = [] if root is None else ["data=folder", f"data.root={literal(os.fspath(root))}"]
+    kind = [] if "data" in keys else ["data=folder"]
+    data = [] if root is None else [*kind, f"data.root={literal(os.fspath(root))}"]
     cfg = compose("train", [*data, *(f"{key}={literal(value)}" for key, value in keys.items())])
     train(cfg, user_path("out", cfg.out))
     return load(user_path("out", cfg.out), cfg.trainer.accelerator, list(cfg.trust))

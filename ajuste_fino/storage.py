@@ -1,5 +1,6 @@
 """A folder on this machine, or one below a URL that fsspec knows, whose files are whole or absent."""
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -7,12 +8,14 @@ from typing import Any
 from ajuste_fino.errors import AjusteFinoError, UserError
 from ajuste_fino.files import write_bytes
 from ajuste_fino.places import require_writable, user_path
+from ajuste_fino.url import Url, address, is_address
 
 AT_ONCE = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory")  # stores whose objects appear when they are whole
 
 
-def is_url(value: object) -> bool:
-    return "://" in str(value)
+EXTRAS = {"s3": "'ajuste-fino[s3]'", "s3a": "'ajuste-fino[s3]'", "gs": "gcsfs", "gcs": "gcsfs", "hf": "huggingface_hub"}
+
+_systems: dict[tuple[int, str], Any] = {}  # by process, and protocol with host or bucket
 
 
 class Storage:
@@ -29,8 +32,10 @@ class Storage:
     def __init__(self, key: str, where: str | Path) -> None:
         self.key, self.where = key, str(where)
         self.folder: Path | None = None
-        if is_url(where):
-            self.system, self.root = _file_system(key, self.where)
+        if is_address(where):
+            url = address(key, self.where)
+            self.system = system(url, key)
+            self.root = str(self.system._strip_protocol(url.text)).rstrip("/")
         else:
             self.folder = user_path(key, where).absolute()
             if self.folder.exists() and not self.folder.is_dir():
@@ -126,16 +131,38 @@ class Storage:
             raise UserError(self.key, f"cannot be reached ({reason})", got=self.where, fix="Check it, and its keys.") from error
 
 
-def _file_system(key: str, url: str) -> tuple[Any, str]:
-    """The file system of a URL, and the path there."""
-    if find_spec("fsspec") is None:
-        fix = "Install it: pip install 'ajuste-fino[remote]'. Or pass a folder."
-        raise UserError(f"{key}={url}", "needs the library fsspec", fix=fix)
-    import fsspec
+def system(url: Url, key: str = "data.root") -> Any:
+    """The file system of an address, one for a process, where fsspec would make another for each thread.
 
-    try:
-        system, path = fsspec.core.url_to_fs(url)
-    except (ImportError, ValueError) as error:
-        fix = "Install the package that it names, or pass a folder."
-        raise UserError(key, f"must be a URL that fsspec can open ({error})", got=url, fix=fix) from error
-    return system, str(path).rstrip("/")
+    Raises:
+        UserError: where its library is missing, or it cannot be had.
+    """
+    protocol = url.text.partition("://")[0]
+    place = (os.getpid(), "/".join(url.text.split("/", 3)[:3]))
+    if place not in _systems:
+        require_fsspec(key)
+        import fsspec
+
+        try:
+            _systems[place] = fsspec.core.url_to_fs(url.text)[0]
+        except ImportError as error:
+            what = EXTRAS.get(protocol, "")
+            fix = f"Install it: pip install {what}." if what else str(error)
+            raise UserError(f"{protocol}://", "needs a library that is not installed", fix=fix) from error
+        except ValueError as error:
+            fix = "fsspec knows s3://, gs://, hf://, https:// and others."
+            raise UserError(key, f"must be an address that fsspec reads ({error})", got=url, fix=fix) from error
+        except Exception as error:  # each file system raises errors of its own
+            raise UserError(key, f"cannot be reached ({error})", got=url, fix="Check the address and the network.") from error
+    return _systems[place]
+
+
+def require_fsspec(key: str = "data.root") -> None:
+    """Refuse to start what needs the library, if it is not installed.
+
+    Raises:
+        UserError: where that is so.
+    """
+    if find_spec("fsspec") is None:
+        fix = "Install it: pip install 'ajuste-fino[remote]', for s3:// 'ajuste-fino[s3]'."
+        raise UserError(key, "needs the library fsspec, as it is an address", fix=fix)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from ajuste_fino.errors import UserError
 from ajuste_fino.escape import printable
@@ -17,7 +16,7 @@ ENDING = r"\.\w{2,5}"  # of a file's name
 UTF_8 = "Save it as CSV in UTF-8"
 
 
-def as_text(path: Path, content: bytes) -> str:
+def as_text(path: object, content: bytes) -> str:
     """The text of a CSV in UTF-8.
 
     Raises:
@@ -42,7 +41,7 @@ def as_text(path: Path, content: bytes) -> str:
     return text
 
 
-def open_quote(path: Path, line: int) -> UserError:
+def open_quote(path: object, line: int) -> UserError:
     fix = f'Line {line} opens a quote that holds the lines after it, too; write "" for a quote that is part of a text.'
     return UserError(str(path), "must close each quote in its row", fix=fix)
 
@@ -64,7 +63,7 @@ def say_separator(mark: str) -> str:
     return f"Save it with commas, or write the line {declared} above the names of the columns."
 
 
-def lacking(path: Path, columns: Sequence[str], first: Sequence[str], needed: Sequence[str], otherwise: str) -> UserError:
+def lacking(path: object, columns: Sequence[str], first: Sequence[str], needed: Sequence[str], otherwise: str) -> UserError:
     """The error of a table without some of the columns that are needed: what seems to be meant by others."""
     lower = [name.lower() for name in columns]
     missing = [name for name in needed if name not in columns]

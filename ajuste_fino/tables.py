@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ajuste_fino.errors import UserError, counted
 from ajuste_fino.escape import from_cell
@@ -18,6 +18,16 @@ COLUMNS = ("file", "label", "split")
 DECLARED = re.compile(r'"?sep=(.)"?(\r\n|\r|\n|$)')
 UNNAMED = "column "
 END = "\x00end"
+
+
+class Location(Protocol):
+    """A path, or what is named and taken apart as one."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def parent(self) -> "Location": ...
 
 
 class Row(NamedTuple):
@@ -34,7 +44,7 @@ class Table:
     `ours` is a table that this package wrote: its texts have been decoded. Any other is read as it stands.
     """
 
-    path: Path
+    path: Location
     columns: list[str]
     rows: list[Row]
     ours: bool
@@ -59,7 +69,7 @@ class Table:
         return UserError(str(self.path), rule, fix=f"Line {row.line} {what}.{' ' if fix else ''}{fix}")
 
 
-def read_table(path: Path, needed: Sequence[str], otherwise: str = "") -> Table:
+def read_table(path: Location, needed: Sequence[str], otherwise: str = "", content: bytes | None = None) -> Table:
     """The rows of a CSV with a header; the names of the columns in `COLUMNS` may have capitals and blanks around them.
 
     Lines without anything are passed over, and so are cells beyond the header that are empty.
@@ -67,13 +77,14 @@ def read_table(path: Path, needed: Sequence[str], otherwise: str = "") -> Table:
     Args:
         needed: columns that must be there.
         otherwise: what else to do where they are not.
+        content: what the file holds, where that was read already.
 
     Raises:
         UserError: where it is empty, in another encoding or with another separator than commas, where a needed column is
             missing or a column of `COLUMNS` is there twice, and for a row of more cells than the header or with a quote that
             is not closed.
     """
-    text, mark, skipped = _declared(_text(path))
+    text, mark, skipped = _declared(_text(path) if content is None else as_text(path, content))
     records = _records(path, text, mark, skipped)
     _, first = next(records, (0, []))
     if not first:
@@ -92,9 +103,9 @@ def read_table(path: Path, needed: Sequence[str], otherwise: str = "") -> Table:
     return Table(path, columns, rows, ours)
 
 
-def _text(path: Path) -> str:
+def _text(path: object) -> str:
     try:
-        content = path.read_bytes()
+        content = Path(str(path)).read_bytes()
     except OSError as error:
         raise UserError(str(path), f"cannot be read as a CSV ({error.strerror})", fix="Pass a CSV that can be read.") from error
     return as_text(path, content)
@@ -106,7 +117,7 @@ def _declared(text: str) -> tuple[str, str, int]:
     return (text[found.end() :], found[1], 1) if found else (text, ",", 0)
 
 
-def _records(path: Path, text: str, mark: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
+def _records(path: object, text: str, mark: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
     """The cells of each row that has any, and the number of its first line.
 
     A row of our own is put at the end: where a quote is open there, it is lost in a cell.
@@ -138,7 +149,7 @@ def _column(name: str) -> str:
     return plain.lower() if plain.lower() in COLUMNS else plain
 
 
-def _require(path: Path, columns: Sequence[str], first: Sequence[str], needed: Sequence[str], otherwise: str) -> None:
+def _require(path: object, columns: Sequence[str], first: Sequence[str], needed: Sequence[str], otherwise: str) -> None:
     twice = next((name for name in COLUMNS if columns.count(name) > 1), None)
     if twice:
         fix = "Keep the one that is meant, and give the other another name."
@@ -147,7 +158,9 @@ def _require(path: Path, columns: Sequence[str], first: Sequence[str], needed: S
         raise lacking(path, columns, first, needed, otherwise)
 
 
-def _cells(path: Path, line: int, columns: Sequence[str], cells: Sequence[str], mark: str, sign: str | None) -> dict[str, str]:
+def _cells(
+    path: object, line: int, columns: Sequence[str], cells: Sequence[str], mark: str, sign: str | None
+) -> dict[str, str]:
     named = dict(zip(columns, cells, strict=False))
     broken = [cell for cell in cells if "\n" in cell or "\r" in cell]
     if broken and not is_signed(named, sign) and any(swallows(cell, mark) for cell in broken):

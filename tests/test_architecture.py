@@ -11,7 +11,7 @@ PACKAGE = ROOT / "ajuste_fino"
 TIERS = [
     {"escape", "signatures"},
     {"errors", "verbs", "console", "streams", "threads"},
-    {"places", "own_tables", "ranks", "table_hints", "bundle_files", "texts"},
+    {"places", "own_tables", "ranks", "url", "table_hints", "bundle_files", "texts"},
     {"files", "environment", "growing", "implementation", "imbalance", "memory", "mixing", "phases", "schedules", "tables"},
     {"losses", "novelty", "parquet", "storage", "trust"},
     {"store", "data", "backbone", "head", "rates", "scratch"},
@@ -35,6 +35,7 @@ ONLY_IN = {
     "subprocess": set(),
     "requests": set(),
 }
+OPENING = (".read_bytes", ".open", "open", "ParquetFile")
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -128,15 +129,26 @@ def test_torch_never_loads_a_pickle():
 
 
 def test_only_one_file_opens_images():
-    """`Sample.read()` is the door to an image's bytes; whoever opened a path beside it would tie samples to files."""
+    """`Sample.read()` is the door to an image's bytes; whoever opened a path beside it would tie samples to files.
+
+    Behind it are contents: files of their own, and parts of files or files elsewhere, which `sources/storage.py` opens and
+    lists. `tar_index.py` and `parquet_rows.py` hand what it opened to the libraries that know the formats.
+    """
     doors = set()
     for path in FILES:
         if room(path) in ("data", "features", "predict"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call) and ast.unparse(node.func).endswith((".read_bytes", ".open", "open")):
+                if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(OPENING):
                     way = "decodes" if ast.unparse(node.func) == "Image.open" else "reads"
                     doors.add((way, path.relative_to(PACKAGE).as_posix()))
-    assert doors == {("reads", "data/content.py"), ("decodes", "data/images.py")}
+    sources = {("reads", f"data/sources/{name}.py") for name in ("storage", "tar_index", "parquet_rows")}
+    assert doors == {("reads", "data/content.py"), ("decodes", "data/images.py"), *sources}
+
+
+def test_one_file_knows_what_lies_elsewhere():
+    """fsspec is imported where there is an address, by one file; whoever asks it goes through the functions of that file."""
+    assert [path.name for path in FILES if any(name.startswith("fsspec") for name in imports(path))] == ["storage.py"]
+    assert not any("s3fs" in name for path in FILES for name in imports(path))
 
 
 def test_nothing_asks_which_phase_or_which_kind_of_features():

@@ -74,7 +74,7 @@ WRONG = [
     (["train", "--epochs", "5"], "Keys are given as key=value, without dashes."),
     (
         ["evaluate", "run=x", "data=photos"],
-        "data has keys of its own; got photos. Pass one of them: data.corrections, data.max_skipped",
+        "data has keys of its own; got photos. Pass one of them: data.corrections, data.image_column",
     ),
     (["completion", "tcsh"], "completion must be followed by one of bash, zsh, fish; got tcsh"),
 ]

@@ -15,6 +15,7 @@ from ajuste_fino.features.merge import Moments
 from ajuste_fino.features.parts import PartWriter, known_keys
 from ajuste_fino.storage import Storage
 from tests.conftest import draw_folder
+from tests.data.converted import as_parquet, as_tars
 
 pytest.importorskip("pyarrow")
 FLUSH = PartWriter.flush
@@ -87,6 +88,21 @@ def test_shards_give_the_bytes_of_one_run(whole, photos, cli, tmp_path, order):
         assert "merge=true" in extract(cli, photos, out, f"shard={shard}/3", f"features.batch_size={7 + shard}")
     assert cli("extract", f"out={out}", "merge=true")[0] == 0
     assert files(out) == files(whole)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "webdataset"])
+def test_a_source_is_read_through_and_its_shards_give_the_same_features(whole, photos, cli, tmp_path, kind, monkeypatch):
+    """Here each shard may hold 20 of the 45 images: a source may be longer than a list of images."""
+    out, root = tmp_path / "features", tmp_path / kind
+    {"parquet": as_parquet, "webdataset": as_tars}[kind](photos, root)
+    monkeypatch.setattr("ajuste_fino.runs.extract_listing.MOST", 20)
+    monkeypatch.setattr("ajuste_fino.data.sources.source.MOST", 20)
+    assert "must have at most 20 images; got more, of 1 shards" in extract(cli, root, out, f"data={kind}", code=2)
+    for shard in range(4):
+        extract(cli, root, out, f"data={kind}", f"shard={shard}/4")
+    assert cli("extract", f"out={out}", "merge=true")[0] == 0
+    one, other = table(whole), table(out)
+    assert one["key"] == other["key"] and one["label"] == other["label"] and one["feature"] == other["feature"]
 
 
 def test_a_missing_shard_is_named(photos, cli, tmp_path):
@@ -200,7 +216,8 @@ def test_other_keys_are_refused_with_what_differs(whole, photos, cli, tmp_path, 
         (["runner=spark"], "local or ray"),
         (["features.views=4"], "must be 1"),
         (["data.group=(a)"], "data.group"),
-        (["out=nowhere://x/y"], "URL"),
+        (["out=nowhere://x/y"], "an address that fsspec reads"),
+        (["out=s3://me:secret@bucket/x"], "must not hold a password"),
     ],
 )
 def test_what_cannot_be_is_refused_before_any_work(photos, cli, tmp_path, keys, said):

@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import ClassVar
 
+from ajuste_fino.data.sources.source import Root
 from ajuste_fino.errors import Range, UserError
 
 RESIZES = ("squash", "crop", "pad")  # what becomes of an image that is not square
@@ -22,7 +23,7 @@ class DataConfig:
         "data.depth": Range(int, 1, 32, optional=True),
     }
 
-    root: Path
+    root: Root
     split: Path | None = None
     val: float = 0.2
     test: float = 0.2

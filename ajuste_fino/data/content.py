@@ -1,6 +1,7 @@
 """Where the bytes of an image are, and what is said of those that are none."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, Protocol
@@ -81,16 +82,17 @@ def changed(bad: BadImage) -> UserError:
     return UserError(str(bad), "changed since it was checked", fix="Start again when nothing writes to the folder.")
 
 
-def why_no_image(path: str, name: str) -> str | None:
+def why_no_image(name: str, start_of: Callable[[], bytes]) -> str | None:
     """Why a file is not taken for an image, None where it is; it is opened only where its name says nothing.
 
     Args:
         name: what the file is called; it may be no Unicode.
+        start_of: reads its first bytes.
     """
     known = by_name(name)
     if known is None:
         try:
-            start = ImageFile(Path(path)).start()
+            start = start_of()
         except BadImage as bad:
             return f"not an image by its name, and {bad.reason}"
         known = image_format(start) is not None

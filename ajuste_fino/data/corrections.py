@@ -15,6 +15,7 @@ from ajuste_fino.data.file_names import FileNames
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.scan import scan
 from ajuste_fino.data.scan_result import ScanResult
+from ajuste_fino.data.sources.source import Root
 from ajuste_fino.errors import UserError, nearest, preview
 from ajuste_fino.tables import Row, Table, read_table, unquoted
 
@@ -29,7 +30,7 @@ class Correction(NamedTuple):
     line: int
 
 
-def scan_corrected(root: Path, table: Path | None) -> tuple[ScanResult, dict[str, Correction]]:
+def scan_corrected(root: Root, table: Path | None) -> tuple[ScanResult, dict[str, Correction]]:
     """What `scan` finds, under the labels that a table corrects, and what it says of each file; None: there is no table."""
     found = scan(root)
     if table is None:

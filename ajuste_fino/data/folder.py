@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from ajuste_fino.data.content import BadImage, ImageFile
+from ajuste_fino.data.content import BadImage
 from ajuste_fino.data.layout import classes_in_splits, refuse_above, splits_in_classes
 from ajuste_fino.data.names import SPLIT_NAMES, natural
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.data.scan_result import NoImage, ScanResult
+from ajuste_fino.data.sources.storage import Place, image_at
 from ajuste_fino.data.tree import Folder, Split, read_tree
 from ajuste_fino.errors import UserError
 
@@ -19,20 +20,28 @@ def scan_folder(root: Path) -> ScanResult:
         UserError: where the layout is none of these, or may be several, or a folder cannot be read.
     """
     found = ScanResult()
-    tree = read_tree(root, found)
+    add_samples(root, read_tree(root, found), found)
+    return found
+
+
+def add_samples(root: Place, tree: Folder, found: ScanResult) -> None:
+    """Add to `found` what a folder that was read holds, after its layout was judged.
+
+    Raises:
+        UserError: where the layout is none of those of `scan_folder`, or may be several.
+    """
     found.stray += _files(tree)
     splits = classes_in_splits(root, tree, found)
     if splits:
         _add_splits(root, splits, found)
-        return found
+        return
     refuse_above(root, tree)
     if inner := splits_in_classes(root, tree):
         found.split_folders += [f"{split.folder.path} → {split.name}" for split in inner]
     _add_classes(root, tree, {split.folder.path: split.name for split in inner}, found)
-    return found
 
 
-def _add_splits(root: Path, splits: list[Split], found: ScanResult) -> None:
+def _add_splits(root: Place, splits: list[Split], found: ScanResult) -> None:
     plain = all(split.folder.path.lower() in SPLIT_NAMES for split in splits)
     found.split_folders += [] if plain else [f"{split.folder.path} → {split.name}" for split in splits]
     found.empty_splits += [split.folder.path for split in splits if not split.folder.total]
@@ -41,7 +50,7 @@ def _add_splits(root: Path, splits: list[Split], found: ScanResult) -> None:
         _add_classes(root, split.folder, {split.folder.path: split.name}, found)
 
 
-def _add_classes(root: Path, base: Folder, splits: dict[str, str], found: ScanResult) -> None:
+def _add_classes(root: Place, base: Folder, splits: dict[str, str], found: ScanResult) -> None:
     """Add the samples of each class folder; `splits` has those of folders by path, which count for all below."""
     for folder in sorted(base.folders, key=lambda folder: natural(folder.name)):
         if not _is_unicode(folder.name):
@@ -55,13 +64,13 @@ def _add_classes(root: Path, base: Folder, splits: dict[str, str], found: ScanRe
         _add_samples(root, folder, folder.name, splits.get(base.path, ""), splits, found)
 
 
-def _add_samples(root: Path, folder: Folder, label: str, split: str, splits: dict[str, str], found: ScanResult) -> None:
+def _add_samples(root: Place, folder: Folder, label: str, split: str, splits: dict[str, str], found: ScanResult) -> None:
     """Add what a folder and those below it hold: samples, and files that are no images by their names."""
     split, here = splits.get(folder.path, split), root / folder.path
     for name in folder.images:
         file = f"{folder.path}/{name}"
         if _is_unicode(file):
-            found.samples.append(Sample(ImageFile(here / name), file, label, split))
+            found.samples.append(Sample(image_at(here / name), file, label, split))
         else:
             found.non_images.append(NoImage(file, label, "a name that is not Unicode"))
     found.non_images += [NoImage(f"{folder.path}/{name}", label, reason) for name, reason in folder.others.items()]

@@ -5,22 +5,20 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from ajuste_fino.data.sample import Sample
-from ajuste_fino.data.table import named_rows
-from ajuste_fino.errors import UserError, nearest, preview
-from ajuste_fino.tables import Row, read_table
+from ajuste_fino.data.sources.source import Root, Source
+from ajuste_fino.data.table import GROUP, no_column, table_column
+from ajuste_fino.errors import UserError, preview
+from ajuste_fino.tables import read_table
 
-KEY = "data.group"
 
-
-def assign_groups(samples: Sequence[Sample], group: str | None, root: Path) -> list[Sample]:
+def assign_groups(samples: Sequence[Sample], group: str | None, root: Root) -> list[Sample]:
     """Assign each sample the group it belongs to.
 
     Args:
-        group: a column of the CSV that `root` is, or a regular expression with one pair of parentheses, which is looked
-            for in each file's path relative to the root: `(person\\d+)`.
+        group: a column of the CSV or the Parquet files, or a regular expression with one pair of parentheses, which is
+            looked for in each file's path relative to the root: `(person\\d+)`.
 
     Raises:
         UserError: where it is neither, or leaves a file without a group.
@@ -31,28 +29,17 @@ def assign_groups(samples: Sequence[Sample], group: str | None, root: Path) -> l
     without = [sample.file for sample in samples if not names.get(sample.file)]
     if without:
         fix = f"{len(without)} have none:\n{preview(without)}"
-        raise UserError(KEY, "must give every image a group", got=group, fix=fix)
+        raise UserError(GROUP, "must give every image a group", got=group, fix=fix)
     return [replace(sample, group=names[sample.file]) for sample in samples]
 
 
-def _column(table: Path, column: str) -> dict[str, str]:
-    """The group of each file that a CSV names."""
-    if not table.is_file():
-        fix = r"Write it with one pair of parentheses around what names the group, as in data.group='(person\d+)'."
-        raise UserError(KEY, "must be a regular expression on the path, where data.root is a folder", got=column, fix=fix)
-    given = read_table(table, ("file",))
-    column = column if column in given.columns else column.strip()
-    if given.columns.count(column) != 1:
-        rule = f"must be {'one' if column in given.columns else 'a'} column of {table.name}"
-        raise UserError(KEY, rule, got=column, fix=nearest(column, given.columns))
-    found: dict[str, tuple[Row, str]] = {}
-    for file, row in named_rows(given):
-        group = row.cells.get(column, "")
-        earlier, first = found.setdefault(file, (row, group))
-        if first != group:
-            what = f"gives {file} the {column} {group or 'nothing'}, line {earlier.line} gives it {first or 'nothing'}"
-            raise given.refuse(row, "must give every file one group", what, "Keep the row that is right.")
-    return {file: group for file, (_, group) in found.items()}
+def _column(root: Root, column: str) -> dict[str, str]:
+    """The group of each file that a CSV names, or of each image of a source."""
+    if isinstance(root, Source):
+        return root.column(column)
+    if not root.is_file():
+        raise no_column(column)
+    return table_column(read_table(root, ("file",)), column)
 
 
 def _matches(samples: Iterable[Sample], pattern: str) -> dict[str, str]:
@@ -60,9 +47,9 @@ def _matches(samples: Iterable[Sample], pattern: str) -> dict[str, str]:
     try:
         expression = re.compile(pattern)
     except re.error as error:
-        raise UserError(KEY, f"must be a regular expression ({error})", got=pattern, fix=fix) from error
+        raise UserError(GROUP, f"must be a regular expression ({error})", got=pattern, fix=fix) from error
     if expression.groups != 1:
-        raise UserError(KEY, "must have one pair of parentheses that capture", got=pattern, fix=fix)
+        raise UserError(GROUP, "must have one pair of parentheses that capture", got=pattern, fix=fix)
     found = ((sample.file, expression.search(sample.file)) for sample in samples)
     return {file: match[1] or "" for file, match in found if match}
 
@@ -103,7 +90,7 @@ def stratified_group_split(
         held[unit][sample.label] += 1
     if len(held) < len(shares):
         fix = f"The splits are {', '.join(shares)}; choose groups that are smaller."
-        raise UserError(KEY, "must give at least one group for each split", got=len(held), fix=fix)
+        raise UserError(GROUP, "must give at least one group for each split", got=len(held), fix=fix)
     order = sorted(held, key=lambda unit: (-held[unit].total(), hashlib.sha256(f"{seed} {unit}".encode()).digest()))
     totals = Counter(sample.label for sample in samples)
     lack = {side: {label: share * totals[label] for label in totals} for side, share in shares.items()}

@@ -15,6 +15,7 @@ from ajuste_fino.data.info import ImageInfo
 from ajuste_fino.data.names import natural
 from ajuste_fino.data.sample import Sample, in_split
 from ajuste_fino.data.scan_result import ScanResult
+from ajuste_fino.data.sources.source import readers
 from ajuste_fino.data.split import apply_split_file, refuse_mixed, split
 
 
@@ -71,7 +72,7 @@ class Inspection:
 
 
 def inspect_folder(config: DataConfig, workers: int, progress: Progress) -> Inspection:
-    """Find and hash the images of a folder or CSV; nothing is decoded or split yet.
+    """Find and hash the images of a folder, a CSV or another source; nothing is decoded or split yet.
 
     Raises:
         UserError: where the layout, the group, a correction or the given split is impossible.
@@ -80,7 +81,7 @@ def inspect_folder(config: DataConfig, workers: int, progress: Progress) -> Insp
     if not config.split:
         refuse_mixed(config.root, found)
     samples, unknown = apply_split_file(found.samples, config.split) if config.split else (found.samples, [])
-    samples, unreadable = hash_files(assign_groups(samples, config.group, config.root), workers, progress)
+    samples, unreadable = hash_files(assign_groups(samples, config.group, config.root), readers(config.root, workers), progress)
     samples = without_removed(samples, corrections, config.corrections)
     samples, contradictory = one_label_each(samples)
     non_images = [BadImage(other.file, other.reason) for other in found.non_images]

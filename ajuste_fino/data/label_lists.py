@@ -1,7 +1,6 @@
 """Labels that are lists of labels: an image has one."""
 
 import re
-from pathlib import Path
 
 from ajuste_fino.errors import UserError
 
@@ -19,7 +18,7 @@ def lists_perhaps(labels: set[str]) -> list[str]:
     return [f"{label}: {', '.join(parts)}" for label, parts in parted if len(parts) > 1 and labels.issuperset(parts)]
 
 
-def refuse_lists(table: Path, labels: set[str]) -> None:
+def refuse_lists(table: object, labels: set[str]) -> None:
     """Refuse a label like `cat|dog` beside `cat` or `cat|bird`, or `['cat', 'dog']`: it is a list of labels.
 
     Raises:

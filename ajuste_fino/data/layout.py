@@ -1,16 +1,16 @@
 """Which layout a folder has: where its splits are, if it has any. What may be read in two ways is refused."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from ajuste_fino.data.layout_errors import has_training, refuse_beside, refuse_inside, refuse_splits, refuse_twice, split_names
 from ajuste_fino.data.names import is_plain_split, is_unlabelled, natural, splits_of
 from ajuste_fino.data.scan_result import ScanResult
+from ajuste_fino.data.sources.storage import Place
 from ajuste_fino.data.tree import Folder, Split
 from ajuste_fino.errors import UserError, listed
 
 
-def classes_in_splits(root: Path, tree: Folder, found: ScanResult) -> list[Split]:
+def classes_in_splits(root: Place, tree: Folder, found: ScanResult) -> list[Split]:
     """The folders of the splits that hold the classes; none where the folders of the root are classes themselves.
 
     Raises:
@@ -67,7 +67,7 @@ def _are_classes(splits: Sequence[Split], others: Sequence[Folder]) -> bool:
     return len(splits) > 1 and not _are_plain(splits) and not inside
 
 
-def _without_levels(root: Path, splits: Sequence[Split]) -> list[Split]:
+def _without_levels(root: Place, splits: Sequence[Split]) -> list[Split]:
     """The splits, each without folders that hold nothing but the folder of the classes, as in `train/train/cat`."""
     inner = [Split(_without_level(split, splits), split.name) for split in splits]
     for folder, _ in inner:
@@ -97,7 +97,7 @@ def _without_level(split: Split, splits: Sequence[Split]) -> Folder:
     return folder
 
 
-def refuse_above(root: Path, tree: Folder) -> None:
+def refuse_above(root: Place, tree: Folder) -> None:
     """Refuse a root that holds folders with splits in them.
 
     Raises:
@@ -121,7 +121,7 @@ def _data_sets(folder: Folder) -> Iterator[Folder]:
             yield from _data_sets(inner)
 
 
-def splits_in_classes(root: Path, tree: Folder) -> list[Split]:
+def splits_in_classes(root: Place, tree: Folder) -> list[Split]:
     """The folders of the splits inside the classes, where every class has them and nothing else: `cat/train`, `dog/test`.
 
     Raises:

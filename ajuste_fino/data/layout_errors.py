@@ -1,9 +1,9 @@
 """What is said of folders named as splits that may be read in two ways, or are none that can be trained on."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
+from ajuste_fino.data.sources.storage import Place
 from ajuste_fino.data.tree import Folder, Split
 from ajuste_fino.errors import UserError, listed
 
@@ -20,7 +20,7 @@ def has_training(splits: Sequence[Split]) -> bool:
     return any(split.name == "train" and split.folder.folders for split in splits)
 
 
-def refuse_beside(root: Path, splits: Sequence[Split], others: Sequence[Folder]) -> NoReturn:
+def refuse_beside(root: Place, splits: Sequence[Split], others: Sequence[Folder]) -> NoReturn:
     """Splits and other folders side by side, which may be classes, all of them or the others."""
     names, beside = _names(splits), listed([folder.path for folder in others])
     as_split, as_class = _whether(splits)
@@ -44,7 +44,7 @@ def refuse_beside(root: Path, splits: Sequence[Split], others: Sequence[Folder])
     raise UserError("data.root", rule, got=root, fix=f"{as_split}, {way}. {rename}")
 
 
-def refuse_splits(root: Path, splits: Sequence[Split]) -> NoReturn:
+def refuse_splits(root: Place, splits: Sequence[Split]) -> NoReturn:
     """Splits alone, and none for training that holds classes."""
     deep = next((split.folder for split in splits if split.folder.folders), None)
     as_split, as_class = _whether(splits)
@@ -58,7 +58,7 @@ def refuse_splits(root: Path, splits: Sequence[Split]) -> NoReturn:
     raise UserError("data.root", "has splits but none for training", got=root, fix=fix)
 
 
-def refuse_inside(root: Path, splits: Sequence[Split], where: str) -> NoReturn:
+def refuse_inside(root: Place, splits: Sequence[Split], where: str) -> NoReturn:
     """Splits inside the classes that cannot be taken for such."""
     fix = (
         "Bring all images of every class into class/train, class/val or class/test, or into train/class and so on; "

@@ -7,7 +7,7 @@ from typing import Any
 
 from ajuste_fino.data import traps
 from ajuste_fino.data.config import DataConfig
-from ajuste_fino.data.content import BadImage, ImageFile
+from ajuste_fino.data.content import BadImage
 from ajuste_fino.data.corrections import scan_corrected, without_removed
 from ajuste_fino.data.decoding import decode_all
 from ajuste_fino.data.hashing import Progress, hash_files
@@ -15,6 +15,7 @@ from ajuste_fino.data.history import History
 from ajuste_fino.data.inspection import Inspection, inspect_folder, one_label_each
 from ajuste_fino.data.names import natural
 from ajuste_fino.data.sample import Sample, count, in_split
+from ajuste_fino.data.sources.source import Root, contents, readers
 from ajuste_fino.data.split import refuse_mixed
 from ajuste_fino.data.traps.finding import Finding
 from ajuste_fino.errors import UserError, preview
@@ -75,7 +76,7 @@ def load_eval(config: DataConfig, history: History, workers: int, progress: Prog
     """
     found, corrections = scan_corrected(config.root, config.corrections)
     refuse_mixed(config.root, found)
-    samples, unreadable = hash_files(found.samples, workers, progress)
+    samples, unreadable = hash_files(found.samples, readers(config.root, workers), progress)
     samples = without_removed(samples, corrections, config.corrections)
     given = in_split(samples, "test") or samples
     samples, contradictory = one_label_each(history.unseen(given))
@@ -87,7 +88,7 @@ def load_eval(config: DataConfig, history: History, workers: int, progress: Prog
 
 
 def load_split(
-    table: Path, name: str, root: Path, workers: int, progress: Progress, depth: int | None = None, otherwise: str = ELSEWHERE
+    table: Path, name: str, root: Root, workers: int, progress: Progress, depth: int | None = None, otherwise: str = ELSEWHERE
 ) -> Manifest:
     """One split of those that a run wrote to its `split.csv`, each image still the one it was.
 
@@ -100,9 +101,9 @@ def load_split(
     rows = [row for row in read_csv(table) if row.get("split") == name]
     if not rows:
         raise UserError(str(table), f"has no {name} split", fix=f"P{otherwise[1:]}.")
-    base = root if root.is_dir() else root.parent
-    given = [Sample(ImageFile(base / row["file"]), row["file"], row["label"], name) for row in rows]
-    samples, missing = hash_files(given, workers, progress)
+    there = contents(root, [row["file"] for row in rows])
+    given = [Sample(content, row["file"], row["label"], name) for content, row in zip(there, rows, strict=True)]
+    samples, missing = hash_files(given, readers(root, workers), progress)
     before = {row["file"]: row["sha256"] for row in rows}
     changed = [BadImage(s.file, "not the image it was") for s in samples if s.sha256 != before[s.file]]
     stream = decode_all(samples, workers, progress, strict=True, depth=depth)
@@ -116,7 +117,7 @@ def load_split(
     return Manifest(samples, sorted({s.label for s in samples}, key=natural), [], [])
 
 
-def summary(root: Path, samples: Sequence[Sample], labels: Sequence[str], found: Sequence[Finding]) -> dict[str, Any]:
+def summary(root: Root, samples: Sequence[Sample], labels: Sequence[str], found: Sequence[Finding]) -> dict[str, Any]:
     """What `audit.json` has: how many images there are of which class in which split, and what was found."""
     findings = [one.metadata() for one in found]
     return {"root": str(root), "images": len(samples), "classes": count(samples, labels), "findings": findings}

@@ -4,7 +4,6 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
-from pathlib import Path
 
 from ajuste_fino.errors import UserError
 from ajuste_fino.escape import printable, quoted
@@ -67,7 +66,7 @@ def is_clutter(name: str) -> bool:
     return folded[0] == "." or folded in CLUTTER or folded.endswith(CLUTTER_SUFFIX)
 
 
-def split_named(name: str, table: Path, line: int) -> str:
+def split_named(name: str, table: object, line: int) -> str:
     """`validation` → `val`; "" stays.
 
     Args:
@@ -109,6 +108,11 @@ def splits_of(names: Iterable[str]) -> dict[str, str]:
     splits, rests = {split for split, _ in parted}, {rest for _, rest in parted}
     alike = "" not in splits and "train" in splits and len(splits) == len(there) and len(rests) == 1
     return {name: split for name, (split, _) in zip(there, parted, strict=True)} if alike else {}
+
+
+def split_in_words(name: str) -> str:
+    """The split that one word of a name says, whatever the others are: `train-00000-of-00002`, `birds_val_3`; else ""."""
+    return _parted(name)[0]
 
 
 def is_unlabelled(name: str) -> bool:

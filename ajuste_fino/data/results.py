@@ -1,11 +1,8 @@
 """Whether this program wrote a folder: told by what a file of it begins with, since many programs write a config.yaml."""
 
 import re
-from collections.abc import Set
-from pathlib import Path
+from collections.abc import Callable, Set
 from typing import NamedTuple
-
-from ajuste_fino.files import beginning
 
 RUN = {"log.txt", "metrics.json", "metrics.csv", "audit.json", "split.csv", "bundle"}
 
@@ -33,11 +30,14 @@ SIGNS = (
 )
 
 
-def is_results(folder: Path, names: Set[str]) -> bool:
+def is_results(names: Set[str], begins: Callable[[str], str]) -> bool:
     """Whether this program wrote a folder that has these names in it; only one with such names has a file opened.
+
+    Args:
+        begins: how the text of a file in it begins.
 
     Raises:
         OSError: where that file cannot be read.
     """
     there = (sign for sign in SIGNS if sign.file in names and (not sign.beside or sign.beside & names))
-    return any(re.match(sign.begins, beginning(folder / sign.file), re.MULTILINE | re.DOTALL) for sign in there)
+    return any(re.match(sign.begins, begins(sign.file), re.MULTILINE | re.DOTALL) for sign in there)

@@ -42,7 +42,7 @@ def _by_group(samples: list[Sample], val: float, test: float, seed: int) -> list
     return [replace(sample, split=sides[unit]) for sample, unit in zip(samples, groups(samples), strict=True)]
 
 
-def refuse_mixed(table: Path, found: ScanResult) -> None:
+def refuse_mixed(table: object, found: ScanResult) -> None:
     """Refuse a table that gives a split for some of its images.
 
     Raises:

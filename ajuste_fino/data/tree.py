@@ -1,17 +1,20 @@
 """A folder and all below it, read once: what is passed over on the way, and how many images each part holds."""
 
 import os
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, Protocol
 
-from ajuste_fino.data.content import why_no_image
+from ajuste_fino.data.content import ImageFile, why_no_image
 from ajuste_fino.data.kinds import by_name, unread_files
 from ajuste_fino.data.names import CLUTTER_WITHOUT_IMAGES, is_clutter, natural, splits_of
 from ajuste_fino.data.results import is_results
 from ajuste_fino.data.scan_result import ScanResult
 from ajuste_fino.errors import UserError
+from ajuste_fino.files import beginning
 
 DEEPEST = 100  # levels of folders
 RUNS = "runs"  # the folder of runs, unless out= says otherwise
@@ -65,25 +68,62 @@ def read_tree(root: Path, found: ScanResult, links: bool = True) -> Folder:
         UserError: where a folder cannot be read, or, if links are followed, one leads nowhere.
     """
     tree = Folder("")
-    _Reader(root, os.path.realpath(root), found).fill(tree, links)
+    LocalReader(root, os.path.realpath(root), found).fill(tree, links)
     return tree
 
 
-@dataclass
-class _Reader:
-    root: Path
-    real: str  # the root without links
+class Entry(Protocol):
+    """What lies in a folder, as `os.scandir` tells it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def path(self) -> str: ...
+
+    def is_dir(self) -> bool: ...
+
+    def is_symlink(self) -> bool: ...
+
+
+class TreeReader(ABC):
+    """What is read of a folder and what is passed over, wherever it lies."""
+
     found: ScanResult
+
+    @abstractmethod
+    def entries(self, folder: Folder) -> Sequence[Entry]:
+        """Return what lies in a folder."""
+
+    @abstractmethod
+    def start(self, entry: Entry) -> bytes:
+        """Return the first bytes of a file, or raise BadImage."""
+
+    @abstractmethod
+    def begins(self, folder: Folder, name: str) -> str:
+        """Return how the text of a file begins."""
+
+    @abstractmethod
+    def examine_link(self, folder: Folder, entry: Entry) -> None:
+        """Refuse a link that leads nowhere, where classes may lie: a run would go on without the class."""
+
+    def leads_back(self, entry: Entry, folder: Folder) -> bool:
+        """Whether a link leads to a folder that holds it, or into the same one: its images would be found twice."""
+        return False
+
+    def leads_out(self, entry: Entry) -> bool:
+        """Whether a file is a link out of the root."""
+        return False
 
     def fill(self, folder: Folder, follow: bool) -> bool:
         """Read what a folder holds; whether it is to be passed over, as one of results or left by a system or a program."""
         if folder.path.count("/") > DEEPEST:
             fix = "Move what is to be read further up."
             raise UserError("data.root", f"has folders more than {DEEPEST} levels deep", got=f"{folder.path[:80]}…", fix=fix)
-        entries = self._entries(folder)
+        entries = self.entries(folder)
         if folder.path and self._passed_over(folder, entries):
             return True
-        before, below = len(self.found.results), list[os.DirEntry[str]]()
+        before, below = len(self.found.results), list[Entry]()
         for entry in entries:
             if is_clutter(entry.name):
                 self.found.hidden.append(folder.inside(entry.name))
@@ -91,7 +131,7 @@ class _Reader:
                 below.append(entry)
             else:
                 if follow:
-                    self._refuse_broken(folder, entry)
+                    self.examine_link(folder, entry)
                 self._file(folder, entry)
         folder.images.sort(key=natural)
         folder.others = {name: folder.others[name] for name in sorted(folder.others, key=natural)}
@@ -104,19 +144,51 @@ class _Reader:
             return True
         return False
 
-    def _passed_over(self, folder: Folder, entries: list[os.DirEntry[str]]) -> bool:
-        if folder.name.lower() in CLUTTER_WITHOUT_IMAGES and not any(_is_picture(entry) for entry in entries):
+    def _passed_over(self, folder: Folder, entries: Sequence[Entry]) -> bool:
+        if folder.name.lower() in CLUTTER_WITHOUT_IMAGES and not any(map(self._is_picture, entries)):
             self.found.hidden.append(folder.path)
             return True
         try:
-            results = is_results(self.root / folder.path, {entry.name for entry in entries})
+            results = is_results({entry.name for entry in entries}, lambda name: self.begins(folder, name))
         except OSError as error:
             refuse_unreadable(error)
         if results:
             self.found.results.append(folder.path)
         return results
 
-    def _entries(self, folder: Folder) -> list[os.DirEntry[str]]:
+    def _is_picture(self, entry: Entry) -> bool:
+        """Whether an entry is an image, also one of a format that is not read, which is then said."""
+        if _is_folder(entry) or is_clutter(entry.name):
+            return False
+        return bool(unread_files([entry.name])) or not why_no_image(entry.name, lambda: self.start(entry))
+
+    def _file(self, folder: Folder, entry: Entry) -> None:
+        if reason := why_no_image(entry.name, lambda: self.start(entry)):
+            folder.others[entry.name] = reason
+            return
+        folder.images.append(entry.name)
+        if folder.path and self.leads_out(entry):
+            self.found.outside.append(folder.inside(entry.name))
+
+    def _below(self, folder: Folder, entries: list[Entry], follow: bool) -> None:
+        splits = splits_of(entry.name for entry in entries) if not folder.path else {}
+        for entry in entries:
+            inner = Folder(folder.inside(entry.name), entry.is_symlink())
+            if inner.linked and (not follow or self.leads_back(entry, folder)):
+                self.found.links.append(inner.path)
+            elif not self.fill(inner, follow and entry.name in splits):
+                folder.folders.append(inner)
+
+
+@dataclass
+class LocalReader(TreeReader):
+    """A folder of this machine, in which links are."""
+
+    root: Path
+    real: str  # the root without links
+    found: ScanResult
+
+    def entries(self, folder: Folder) -> list[os.DirEntry[str]]:
         try:
             with os.scandir(self.root / folder.path) as found:
                 entries = list(found)
@@ -128,37 +200,27 @@ class _Reader:
             refuse_unreadable(error)
         return entries
 
-    def _file(self, folder: Folder, entry: os.DirEntry[str]) -> None:
-        if reason := why_no_image(entry.path, entry.name):
-            folder.others[entry.name] = reason
-            return
-        folder.images.append(entry.name)
-        if folder.path and entry.is_symlink() and not _within(os.path.realpath(entry.path), self.real):
-            self.found.outside.append(folder.inside(entry.name))
+    def start(self, entry: Entry) -> bytes:
+        return ImageFile(Path(entry.path)).start()
 
-    def _refuse_broken(self, folder: Folder, entry: os.DirEntry[str]) -> None:
-        """A link that leads nowhere, where classes may lie: a run would go on without the class."""
+    def begins(self, folder: Folder, name: str) -> str:
+        return beginning(self.root / folder.path / name)
+
+    def leads_out(self, entry: Entry) -> bool:
+        return entry.is_symlink() and not _within(os.path.realpath(entry.path), self.real)
+
+    def examine_link(self, folder: Folder, entry: Entry) -> None:
         if not entry.is_symlink() or by_name(entry.name) is not None:
             return
         try:
-            entry.stat()
+            Path(entry.path).stat()
         except OSError as error:
             got = f"{folder.inside(entry.name)} → {Path(entry.path).readlink()}"
             fix = "Bring back what it leads to, such as a disk that is not mounted, or remove the link."
             rule = f"has a link that leads nowhere, where a class may be meant ({error.strerror})"
             raise UserError("data.root", rule, got=got, fix=fix) from error
 
-    def _below(self, folder: Folder, entries: list[os.DirEntry[str]], follow: bool) -> None:
-        splits = splits_of(entry.name for entry in entries) if not folder.path else {}
-        for entry in entries:
-            inner = Folder(folder.inside(entry.name), entry.is_symlink())
-            if inner.linked and (not follow or self._leads_back(entry, folder)):
-                self.found.links.append(inner.path)
-            elif not self.fill(inner, follow and entry.name in splits):
-                folder.folders.append(inner)
-
-    def _leads_back(self, entry: os.DirEntry[str], folder: Folder) -> bool:
-        """Whether a link leads to a folder that holds it, or into the same one: its images would be found twice."""
+    def leads_back(self, entry: Entry, folder: Folder) -> bool:
         target, base = os.path.realpath(entry.path), os.path.realpath(self.root / folder.path)
         return _within(base, target) or _within(target, base)
 
@@ -168,18 +230,11 @@ def refuse_unreadable(error: OSError) -> NoReturn:
     raise UserError(str(error.filename), f"cannot be read ({error.strerror})", fix=fix) from error
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _is_folder(entry: Entry) -> bool:
     try:
         return entry.is_dir()
     except OSError:  # a link in a circle, or to where one may not look: reading the file says so
         return False
-
-
-def _is_picture(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry is an image, also one of a format that is not read, which is then said."""
-    if _is_folder(entry) or is_clutter(entry.name):
-        return False
-    return bool(unread_files([entry.name])) or not why_no_image(entry.path, entry.name)
 
 
 def _within(path: str, base: str) -> bool:

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from ajuste_fino.errors import Range, UserError
 from ajuste_fino.files import existing
@@ -16,6 +17,9 @@ from ajuste_fino.runs.kinds import EXAMPLES, meant, refuse_wrong_kinds, shown
 from ajuste_fino.runs.repeat import repeated
 from ajuste_fino.runs.suggest import of_bare_word, suggestion
 from ajuste_fino.trust import packages
+from ajuste_fino.url import refuse_secrets
+
+CLOSED = ("data",)  # groups that take no name but those of conf/
 
 
 def compose(config: str, overrides: Sequence[str], directory: str | None = None) -> DictConfig:
@@ -44,6 +48,9 @@ def compose(config: str, overrides: Sequence[str], directory: str | None = None)
         raise UserError(f"--config-dir {directory}", "must not change Hydra's own classes", got=", ".join(foreign), fix=fix)
     with open_dict(cfg):
         del cfg["hydra"]
+    for key in ("data.root", "out", "features.from", "storage"):
+        with suppress(OmegaConfBaseException):  # a value that refers to what is not there is refused where it is used
+            refuse_secrets(key, OmegaConf.select(cfg, key, throw_on_missing=False))
     refuse_wrong_kinds(config, cfg, directory)
     return cfg
 
@@ -52,6 +59,8 @@ def _named(config: str, override: str) -> str:
     """`backbone=resnet18` → `backbone.name=resnet18` for a verb with that key and without the group that Hydra looks for."""
     group, sign, name = override.partition("=")
     if not sign or not options(group) or group in groups(config) or f"{group}.name" not in keys(config):
+        return override
+    if group in CLOSED and name not in options(group):
         return override
     return f"{group}.name={name}"
 

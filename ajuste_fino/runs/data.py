@@ -1,12 +1,17 @@
 """Where the images of a run are."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
 from ajuste_fino.data.config import DataConfig
+from ajuste_fino.data.sources.kinds import KINDS
+from ajuste_fino.data.sources.source import Root
 from ajuste_fino.errors import UserError
-from ajuste_fino.files import existing, no_pipe
+from ajuste_fino.files import existing
+from ajuste_fino.places import require_path
 from ajuste_fino.runs.grammar import verbatim
 
 
@@ -18,7 +23,7 @@ def data_config(cfg: DictConfig) -> DataConfig:
     """
     data = cfg.data
     own = data.name != "digits" or data.root == ""
-    root = no_pipe("data.root", existing("data.root", data.root)) if own else _digits(data.root)
+    root = given_root(data, data.name if data.name in KINDS else "folder") if own else _digits(data.root)
     data.root = None if data.name == "digits" else verbatim(str(root))
     split = None if data.split is None else existing("data.split", data.split)
     corrections = corrections_of(data)
@@ -38,6 +43,22 @@ def data_config(cfg: DictConfig) -> DataConfig:
         corrections,
     )
     return DataConfig(root, split, *given)
+
+
+def given_root(data: Mapping[str, Any] | DictConfig, kind: str | None) -> Root:
+    """The root that `data.root` gives.
+
+    Args:
+        kind: folder, parquet or webdataset; None: as what is there tells.
+
+    Raises:
+        UserError: where it is not there, or cannot be reached.
+    """
+    from ajuste_fino.data.sources.opening import open_root
+
+    require_path("data.root", data["root"])
+    keys = {key: None if data.get(key) is None else str(data[key]) for key in ("image_column", "label_column")}
+    return open_root(str(data["root"]), kind, keys)
 
 
 def corrections_of(data: DictConfig) -> Path | None:

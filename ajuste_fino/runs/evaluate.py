@@ -14,12 +14,12 @@ from ajuste_fino.data.manifest import Manifest, load_eval, load_split
 from ajuste_fino.data.multiview import VIEWS
 from ajuste_fino.errors import UserError
 from ajuste_fino.escape import quoted
-from ajuste_fino.files import existing, write_json
+from ajuste_fino.files import write_json
 from ajuste_fino.novelty import accepted
 from ajuste_fino.predict import Predictor, load
 from ajuste_fino.runs.configuration import trusted, validate_ranges
 from ajuste_fino.runs.console import WORKERS, log, progress, run_log, workers
-from ajuste_fino.runs.data import corrections_of
+from ajuste_fino.runs.data import corrections_of, given_root
 from ajuste_fino.runs.evaluation import evaluate_split, log_evaluation, log_limits
 from ajuste_fino.runs.grammar import verbatim
 from ajuste_fino.runs.latest import find_run
@@ -28,6 +28,7 @@ from ajuste_fino.runs.run_folder import open_run, require_empty
 
 RANGES = {"workers": WORKERS, "tta": VIEWS, "data.max_skipped": DataConfig.RANGES["data.max_skipped"]}
 FIX = "Pass data.root=FOLDER with images to evaluate on."
+OF_ROOT = ("corrections", "name", "image_column", "label_column")  # keys that say nothing of a run's own images
 MOVED = "Where they are now, say with data.root=FOLDER: the test split is found there by its content."
 
 
@@ -71,14 +72,14 @@ def evaluate(cfg: DictConfig, out: Path) -> dict[str, Any]:
 def _manifest(cfg: DictConfig, history: History, depth: int | None) -> tuple[str, Manifest]:
     """What to evaluate on, and its name: the images of `data.root`, or the split that the run set aside."""
     if cfg.data.root is not None:
-        root = existing("data.root", cfg.data.root)
+        root = given_root(cfg.data, cfg.data.name)
         skipping = {"on_bad_image": cfg.data.on_bad_image, "max_skipped": cfg.data.max_skipped}
         config = DataConfig(root, **skipping, depth=depth, corrections=corrections_of(cfg.data))
         manifest = load_eval(config, history, workers(cfg.workers), progress)
         return history.split_of(manifest.samples), manifest
-    if cfg.data.corrections is not None:
+    if given := next((key for key in OF_ROOT if cfg.data[key] is not None), None):
         fix = "Leave it out: the run's own images are evaluated under the labels that it had. Or pass data.root=FOLDER as well."
-        raise UserError("data.corrections", "is for the images of data.root", got=cfg.data.corrections, fix=fix)
+        raise UserError(f"data.{given}", "is for the images of data.root", got=cfg.data[given], fix=fix)
     run = Path(cfg.run)
     root = images_root(run, history, FIX, MOVED)
     return history.name, load_split(run / "split.csv", history.name, root, workers(cfg.workers), progress, depth)

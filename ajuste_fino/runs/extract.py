@@ -1,6 +1,5 @@
 """`extract`: the features of all images, computed once, in parts, by as many processes as there are."""
 
-import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -12,15 +11,10 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino.console import log, note_if_stopped
-from ajuste_fino.data import traps
 from ajuste_fino.data.config import DataConfig
-from ajuste_fino.data.corrections import Correction, scan_corrected, without_removed
-from ajuste_fino.data.inspection import Inspection
+from ajuste_fino.data.corrections import Correction, without_removed
 from ajuste_fino.data.loading import LoaderConfig
 from ajuste_fino.data.sample import Sample
-from ajuste_fino.data.scan_result import ScanResult
-from ajuste_fino.data.split import apply_split_file, refuse_mixed
-from ajuste_fino.data.traps import files
 from ajuste_fino.errors import Range, UserError, counted
 from ajuste_fino.features.extracted import ABOUT, Extracted
 from ajuste_fino.features.keyed import LocalRunner, Runner
@@ -32,7 +26,8 @@ from ajuste_fino.runs import extract_plan
 from ajuste_fino.runs.configuration import validate_ranges
 from ajuste_fino.runs.console import WORKERS, progress, run_log, workers
 from ajuste_fino.runs.data import data_config
-from ajuste_fino.runs.extract_merge import clean, finish, judged, listing_of, said
+from ajuste_fino.runs.extract_listing import Listing, listing
+from ajuste_fino.runs.extract_merge import clean, finish, judged, said
 from ajuste_fino.runs.extract_plan import DECIDING, PLAN
 from ajuste_fino.storage import Storage
 
@@ -47,7 +42,6 @@ RANGES = {
     **DataConfig.RANGES,
 }
 NO_IMAGES = "files that are no images"
-RULES: tuple[traps.Rule, ...] = (*traps.LAYOUT, files.passed_over, files.table, files.unknown)  # that need names alone
 STOPPED = "The features computed so far are kept; the same command goes on from them."
 
 
@@ -65,17 +59,14 @@ def extract(cfg: DictConfig, out: Path) -> dict[str, Any]:
     if cfg.merge:
         return _merge(cfg, storage)
     data = data_config(cfg)
-    found, samples, corrections = _listed(data)
-    listing = listing_of(samples, [other.file for other in found.non_images])
-    if _is_ready(cfg, data, storage, samples, listing):
+    found = listing(data, shard, shards)
+    if _is_ready(cfg, data, storage, found):
         return Extracted.read("out", cfg.out).about
-    runner = _runner(cfg, data, storage, samples)
-    own = [sample for sample in samples if _share(sample.file, shards) == shard]
-    rows = _computed(runner, own, storage, cfg.features.batch_size)
-    rows = _without_removed(rows, own, corrections, data.corrections)
-    others = [one for one in found.non_images if _share(one.file, shards) == shard]
-    rows += [FileRow(one.file, one.label, "", "", NO_IMAGES, one.reason) for one in others]
-    write_list(storage, sorted(rows), shard, shards, listing)
+    runner = _runner(cfg, data, storage, found.images)
+    rows = _computed(runner, found.samples, storage, cfg.features.batch_size)
+    rows = _without_removed(rows, found.samples, found.corrections, data.corrections)
+    rows += [FileRow(one.file, one.label, "", "", NO_IMAGES, one.reason) for one in found.others]
+    write_list(storage, sorted(rows), shard, shards, found.identity)
     if shards > 1:
         return _end_shard(storage, rows, data, shard, shards)
     return _end(storage, data)
@@ -105,30 +96,11 @@ def _validate(cfg: DictConfig) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _share(file: str, shards: int) -> int:
-    """Which shard a file belongs to: by its name, so that no shard need read the files of another."""
-    return int.from_bytes(hashlib.sha256(file.encode("utf-8", "surrogateescape")).digest()[:8], "big") % shards
-
-
-def _listed(data: DataConfig) -> tuple[ScanResult, list[Sample], dict[str, Correction]]:
-    """The images by their names, with the splits that the layout or a split file gives; say what is odd about the names."""
-    found, corrections = scan_corrected(data.root, data.corrections)
-    if not data.split:
-        refuse_mixed(data.root, found)
-    samples, unknown = apply_split_file(found.samples, data.split) if data.split else (found.samples, [])
-    odd = traps.findings(Inspection(data, found, samples, {}, unknown=unknown), RULES)
-    traps.refuse(odd)
-    for finding in odd:
-        if finding.level == "warning":
-            log.warning(str(finding))
-    return found, samples, corrections
-
-
 def _loading(cfg: DictConfig) -> LoaderConfig:
     return LoaderConfig(device(cfg.trainer.accelerator), cfg.features.batch_size, workers(cfg.workers), progress)
 
 
-def _is_ready(cfg: DictConfig, data: DataConfig, storage: Storage, samples: Sequence[Sample], listing: str) -> bool:
+def _is_ready(cfg: DictConfig, data: DataConfig, storage: Storage, found: Listing) -> bool:
     """Whether all was done by an earlier start.
 
     Raises:
@@ -138,9 +110,9 @@ def _is_ready(cfg: DictConfig, data: DataConfig, storage: Storage, samples: Sequ
         return False
     about = json.loads(content)
     loading = _loading(cfg)
-    plan = extract_plan.plan(cfg, extract_plan.extractor(cfg, data, loading, len(samples), about), loading)[DECIDING]
-    extract_plan.require_same(storage.where, {key: about.get(key) for key in plan}, plan, len(samples))
-    if about["listing"] != listing:
+    plan = extract_plan.plan(cfg, extract_plan.extractor(cfg, data, loading, found.images, about), loading)[DECIDING]
+    extract_plan.require_same(storage.where, {key: about.get(key) for key in plan}, plan, found.images)
+    if about["listing"] != found.identity:
         rule = "has the features of other files, or of other labels"
         raise UserError(f"out={storage.where}", rule, fix="Pass another out= for those of today.")
     clean(storage)
@@ -148,13 +120,13 @@ def _is_ready(cfg: DictConfig, data: DataConfig, storage: Storage, samples: Sequ
     return True
 
 
-def _runner(cfg: DictConfig, data: DataConfig, storage: Storage, samples: Sequence[Sample]) -> Runner:
+def _runner(cfg: DictConfig, data: DataConfig, storage: Storage, images: int) -> Runner:
     """What computes the features, once it is known that they may lie beside those that are there."""
     loading, before = _loading(cfg), extract_plan.kept(storage)
-    extractor = extract_plan.extractor(cfg, data, loading, len(samples), before.get(DECIDING, {}))
+    extractor = extract_plan.extractor(cfg, data, loading, images, before.get(DECIDING, {}))
     plan = extract_plan.plan(cfg, extractor, loading)
     if before:
-        extract_plan.require_same(storage.where, before[DECIDING], plan[DECIDING], len(samples))
+        extract_plan.require_same(storage.where, before[DECIDING], plan[DECIDING], images)
     else:
         storage.write(PLAN, (json.dumps(plan, indent=1) + "\n").encode())
     if cfg.runner == "local":

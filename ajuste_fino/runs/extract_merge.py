@@ -1,6 +1,5 @@
 """The end of `extract`: the files of all shards are judged as `train` would, then written in one order."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -24,12 +23,6 @@ from ajuste_fino.storage import Storage
 
 RULES: tuple[traps.Rule, ...] = (files.bad_files, copies.leaks, copies.within)
 NOWHERE = ImageBytes(b"", "")  # the content of an image is no longer needed
-
-
-def listing_of(samples: Sequence[Sample], others: Sequence[str]) -> str:
-    """The hash of the names, labels and splits of all files, of which all shards must have the same."""
-    lines = sorted(f"{sample.file}\0{sample.label}\0{sample.split}" for sample in samples)
-    return hashlib.sha256("\n".join([*lines, "", *sorted(others)]).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def judged(rows: Sequence[FileRow], config: DataConfig) -> Inspection:

@@ -13,10 +13,9 @@ from ajuste_fino.data.history import History
 from ajuste_fino.data.sample import Sample
 from ajuste_fino.errors import UserError
 from ajuste_fino.escape import quoted
-from ajuste_fino.files import existing
 from ajuste_fino.predict import Predictor
 from ajuste_fino.runs.console import progress, workers
-from ajuste_fino.runs.own_images import own_samples
+from ajuste_fino.runs.own_images import moved_root, own_samples
 
 SIZE = 64  # images that pass through the backbone at a time
 
@@ -41,7 +40,7 @@ def learnt(cfg: DictConfig, predictor: Predictor) -> Learnt:
     Raises:
         UserError: where the run has no images of its own, or some are gone or changed.
     """
-    run, root = Path(cfg.run), None if cfg.data.root is None else existing("data.root", cfg.data.root)
+    run, root = Path(cfg.run), moved_root(Path(cfg.run), cfg.data.root)
     history = History.of(run, predictor.split)
     depth, threads = predictor.preprocessing.depth, workers(cfg.workers)
     parts = [own_samples(run, history, root, name, threads, depth) for name in ("train", "val")]

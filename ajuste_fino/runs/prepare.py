@@ -16,6 +16,7 @@ from ajuste_fino.data.inspection import Inspection, inspect_folder
 from ajuste_fino.data.loading import LoaderConfig
 from ajuste_fino.data.manifest import Manifest, summary
 from ajuste_fino.data.module import DataModule
+from ajuste_fino.data.sources.source import Root, Source
 from ajuste_fino.data.split import write_split
 from ajuste_fino.data.transforms import Augmentation
 from ajuste_fino.environment import environment
@@ -109,8 +110,13 @@ def stages(cfg: DictConfig, data: DataConfig, learner: Learner) -> Stages:
     precision = resolve_precision(cfg.features.precision, loading.device, backbone)
     found = Stages(cfg, data, backbone, learner.phases, precision, loading)
     learner.require_batches(found.sources)
-    if cfg.data.get("cache") == "uint8" and not any(isinstance(source, LiveFeatures) for source in found.sources):
+    live, kept = any(isinstance(source, LiveFeatures) for source in found.sources), cfg.data.get("cache") == "uint8"
+    if kept and not live:
         log.warning("data.cache=uint8 has no effect: no phase reads images in every epoch.")
+    if live and not kept and isinstance(data.root, Source):
+        log.warning(
+            "Images are read from data.root anew in every epoch, in another order; data.cache=uint8 keeps them decoded."
+        )
     _introduce(cfg, [*([] if cfg.phases.start == "random" else notes), *logistic.notes(cfg)], found.sources[0])
     return found
 
@@ -158,7 +164,7 @@ def _decode(inspection: Inspection, features: FeatureSource, workers: int) -> Ge
     return decode_all(samples, workers, progress, strict, features.pixel_config, wanted, depth)
 
 
-def open_folder(out: Path, cfg: DictConfig, manifest: Manifest, root: Path) -> Path:
+def open_folder(out: Path, cfg: DictConfig, manifest: Manifest, root: Root) -> Path:
     """Create the run folder, write its configuration, log, split and what is known before it begins; return it."""
     if cfg.resume:
         unchanged.require_same_split(out, manifest)

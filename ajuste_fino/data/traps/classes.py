@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from ajuste_fino.data.inspection import Inspection
 from ajuste_fino.data.kinds import unread_files
 from ajuste_fino.data.names import natural
+from ajuste_fino.data.sources.source import ONE_CLASS, Source
 from ajuste_fino.data.traps.finding import Finding
 from ajuste_fino.errors import listed
 from ajuste_fino.escape import quoted
@@ -24,15 +25,18 @@ def empty(inspection: Inspection) -> Iterator[Finding]:
         yield Finding("empty classes", "error", "data.root", "must hold an image of every class", fix, _none_of(lacking))
     if len(inspection.found.classes) < 2:
         got = ", ".join(inspection.found.classes)
-        fix = f"Make a folder for each class.{_deeper(inspection)}"
+        root = inspection.config.root
+        fix = f"{root.one_class if isinstance(root, Source) else ONE_CLASS}{_deeper(inspection)}"
         yield Finding("one class", "error", "data.root", "must hold at least two classes", fix, got)
 
 
 def _deeper(inspection: Inspection) -> str:
     """Where all images lie below one folder that holds folders: that these may be the classes."""
-    folders = sorted({sample.file.rpartition("/")[0] for sample in inspection.samples})
     root = inspection.config.root
-    if len(inspection.labels) != 1 or len(folders) < 2 or not root.is_dir() or any(s.split for s in inspection.found.samples):
+    if len(inspection.labels) != 1 or isinstance(root, Source) or not root.is_dir():
+        return ""
+    folders = sorted({sample.file.rpartition("/")[0] for sample in inspection.samples})
+    if len(folders) < 2 or any(sample.split for sample in inspection.found.samples):
         return ""
     base = os.path.commonpath(folders)
     names = list(dict.fromkeys(os.path.relpath(folder, base).split("/")[0] for folder in folders))

@@ -50,7 +50,7 @@ def splits(inspection: Inspection) -> Iterator[Finding]:
     found = inspection.found
     if found.split_folders:
         rule = "has splits under other names, or not at its top"
-        fix = "Its folders are taken so; rename them where that is wrong:"
+        fix = "They are taken so; rename them where that is wrong:"
         yield Finding("splits by other names", "warning", "data.root", rule, fix, files=found.split_folders)
     if found.unlabelled:
         rule = "holds images without a class beside its splits"
