@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from numbers import Number
 from typing import Any
 
+from ajuste_fino.console import console
 from ajuste_fino.errors import UserError
 from ajuste_fino.places import user_path
 from ajuste_fino.predict import Predictor, load
+from ajuste_fino.runs import launch
 from ajuste_fino.runs.configuration import compose
 from ajuste_fino.runs.grammar import literal
 from ajuste_fino.runs.train import train
@@ -23,6 +25,8 @@ def fine_tune(root: str | os.PathLike[str] | None = None, /, **keys: Any) -> Pre
             `optimizer="adam"`, `epochs=20`, `out="runs/mine"`; `config="runs/mine"` repeats a run, and `resume="runs/mine"`,
             without a root, goes on with one that was stopped.
 
+    With `trainer.devices` above 1 the program is started again for each further device; those processes end inside this call.
+
     Raises:
         UserError: for a mistake in the keys, the folder or the weights, before anything is written.
     """
@@ -33,7 +37,10 @@ def fine_tune(root: str | os.PathLike[str] | None = None, /, **keys: Any) -> Pre
     kind = [] if "data" in keys else ["data=folder"]
     data = [] if root is None else [*kind, f"data.root={literal(os.fspath(root))}"]
     cfg = compose("train", [*data, *(f"{key}={literal(value)}" for key, value in keys.items())])
+    console.quiet = launch.follows(cfg)
     train(cfg, user_path("out", cfg.out))
+    if launch.follows(cfg):
+        raise SystemExit(0)  # the first process goes on with the program alone
     return load(user_path("out", cfg.out), cfg.trainer.accelerator, list(cfg.trust))
 
 

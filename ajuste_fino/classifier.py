@@ -198,11 +198,18 @@ class Classifier(pl.LightningModule):
             )
         self.validation = {name: torch.tensor(value) for name, value in checkpoint["validation"].items()}
         self.plan.proofs.update(checkpoint["proofs"])
-        so_far = checkpoint["train_loss"]
-        self.train_loss_so_far = so_far[ranks.number()] if isinstance(so_far, list) else so_far  # of an older version
+        self.train_loss_so_far = _share_of(checkpoint["train_loss"])
         self.gap = checkpoint.get("gap", 0.0)  # which those of an older version lack
 
     def _kept(self, names: Iterable[str]) -> list[str]:
         """Return the tensors that checkpoints have: not frozen ones, nor one under the name that another phase has for it."""
         frozen = tuple(f"{name}." for name, module in self.named_modules() if isinstance(module, Frozen))
         return [name for name in names if not name.startswith(("earlier.", *frozen))]
+
+
+def _share_of(states: Any) -> dict[str, Tensor]:
+    """Return a process's part of the loss so far; where there were other processes, the first has all of it."""
+    states = states if isinstance(states, list) else [states]  # that of an older version
+    if len(states) == ranks.count():
+        return dict(states[ranks.number()])
+    return {name: sum(state[name] for state in states) * ranks.is_first() for name in states[0]}

@@ -7,12 +7,15 @@ waits for a message that nobody sends waits for ever.
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from math import inf
 from typing import Any, TypeVar
 
 from ajuste_fino.errors import AjusteFinoError
 
 T = TypeVar("T")
 POLL = 0.02  # seconds between two looks at whether a message has come: a signal is heard meanwhile
+FAREWELL = 5.0  # seconds that the others have to hear that this one has failed
 
 _messages: Any = None  # the group of processes by which messages go, on the CPU whatever trains; None: this one is alone
 
@@ -103,14 +106,21 @@ def gather(value: T) -> list[T]:
     return found
 
 
-def wait() -> None:
-    """Wait until all processes are here, and hear signals meanwhile."""
+def wait(most: float = inf) -> None:
+    """Wait until all processes are here, and hear signals meanwhile.
+
+    Raises:
+        TimeoutError: where they are not, after so many seconds.
+    """
     if _messages is None:
         return
     from torch import distributed
 
     work = distributed.barrier(group=_messages, async_op=True)
+    begun = time.monotonic()
     while not work.is_completed():
+        if time.monotonic() > begun + most:
+            raise TimeoutError(f"Another process has not come within {most:g} s.")
         time.sleep(POLL)
     work.wait()
 
@@ -127,7 +137,7 @@ def from_first(work: Callable[[], T]) -> T:
         try:
             found = work()
         except BaseException as error:
-            _send(Elsewhere(_code(error)))
+            tell(error)
             raise
         return _send(found)
     found = _send(None)
@@ -158,11 +168,17 @@ def together(work: Callable[[], T]) -> T:
     return found  # type: ignore[return-value]
 
 
-def _send(value: Any) -> Any:
+def tell(error: BaseException) -> None:
+    """Tell the others, who wait for the first process, that it has failed; who is no longer there need not know."""
+    with suppress(RuntimeError, TimeoutError):
+        _send(Elsewhere(_code(error)), FAREWELL)
+
+
+def _send(value: Any, most: float = inf) -> Any:
     """Send the first process's value to all, and return it."""
     from torch import distributed
 
-    wait()
+    wait(most)
     box = [value]
     distributed.broadcast_object_list(box, 0, group=_messages)
     return box[0]

@@ -30,7 +30,8 @@ class Damaged(AjusteFinoError):
 
 def versions() -> dict[str, Any]:
     """Return what may change the last bits of a result: versions, and how many threads there are."""
-    return {"ajuste_fino": ajuste_fino.__version__, "torch": str(torch.__version__), "threads": torch.get_num_threads()}
+    made = {"ajuste_fino": ajuste_fino.__version__, "torch": str(torch.__version__), "threads": torch.get_num_threads()}
+    return made | {"processes": ranks.count()}
 
 
 def sealed(content: memoryview) -> bytes:

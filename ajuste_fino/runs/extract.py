@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.corrections import Correction, without_removed
 from ajuste_fino.data.loading import LoaderConfig
 from ajuste_fino.data.sample import Sample
-from ajuste_fino.errors import Range, UserError, counted
+from ajuste_fino.errors import Range, UserError, counted, preview
 from ajuste_fino.features.extracted import ABOUT, Extracted
 from ajuste_fino.features.keyed import LocalRunner, Runner
 from ajuste_fino.features.parts import FileRow, PartWriter, known_keys, shards_there, write_list
@@ -109,6 +109,9 @@ def _is_ready(cfg: DictConfig, data: DataConfig, storage: Storage, found: Listin
     if (content := storage.read(ABOUT)) is None:
         return False
     about = json.loads(content)
+    if lacking := _lacking(about, storage):
+        log.warning(f"{storage.where} lacks {preview(lacking)}: all is computed again.")
+        return False
     loading = _loading(cfg)
     plan = extract_plan.plan(cfg, extract_plan.extractor(cfg, data, loading, found.images, about), loading)[DECIDING]
     extract_plan.require_same(storage.where, {key: about.get(key) for key in plan}, plan, found.images)
@@ -118,6 +121,12 @@ def _is_ready(cfg: DictConfig, data: DataConfig, storage: Storage, found: Listin
     clean(storage)
     log.info(f"All was done before: {said(about, storage.where)}. Where images have changed since, pass another out=.")
     return True
+
+
+def _lacking(about: Mapping[str, Any], storage: Storage) -> list[str]:
+    """The files of the features that are no longer there."""
+    there = set(storage.names())
+    return [one["name"] for one in about["files"] if one["name"] not in there]
 
 
 def _runner(cfg: DictConfig, data: DataConfig, storage: Storage, images: int) -> Runner:
@@ -184,6 +193,9 @@ def _merge(cfg: DictConfig, storage: Storage) -> dict[str, Any]:
     """Write the files of the features, once all shards have ended."""
     if storage.read(ABOUT) is not None:
         about = Extracted.read("out", cfg.out).about
+        if lacking := _lacking(about, storage):
+            fix = f"Start extract again without merge, which computes them:\n{preview(lacking)}"
+            raise UserError(f"out={storage.where}", "must have the files that it wrote, and some are gone", fix=fix)
         clean(storage)
         log.info(f"All was done before: {said(about, storage.where)}")
         return about

@@ -3,13 +3,19 @@
 Lightning starts them, unless torchrun or SLURM's srun did.
 """
 
+import json
 import logging
 import os
-from collections.abc import Iterator
+import re
+import secrets
+import sys
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from ajuste_fino import ranks
 from ajuste_fino.errors import UserError
@@ -17,6 +23,9 @@ from ajuste_fino.errors import UserError
 T = TypeVar("T")
 LAUNCHED = ("TORCHELASTIC_RUN_ID", "GROUP_RANK")  # variables that torchrun sets
 ALONE = "Leave it out, or pass trainer.devices=1."
+SET_BY_LIGHTNING = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+TOGETHER = "AJUSTE_FINO_PROCESSES"  # the variable by which processes that were started together know each other
+LOST = re.compile(r"(?i)connection (closed|reset|refused)|broken pipe|gloo|nccl")
 
 
 def processes(cfg: DictConfig) -> int:
@@ -47,6 +56,10 @@ def require_possible(cfg: DictConfig) -> None:
     if count > 1:
         _require_one_head(cfg)
         _require_cores(cfg)
+        for key in ("batch_size", "features.batch_size"):
+            if (size := OmegaConf.select(cfg, key)) is not None and size < count:
+                rule = f"must be at least the number of processes, {count}, each of which has an image of every batch"
+                raise UserError(key, rule, got=size, fix=f"Pass {key}={count}, or more.")
 
 
 def _require_cores(cfg: DictConfig) -> None:
@@ -113,7 +126,7 @@ class Group:
 def launched(cfg: DictConfig) -> Iterator[Group]:
     """Start the other processes, if there are any; inside, `ranks` reaches them.
 
-    Where the first process fails inside, the others end with its exit code.
+    Where the first process fails inside, the others end with its exit code; where another is lost, the first says so.
 
     Raises:
         UserError: where they cannot be started.
@@ -122,43 +135,89 @@ def launched(cfg: DictConfig) -> Iterator[Group]:
     if processes(cfg) == 1:
         yield group
         return
-    _launch(cfg)
-    ranks.join()
+    before = {name: os.environ.get(name) for name in SET_BY_LIGHTNING}
+    started = _launch(cfg)
     try:
+        ranks.join()
+        _require_one_run(cfg)
         yield group
     except BaseException as error:
         if ranks.is_first() and not group.ended:
-            _tell(error)
+            ranks.tell(error)
+        _end(started)
+        if isinstance(error, RuntimeError) and LOST.search(str(error)):
+            what = "Another of the processes that train together has ended, or cannot be reached"
+            raise ranks.Elsewhere(1, f"{what}. Go on: ajuste-fino train resume={cfg.out}") from error
         raise
     finally:
         ranks.leave()
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
 
 
-def _tell(error: BaseException) -> None:
-    """Tell the others that the first process has failed; who is no longer there need not know."""
-    if isinstance(error, ranks.Elsewhere):
-        return
-
-    def fail() -> None:
-        raise error
-
-    try:
-        ranks.from_first(fail)
-    except BaseException as same:
-        if same is not error and not isinstance(same, RuntimeError):
-            raise
+def _end(started: Sequence[Any]) -> None:
+    """End the processes that Lightning has started, where they have not ended themselves by now."""
+    until = time.monotonic() + ranks.FAREWELL
+    while any(one.poll() is None for one in started) and time.monotonic() < until:
+        time.sleep(ranks.POLL)
+    for one in started:
+        if one.poll() is None:
+            one.kill()
 
 
-def _launch(cfg: DictConfig) -> None:
+def _require_one_run(cfg: DictConfig) -> None:
+    """Refuse processes that found each other and are of two runs.
+
+    Raises:
+        UserError: where they do not have the same keys, or were not started together.
+    """
+    keys = OmegaConf.to_container(cfg, resolve=True)
+    given = {name: value for name, value in keys.items() if name != "out"}  # type: ignore[union-attr]
+    found = ranks.gather((os.environ.get(TOGETHER), json.dumps(given, sort_keys=True, default=str)))
+    if any(one != found[0] for one in found):
+        rule = "must be of one run, with the same keys"
+        fix = "Give each of the runs on this machine a MASTER_PORT of its own, and train on several devices once in a process."
+        raise UserError("The processes that found each other", rule, fix=fix)
+
+
+def _launch(cfg: DictConfig) -> Sequence[Any]:
+    """Start the processes and wait for them; return those that Lightning has started."""
     from lightning.fabric import Fabric
     from lightning.fabric.utilities.exceptions import MisconfigurationException
 
+    _require_script()
     for name in ("lightning.fabric", "lightning.pytorch", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    keys = cfg.trainer
+    keys, launcher = cfg.trainer, None
+    if not _by_others():
+        os.environ.setdefault(TOGETHER, secrets.token_hex(8))
     try:
-        Fabric(accelerator=keys.accelerator, devices=keys.devices, num_nodes=keys.num_nodes, strategy="ddp").launch()
+        fabric = Fabric(accelerator=keys.accelerator, devices=keys.devices, num_nodes=keys.num_nodes, strategy="ddp")
+        launcher = fabric.strategy.launcher
+        fabric.launch()
     except (MisconfigurationException, ValueError, RuntimeError) as error:
+        for one in getattr(launcher, "procs", ()):
+            one.kill()
         got = f"trainer.devices={keys.devices} trainer.num_nodes={keys.num_nodes}"
-        fix = "Pass trainer.devices=1, or the number of devices there are."
+        fix = "Pass as many devices as there are; in a job of SLURM start it by srun --ntasks-per-node=DEVICES."
         raise UserError("The processes", f"cannot be started ({error})", got=got, fix=fix) from error
+    return list(getattr(launcher, "procs", ()))
+
+
+def _by_others() -> bool:
+    """Whether torchrun or SLURM's srun has started the processes."""
+    return _by_torchrun() or "SLURM_PROCID" in os.environ
+
+
+def _require_script() -> None:
+    """Refuse a program that Lightning cannot start again: one that was typed in.
+
+    Raises:
+        UserError: where it is no file.
+    """
+    import __main__
+
+    if not _by_others() and getattr(__main__, "__spec__", None) is None and not Path(sys.argv[0]).is_file():
+        fix = "Use the command ajuste-fino train, a file that python runs, or torchrun."
+        raise UserError("trainer.devices", "starts the program again for each device, which must be a file", fix=fix)

@@ -185,22 +185,21 @@ def data_module(learner: Learner, manifest: Manifest, stages: Stages) -> DataMod
     """
     stages.settle(manifest)
     if ranks.count() > 1:
-        _require_enough(learner, manifest)
         with tell_when_full("features.batch_size", stages.loading.batch_size):
             ranks.together(lambda: stages.compute_share(manifest))
     with note_if_stopped(stages.last.source.stop_note), tell_when_full("features.batch_size", stages.loading.batch_size):
         return learner.data_module(manifest, stages.sources)
 
 
-def _require_enough(learner: Learner, manifest: Manifest) -> None:
-    """Refuse more processes than there are images in a batch: each must have one.
+def require_enough(learner: Learner, manifest: Manifest) -> None:
+    """Refuse more processes than there are images: each must have one of every batch.
 
     Raises:
         UserError: with how many there are.
     """
     val, train = len(manifest.split("val")), len(manifest.split("train"))
-    fewest = min(val, learner.batch_size(train), train, learner.cfg.features.batch_size)
+    fewest = min(val, learner.batch_size(train), train)
     if fewest < ranks.count():
         rule = f"must be at most {fewest}, so that each has an image of every batch"
-        fix = "Pass fewer, or a larger batch_size."
+        fix = "Pass fewer."
         raise UserError("trainer.devices × trainer.num_nodes", rule, got=ranks.count(), fix=fix)

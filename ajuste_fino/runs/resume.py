@@ -14,6 +14,7 @@ from ajuste_fino.console import log
 from ajuste_fino.data.module import DataModule
 from ajuste_fino.errors import UserError
 from ajuste_fino.phases import Phases
+from ajuste_fino.runs import launch
 from ajuste_fino.runs.lock import lock
 from ajuste_fino.runs.unchanged import require_same, require_same_phase
 
@@ -55,13 +56,13 @@ def find(cfg: DictConfig, run: Path, phases: Phases) -> Resumed | None:
     require_same(cfg, run)
     for leftover in (path for folder in WRITTEN_TO for path in (run / folder).glob(".*.tmp")):
         leftover.unlink(missing_ok=True)  # of a process that was killed as it wrote
-    found = newest(run)
+    found = newest(run, launch.processes(cfg))
     if found is not None:
         require_same_phase(cfg, phases, run, found.epoch)
     return found
 
 
-def newest(run: Path) -> Resumed | None:
+def newest(run: Path, processes: int = 1) -> Resumed | None:
     """Return the newest checkpoint of a run that is as it was written; None: there is none yet.
 
     Raises:
@@ -75,7 +76,7 @@ def newest(run: Path) -> Resumed | None:
         except (Damaged, OSError) as error:
             _say_what_instead(error, path == there[-1])
             continue
-        _say_differences(found.get("made_with", {}))
+        _say_differences(found.get("made_with", {}), processes)
         _require_best(folder / BEST, found["callbacks"])
         return Resumed(path, *_place(found["loops"]["fit_loop"]))
     if there:
@@ -96,8 +97,9 @@ def _place(loop: Mapping[str, Any]) -> tuple[int, int]:
     return int(epochs["processed"]), int(batches["ready"]) if within else 0
 
 
-def _say_differences(made_with: Mapping[str, Any]) -> None:
-    now = versions()
+def _say_differences(made_with: Mapping[str, Any], processes: int) -> None:
+    now = versions() | {"processes": processes}
+    made_with = {"processes": 1, **made_with}  # those of an older version lack it
     other = [f"{name} {made_with.get(name)} → {value}" for name, value in now.items() if made_with.get(name) != value]
     if other:
         log.warning(f"Other than when the checkpoint was written: {', '.join(other)}. The last bits of results may differ.")

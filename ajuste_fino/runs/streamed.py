@@ -26,7 +26,7 @@ from ajuste_fino.head import Head, HeadShape, bounded
 from ajuste_fino.novelty import Novelty, accepted, measured
 from ajuste_fino.phases import Phases
 from ajuste_fino.report.plots import learning_curves
-from ajuste_fino.runs import factories, logistic, resume, unknown
+from ajuste_fino.runs import factories, launch, logistic, resume, unknown
 from ajuste_fino.runs import train as ordinary
 from ajuste_fino.runs.clock import Clock
 from ajuste_fino.runs.configuration import require_keys, validate_ranges
@@ -116,6 +116,7 @@ def _validate(cfg: DictConfig, out: Path) -> tuple[Extracted, Phases, resume.Res
     require_keys(cfg)
     require_language(cfg.lang)
     validate_numbers(cfg)
+    launch.require_possible(cfg)
     validate_ranges(cfg, {"features.buffer": Range(int, 1)})
     phases = factories.phases(cfg)
     if phases.trains_backbone or len(phases) > 1:

@@ -25,7 +25,7 @@ from ajuste_fino.runs.console import run_log
 from ajuste_fino.runs.evaluation import Metrics, evaluate_split, log_evaluation, log_limits
 from ajuste_fino.runs.fit import Kept, best_of
 from ajuste_fino.runs.grammar import verbatim
-from ajuste_fino.runs.learner import Fitted
+from ajuste_fino.runs.learner import Fitted, Learner
 from ajuste_fino.runs.lock import lock, own_folder
 from ajuste_fino.runs.stages import Stages
 from ajuste_fino.scores import wilson
@@ -61,7 +61,7 @@ def _on_images(cfg: DictConfig, out: Path, run_test: bool) -> Metrics:
         features = stages.sources[0]
 
         clock.start("extract")
-        manifest, out, resumed = ranks.from_first(lambda: _begin(cfg, data, stages, out, resumed))
+        manifest, out, resumed = ranks.from_first(lambda: _begin(cfg, data, learner, stages, out, resumed))
         cfg.out = cfg.out if ranks.is_first() else verbatim(str(out))
         learner = budget.in_time(learner, stages, manifest, until, out, resumed)
         module = prepare.data_module(learner, manifest, stages)
@@ -92,10 +92,11 @@ def _on_images(cfg: DictConfig, out: Path, run_test: bool) -> Metrics:
 
 
 def _begin(
-    cfg: DictConfig, data: DataConfig, stages: Stages, out: Path, resumed: resume.Resumed | None
+    cfg: DictConfig, data: DataConfig, learner: Learner, stages: Stages, out: Path, resumed: resume.Resumed | None
 ) -> tuple[Manifest, Path, resume.Resumed | None]:
     """Inspect the images and open the run folder, as the first of the processes that train together."""
     manifest = prepare.inspect(data, stages.sources[0], stages.loading, out if cfg.resume else None)
+    prepare.require_enough(learner, manifest)
     out = prepare.open_folder(out, cfg, manifest, data.root)
     lock(out)
     return manifest, out, resumed

@@ -26,6 +26,8 @@ HARMLESS = (
     "time",
     "lang",
     "callbacks.last.seconds",
+    "trainer.devices",
+    "trainer.num_nodes",
     "features.from",  # a place, whose about.json must be the same
 )  # they decide nothing of what is computed
 SHOWN = ("logger.", "callbacks.progress.")  # nor do keys that begin with these
