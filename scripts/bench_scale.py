@@ -13,11 +13,12 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from scale_model import Costs, Machines, cores_needed, plan, slowest, stages
+from scale_model import Costs, Machines, cores_needed, plan, slowest, stages, times_read
 from scale_simulation import simulated
 
 GB, HOUR = 1e9, 3600.0
 DEVICES, IMAGES = (1, 8, 800), (10**6, 10**8, 10**9)
+PIECE = 1000  # rows of Parquet that are read at once, such as a group of them
 PROCESSES = (1, 2, 4, 8)
 MADE_UP = Costs(100e3, 0.008, 0.001, 0.0001, 1280, 5e3, 0, 0, 0, 0, 0, 0)
 FREE = Machines(1, 4, 1e12, 1e12)
@@ -87,19 +88,19 @@ def show_costs(costs: Costs) -> None:
 def show_plan(costs: Costs, given: argparse.Namespace) -> None:
     costs = on_gpus(costs, given)
     print(
-        f"\nAssumed: a GPU passes {given.gpu_images:,.0f} images/s, {given.cores:g} cores decode for it, {given.host} GPUs in a "
-        f"host with a link of {given.link:g} GB/s, storage of {given.storage:g} GB/s, {given.wait:g} ms until an image comes.\n"
+        f"\nAssumed: a GPU passes {given.gpu_images:,.0f} images/s, {given.cores:g} cores decode for it, {given.host} GPUs "
+        f"share a link of {given.link:g} GB/s, storage of {given.storage:g} GB/s, {given.wait:g} ms until an image comes."
     )
-    print("| images | GPUs | read | decode | forward | write | limit | listing | extract | merge | features | labels | epoch |")
-    print("|---|---|---|---|---|---|---|---|---|---|---|---|---|")
+    steps = "read | decode | forward | write | limit | list | extract | merge | in all | features | labels | epoch"
+    print(f"\n| images | GPUs | {steps} |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|")
     for images in IMAGES:
         for devices in DEVICES:
             machines = machines_of(given, devices)
-            each = (
-                duration(images / rate) for rate in map(stages(costs, machines).get, ("read", "decode", "forward", "write"))
-            )
+            rates = stages(costs, machines)
+            each = (duration(images / rates[stage]) for stage in ("read", "decode", "forward", "write"))
             found = plan(costs, machines, images)
-            after = map(duration, (found.listing, found.extract, found.merge))
+            after = map(duration, (found.listing, found.extract, found.merge, found.features))
             head = duration(found.index), duration(found.epoch)
             cells = f"{images:.0e}".replace("e+0", "e"), devices, *each, found.limit, *after, amount(found.bytes), *head
             print("| " + " | ".join(map(str, cells)) + " |")
@@ -125,6 +126,8 @@ def show_variants(costs: Costs, given: argparse.Namespace) -> None:
         f"{cores_needed(costs, 0.03):.0f} workers where each image is waited for 30 ms. It reads {amount(read)}/s and writes "
         f"{amount(written)}/s: {given.storage * GB / read:,.0f} such GPUs use up {given.storage:g} GB/s of storage."
     )
+    often = ", ".join(f"{times_read(PIECE, devices):,.0f} times by {devices}" for devices in DEVICES)
+    print(f"A piece of {PIECE:,} rows of Parquet is read as often as shards have rows of it: {often}.")
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import statistics
+import sys
 import tempfile
 import time
 import tracemalloc
@@ -39,9 +40,9 @@ from ajuste_fino.storage import Storage
 
 CPU, BACKBONE, BATCH = torch.device("cpu"), "efficientnet_lite0", 64
 NAMES, HELD, CLASSES = 200_000, 50_000, 1000
-FITTED, PREDICTED = (4, 64), (16, 256)  # chunks in which rows are read
+FITTED, PREDICTED = (64, 256), (128, 512)  # chunks in which rows are read
 EPOCHS = 1, 5
-COUNTS = 64, 4  # shards of which one is extracted: for what a start takes, and to be predicted
+COUNTS, ROUNDS = (64, 4), 2  # shards of which one is extracted: for what a start takes, and to be predicted
 
 
 def median_of(work: Callable[[], object], repeat: int) -> float:
@@ -120,9 +121,11 @@ def of_visits(storage: Storage, rows: list[Row], width: int) -> float:
         for n in range(chunks):
             source.read(keys[n * len(keys) // chunks : (n + 1) * len(keys) // chunks])
 
-    found = {chunks: median_of(lambda chunks=chunks: read(chunks), 1) for chunks in (*FITTED, *PREDICTED)}
+    found = {chunks: median_of(lambda chunks=chunks: read(chunks), 2) for chunks in (*FITTED, *PREDICTED)}
     few, many = FITTED
     visit = (found[many] - found[few]) / (parts * (many - few))
+    if visit <= 0:
+        sys.exit("The machine does too much else to tell what opening a part takes: run it again.")
     print("\n| parts | chunks | predicted s | measured | ratio |\n|---|---|---|---|---|")
     for chunks in PREDICTED:
         wanted = found[few] + (chunks - few) * parts * visit
@@ -185,19 +188,26 @@ def extracted(folder: Path, out: Path, shards: list[str], *keys: str) -> float:
 def check(costs: Costs, folder: Path) -> None:
     """`extract` itself beside the model: one process with all cores, and as many as there are cores with one each.
 
-    What a start takes is measured on a small shard, and the seconds of a larger one predicted.
+    What a start takes, and some images, is measured on a small shard, and the seconds of a larger one predicted.
     """
     cores = os.cpu_count() or 1
     few, many = (len(listing(DataConfig(folder), 0, count).samples) for count in COUNTS)
-    print("\n| processes | cores of each | images of each | predicted s | measured | ratio |\n|---|---|---|---|---|---|")
+    print("\n| processes | cores of each | a start s | images of each | predicted s | measured | ratio |")
+    print("|---|---|---|---|---|---|---|")
     for processes, threads in ((1, cores), (cores, 1)):
         os.environ["OMP_NUM_THREADS"] = str(threads)
-        with tempfile.TemporaryDirectory() as name:
-            small, large = ([f"{n}/{count}" for n in range(processes)] for count in COUNTS)
-            start = extracted(folder, Path(name, "few"), small, f"workers={threads}")
-            found = extracted(folder, Path(name, "many"), large, f"workers={threads}")
+        small, large = ([f"{n}/{count}" for n in range(processes)] for count in COUNTS)
+        starts, ends = [], []
+        for _ in range(ROUNDS):  # in turns, so that what else the machine does meets both
+            with tempfile.TemporaryDirectory() as name:
+                starts.append(extracted(folder, Path(name, "few"), small, f"workers={threads}"))
+                ends.append(extracted(folder, Path(name, "many"), large, f"workers={threads}"))
+        start, found = statistics.median(starts), statistics.median(ends)
         machines = Machines(processes, threads, 1e12, 1e12, beside=False)
         _, rate = slowest(replace(costs, forward_s=costs.forward_s * cores / threads), machines)
         wanted = start + processes * (many - few) / rate
-        print(f"| {processes} | {threads} | {many} | {wanted:.1f} | {found:.1f} | {found / wanted:.2f} |", flush=True)
+        print(
+            f"| {processes} | {threads} | {start:.1f} | {many} | {wanted:.1f} | {found:.1f} | {found / wanted:.2f} |",
+            flush=True,
+        )
     del os.environ["OMP_NUM_THREADS"]

@@ -67,7 +67,12 @@ def cores_needed(costs: Costs, wait: float = 0.0) -> float:
     return (wait + costs.decode_s) / (costs.forward_s + costs.part_s)
 
 
-def parts_and_chunks(width: int, rows: int, a_second: float) -> tuple[int, int]:
+def times_read(rows: int, shards: int) -> float:
+    """How often a piece of so many rows of Parquet is read: by each shard that has one of them, as their hashes decide."""
+    return shards * (1 - (1 - 1 / shards) ** rows)
+
+
+def parts_and_chunks(width: int, rows: int, shards: int, a_second: float) -> tuple[int, int]:
     """How many parts extraction leaves, and in how many chunks the merge puts them in order, opening every part for each.
 
     Args:
@@ -76,7 +81,7 @@ def parts_and_chunks(width: int, rows: int, a_second: float) -> tuple[int, int]:
     of_part = max(min(PART_BYTES / (4 * width), PART_SECONDS * a_second), 1)
     of_file = GROUPS * group_rows(width)
     of_chunk = max(CHUNK_BYTES // (4 * width * of_file), 1) * of_file
-    return ceil(rows / of_part), ceil(rows / of_chunk)
+    return shards * ceil(rows / shards / of_part), ceil(rows / of_chunk)
 
 
 @dataclass(frozen=True)
@@ -105,11 +110,11 @@ def plan(costs: Costs, machines: Machines, images: int) -> Plan:
     one process each.
     """
     limit, rate = slowest(costs, machines)
-    rounds = ceil(max(ceil(images / MOST), machines.devices) / machines.devices)
-    parts, chunks = parts_and_chunks(costs.width, images, rate / machines.devices)
+    shards = max(ceil(images / MOST), machines.devices)
+    parts, chunks = parts_and_chunks(costs.width, images, shards, rate / machines.devices)
     return Plan(
         limit,
-        listing=rounds * images * costs.name_s,
+        listing=ceil(shards / machines.devices) * images * costs.name_s,
         extract=images / rate,
         merge=parts * chunks * costs.visit_s + images * costs.merge_s,
         index=images * costs.index_s,
