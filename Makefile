@@ -54,7 +54,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Installing into .venv; PyTorch alone is up to 6 GB, so the first time can take many minutes …"
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	command -v uv >/dev/null || test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
-	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[dev,sweep,notebooks,openvino,heif,explain,export,data,parquet,serve,browser]'
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[dev,sweep,notebooks,openvino,heif,explain,export,data,parquet,serve,browser,remote,s3]'
 	touch $(READY)
 
 clean:

@@ -6,6 +6,7 @@ Hyper-Parameter Optimization", NeurIPS 2011, for the tree-structured Parzen esti
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from math import inf
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ajuste_fino.errors import Diverged, Range, UserError
+from ajuste_fino.trials import at_work, claim
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -34,10 +36,13 @@ def require_optuna() -> None:
         )
 
 
-def study(storage: Path | None, name: str) -> Study:
-    """The study of that name in a journal, begun or gone on with; None: one that lives as long as this process.
+def study(storage: Path | str | None, name: str) -> Study:
+    """The study of that name in a journal or a database, begun or gone on with; None: one that lives as long as this process.
 
-    Several processes, also on several machines with one file system, may work on one journal at a time.
+    Several processes, also on several machines with one file system or one database, may work on it at a time.
+
+    Args:
+        storage: the file of a journal, or the URL of a database, such as postgresql://host/name or sqlite:///FILE.
 
     Raises:
         UserError: where Optuna is not installed.
@@ -48,7 +53,22 @@ def study(storage: Path | None, name: str) -> Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if storage is None:
         return optuna.create_study(study_name=name, direction="maximize")
-    return _kept_study(storage, name)
+    return _in_database(storage, name) if isinstance(storage, str) else _kept_study(storage, name)
+
+
+def _in_database(url: str, name: str, tries: int = 3) -> Study:
+    from optuna import create_study
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return create_study(study_name=name, storage=url, direction="maximize", load_if_exists=True)
+    except (ImportError, SQLAlchemyError, ValueError) as error:
+        if tries > 1 and "exists" in str(error):  # another process has just made the tables that this one was about to make
+            time.sleep(1)
+            return _in_database(url, name, tries - 1)
+        reason = str(error).splitlines()[0]
+        fix = "Pass the URL of a database that can be reached, and install its driver; or the file of a journal."
+        raise UserError("storage", f"must be a database that Optuna can open ({reason})", got=url, fix=fix) from error
 
 
 def _kept_study(path: Path, name: str) -> Study:
@@ -68,7 +88,7 @@ def _kept_study(path: Path, name: str) -> Study:
 def search(
     study: Study, objective: Callable[[dict[str, Any], int], float], space: Mapping[str, Any], trials: int, seed: int
 ) -> None:
-    """Run trials until the study has so many finished ones; a diverged trial counts.
+    """Run trials until the study has so many finished ones, and no more, however many processes do; a diverged trial counts.
 
     Args:
         objective: values by name, and the trial's number → what is to be as large as possible.
@@ -78,13 +98,13 @@ def search(
     from optuna.samplers import TPESampler
     from optuna.trial import TrialState
 
-    over = (TrialState.COMPLETE, TrialState.PRUNED)
-    while len(study.get_trials(deepcopy=False, states=over)) < trials:
-        trial = study.ask()
+    while (trial := claim(study, trials)) is not None:
         study.sampler = TPESampler(seed=(seed * 1_000_003 + trial.number) % 2**32)  # read when values are suggested, just below
         try:
             values = {name: _suggested(trial, name, choice) for name, choice in space.items()}
-            study.tell(trial, objective(values, trial.number + 1))
+            with at_work(trial):
+                found = objective(values, trial.number + 1)
+            study.tell(trial, found)
         except Diverged:
             study.tell(trial, state=TrialState.PRUNED)
         except BaseException:

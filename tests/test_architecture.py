@@ -14,7 +14,7 @@ TIERS = [
     {"places", "own_tables", "ranks", "url", "table_hints", "bundle_files", "texts"},
     {"files", "environment", "growing", "implementation", "imbalance", "memory", "mixing", "phases", "schedules", "tables"},
     {"losses", "novelty", "parquet", "storage", "trust"},
-    {"store", "data", "backbone", "head", "rates", "scratch"},
+    {"trials", "store", "data", "backbone", "head", "rates", "scratch"},
     {"calibration", "freezing", "scores", "transferability", "ensemble", "logistic", "bundle_metadata", "model_card"},
     {"plan"},
     {"features", "classifier", "callbacks", "sweep", "bundle"},

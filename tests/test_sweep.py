@@ -1,10 +1,13 @@
 import json
 import subprocess
 import sys
+import threading
+import time
+from pathlib import Path
 
 import pytest
 
-from ajuste_fino import sweep
+from ajuste_fino import sweep, trials
 from ajuste_fino.errors import Diverged, UserError
 from ajuste_fino.files import read_csv
 from tests.conftest import FAST
@@ -12,10 +15,12 @@ from tests.conftest import FAST
 SPACE = {"x": {"low": 0.0, "high": 1.0}, "kind": ["a", "b"], "n": {"low": 1, "high": 9}}
 HELPER = """
 import sys
+import time
 from pathlib import Path
 from ajuste_fino import sweep
-study = sweep.study(Path(sys.argv[1]), "s")
-sweep.search(study, lambda values, number: values["x"], {"x": {"low": 0.0, "high": 1.0}}, 12, 0)
+study = sweep.study(sys.argv[1] if "://" in sys.argv[1] else Path(sys.argv[1]), "s")
+pause = lambda values: time.sleep(0.05 * values["x"]) or values["x"]
+sweep.search(study, lambda values, number: pause(values), {"x": {"low": 0.0, "high": 1.0}}, 40, 0)
 """
 
 
@@ -38,8 +43,8 @@ def test_a_seed_gives_the_same_search_and_another_a_different_one():
 
 
 def test_it_goes_on_from_its_journal_as_if_it_had_not_stopped(tmp_path):
-    for trials in (4, 10):
-        sweep.search(sweep.study(tmp_path / "journal.log", "s"), good, SPACE, trials, 0)
+    for count in (4, 10):
+        sweep.search(sweep.study(tmp_path / "journal.log", "s"), good, SPACE, count, 0)
     whole = sweep.study(None, "s")
     sweep.search(whole, good, SPACE, 10, 0)
     assert outcomes(sweep.study(tmp_path / "journal.log", "s")) == outcomes(whole)
@@ -75,13 +80,34 @@ def test_what_diverges_counts_and_what_is_stopped_does_not(tmp_path):
     assert calls == [1, 2, 3, 4, 5]
 
 
-def test_two_processes_share_one_journal(tmp_path):
-    journal = tmp_path / "journal.log"
-    helpers = [subprocess.Popen([sys.executable, "-c", HELPER, str(journal)]) for _ in range(2)]
+@pytest.mark.parametrize("storage", ["{}/journal.log", "sqlite:///{}/search.db"])
+def test_two_processes_share_a_search_and_begin_no_trial_too_many(tmp_path, storage):
+    where = storage.format(tmp_path)
+    helpers = [subprocess.Popen([sys.executable, "-c", HELPER, where]) for _ in range(2)]
     assert [helper.wait(timeout=120) for helper in helpers] == [0, 0]
-    values = [value for _, value in outcomes(sweep.study(journal, "s"))]
-    assert 12 <= len(values) <= 13  # each may have begun the last one
-    assert len(set(values)) == len(values)  # neither repeats the other's proposals
+    found = sweep.study(where if "://" in where else Path(where), "s")
+    values = [value for _, value in outcomes(found) if value is not None]
+    assert len(values) == len(set(values)) == 40  # and neither repeats the other's proposals
+    assert not [trial for trial in found.trials if trial.state.name == "RUNNING"]
+
+
+def test_the_trial_of_a_killed_process_does_not_count(monkeypatch):
+    monkeypatch.setattr(trials, "PAUSE", 0.01)
+    study = sweep.study(None, "s")
+    killed, at_work = study.ask(), study.ask()
+    killed.set_user_attr(trials.SEEN, time.time() - trials.DEAD - 1)
+    at_work.set_user_attr(trials.SEEN, time.time())
+    timer = threading.Timer(0.2, lambda: study.tell(at_work, 0.5))
+    timer.start()
+    sweep.search(study, lambda values, _: values["x"], {"x": {"low": 0.0, "high": 1.0}}, 3, 0)
+    timer.join()
+    assert trials.finished(study) == 3 and len(study.trials) == 4
+
+
+@pytest.mark.parametrize("storage", ["sqlite:////nowhere/x.db", "postgresql://127.0.0.1:1/x", "foo://x"])
+def test_a_database_that_cannot_be_opened_is_one_message(storage):
+    with pytest.raises(UserError, match="storage must be a database that Optuna can open"):
+        sweep.study(storage, "s")
 
 
 def test_the_importance_of_a_choice_that_decides():

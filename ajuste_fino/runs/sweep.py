@@ -21,6 +21,7 @@ from ajuste_fino.runs.prepare import validate_numbers
 from ajuste_fino.runs.run_folder import claim, require_empty
 from ajuste_fino.runs.suggest import suggestion
 from ajuste_fino.runs.train import train
+from ajuste_fino.url import is_address
 
 JOURNAL, NAME = "journal.log", "sweep"
 OWN = ("trials", "storage", "space", "out", "command")  # keys of the search, which no trial has
@@ -44,7 +45,7 @@ def sweep(cfg: DictConfig, out: Path) -> dict[str, Any]:
     out = claim(out, cfg)
     command = cfg.command
     shared = without(command.overrides, OWN)
-    storage = user_path("storage", cfg.storage) if cfg.storage else out / JOURNAL
+    storage = _storage(cfg, out)
 
     def run(values: Mapping[str, Any], folder: Path, run_test: bool) -> dict[str, Any]:
         chosen = [f"{key}={literal(value)}" for key, value in values.items()]
@@ -60,10 +61,17 @@ def sweep(cfg: DictConfig, out: Path) -> dict[str, Any]:
     _compose(space, shared, command.config_dir)
     study = searching.study(storage, NAME)
     searching.refuse_other_choices(study, space)
-    log.info(f"Ctrl-C stops it; out={out} goes on. Another process may help with storage={storage.absolute()}.")
+    log.info(f"Ctrl-C stops it; out={out} goes on. Another process may help with storage={storage}.")
     with note_if_stopped(f"The trials that were finished are kept; the same command with out={out} goes on."):
         searching.search(study, objective, space, cfg.trials, cfg.seed)
     return _close(out, study, run)
+
+
+def _storage(cfg: DictConfig, out: Path) -> Path | str:
+    """The journal of the search, or the URL of its database."""
+    if cfg.storage and is_address(str(cfg.storage)):
+        return str(cfg.storage)
+    return (user_path("storage", cfg.storage) if cfg.storage else out / JOURNAL).absolute()
 
 
 def _close(out: Path, study: Any, run: Any) -> dict[str, Any]:
