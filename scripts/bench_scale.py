@@ -2,6 +2,7 @@
 
     python scripts/bench_scale.py FOLDER --save costs.json      constants, checks by simulation and by `extract` itself, plan
     python scripts/bench_scale.py --costs costs.json --cores 32 the plan alone, of constants that were saved
+    python scripts/bench_scale.py FOLDER --costs costs.json     the check by `extract`, and the plan
     python scripts/bench_scale.py --simulate                    the simulation alone
 
 The model is scripts/scale_model.py, the simulation scripts/scale_simulation.py; docs/scale.md tells what they say. What a GPU
@@ -152,25 +153,33 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
+def costs_of(given: argparse.Namespace) -> Costs:
+    """The constants, measured or as they were saved."""
+    if given.costs:
+        costs = Costs(**json.loads(given.costs.read_text(encoding="utf-8")))
+    else:
+        from scale_costs import measured  # which brings torch
+
+        costs = measured(given.folder, given.images, given.rows, given.repeat)
+    show_costs(costs)
+    if given.save:
+        given.save.write_text(json.dumps(asdict(costs), indent=1) + "\n", encoding="utf-8")
+    return costs
+
+
 def main() -> None:
     given = arguments().parse_args()
-    if given.simulate or given.folder:
+    if not (given.simulate or given.folder or given.costs):
+        arguments().error("give FOLDER, --costs FILE or --simulate")
+    if given.simulate or not given.costs:
         show_simulation(given.seconds)
     if given.simulate:
         return
+    costs = costs_of(given)
     if given.folder:
-        from scale_costs import check, measured  # which brings torch
+        from scale_costs import check
 
-        costs = measured(given.folder, given.images, given.rows, given.repeat)
-        show_costs(costs)
-        if given.save:
-            given.save.write_text(json.dumps(asdict(costs), indent=1) + "\n", encoding="utf-8")
-        check(costs, given.folder)
-    elif given.costs:
-        costs = Costs(**json.loads(given.costs.read_text(encoding="utf-8")))
-        show_costs(costs)
-    else:
-        arguments().error("give FOLDER, --costs FILE or --simulate")
+        check(costs, given.folder, given.images)
     show_plan(costs, given)
     show_variants(costs, given)
 

@@ -78,7 +78,9 @@ def of_images(folder: Path, images: int, repeat: int) -> tuple[float, float, flo
     decode = median_of(lambda: decoded[list(range(len(samples)))], repeat) / len(samples)
     torch.set_num_threads(threads)
     forward = median_of(lambda: [rows_of(extraction, part) for part in pixels.split(BATCH)], repeat) / len(pixels)
-    print(f"{len(everything):,} images; engine {extraction.extractor.engine}, {plain.precision}, {threads} threads", flush=True)
+    by = f"engine {extraction.extractor.engine}, {plain.precision}, {threads} threads"
+    fast = f"a core decodes {1 / decode:,.0f} a second, {1 / forward:,.0f} pass the backbone"
+    print(f"\n{len(everything):,} images; {by}: {fast}", flush=True)
     return statistics.mean(len(one.read()) for one in everything), decode, forward, plain.backbone.shape[0]
 
 
@@ -185,17 +187,19 @@ def extracted(folder: Path, out: Path, shards: list[str], *keys: str) -> float:
     return time.perf_counter() - begun
 
 
-def check(costs: Costs, folder: Path) -> None:
+def check(costs: Costs, folder: Path, images: int) -> None:
     """`extract` itself beside the model: one process with all cores, and as many as there are cores with one each.
 
-    What a start takes, and some images, is measured on a small shard, and the seconds of a larger one predicted.
+    What an image costs is measured anew with so many threads, and what a start takes, with some images, on a small shard.
     """
     cores = os.cpu_count() or 1
     few, many = (len(listing(DataConfig(folder), 0, count).samples) for count in COUNTS)
-    print("\n| processes | cores of each | a start s | images of each | predicted s | measured | ratio |")
-    print("|---|---|---|---|---|---|---|")
+    rows = ["\n| processes | cores of each | a start s | images of each | predicted s | measured | ratio |"]
+    rows.append("|---|---|---|---|---|---|---|")
     for processes, threads in ((1, cores), (cores, 1)):
         os.environ["OMP_NUM_THREADS"] = str(threads)
+        torch.set_num_threads(threads)
+        _, decode, forward, _ = of_images(folder, images, ROUNDS)
         small, large = ([f"{n}/{count}" for n in range(processes)] for count in COUNTS)
         starts, ends = [], []
         for _ in range(ROUNDS):  # in turns, so that what else the machine does meets both
@@ -204,10 +208,8 @@ def check(costs: Costs, folder: Path) -> None:
                 ends.append(extracted(folder, Path(name, "many"), large, f"workers={threads}"))
         start, found = statistics.median(starts), statistics.median(ends)
         machines = Machines(processes, threads, 1e12, 1e12, beside=False)
-        _, rate = slowest(replace(costs, forward_s=costs.forward_s * cores / threads), machines)
+        _, rate = slowest(replace(costs, decode_s=decode, forward_s=forward), machines)
         wanted = start + processes * (many - few) / rate
-        print(
-            f"| {processes} | {threads} | {start:.1f} | {many} | {wanted:.1f} | {found:.1f} | {found / wanted:.2f} |",
-            flush=True,
-        )
+        rows.append(f"| {processes} | {threads} | {start:.1f} | {many} | {wanted:.1f} | {found:.1f} | {found / wanted:.2f} |")
     del os.environ["OMP_NUM_THREADS"]
+    print(*rows, sep="\n", flush=True)
