@@ -105,6 +105,16 @@ def test_a_source_is_read_through_and_its_shards_give_the_same_features(whole, p
     assert one["key"] == other["key"] and one["label"] == other["label"] and one["feature"] == other["feature"]
 
 
+def test_a_file_that_is_gone_is_computed_again(whole, photos, cli, tmp_path):
+    out = tmp_path / "features"
+    shutil.copytree(whole, out)
+    next(out.glob("features-*.parquet")).unlink()
+    code, _, err = cli("extract", f"out={out}", "merge=true")
+    assert code == 2 and "must have the files that it wrote, and some are gone" in err
+    assert "lacks 1 file that it should have: all is computed again" in extract(cli, photos, out)
+    assert files(out) == files(whole)
+
+
 def test_a_missing_shard_is_named(photos, cli, tmp_path):
     extract(cli, photos, tmp_path / "f", "shard=1/3")
     code, _, err = cli("extract", f"out={tmp_path / 'f'}", "merge=true")

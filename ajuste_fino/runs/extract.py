@@ -110,7 +110,7 @@ def _is_ready(cfg: DictConfig, data: DataConfig, storage: Storage, found: Listin
         return False
     about = json.loads(content)
     if lacking := _lacking(about, storage):
-        log.warning(f"{storage.where} lacks {preview(lacking)}: all is computed again.")
+        log.warning(f"{storage.where} lacks {counted(len(lacking), 'file')} that it should have: all is computed again.")
         return False
     loading = _loading(cfg)
     plan = extract_plan.plan(cfg, extract_plan.extractor(cfg, data, loading, found.images, about), loading)[DECIDING]

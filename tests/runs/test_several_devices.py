@@ -8,9 +8,12 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from ajuste_fino import ranks
+from ajuste_fino.classifier import _share_of
 from ajuste_fino.data.order import EpochBatchSampler, PhasedBatchSampler, seed_of_step
+from ajuste_fino.errors import UserError
 from ajuste_fino.runs import launch
 from tests.conftest import draw_folder
 
@@ -123,6 +126,45 @@ def test_two_processes_give_the_table_of_one_and_a_mistake_one_message(tmp_path,
     (root / "1" / "bad.png").write_text("no image")
     done = command("train", f"out={tmp_path / '3'}", *keys, "trainer.devices=2")
     assert (done.returncode, done.stderr.count("bad.png"), (tmp_path / "3").exists()) == (2, 1, False), done.stderr
+
+
+def test_a_program_that_was_typed_in_is_refused_before_anything_is_started(monkeypatch):
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
+    for name in ("-c", "-", ""):
+        monkeypatch.setattr(sys, "argv", [name])
+        with pytest.raises(UserError, match="starts the program again for each device, which must be a file"):
+            launch._require_script()
+    monkeypatch.setattr(sys, "argv", [__file__])
+    launch._require_script()
+
+
+@pytest.mark.parametrize("others", ["another token", "other keys"])
+def test_processes_of_two_runs_are_refused(monkeypatch, others):
+    from omegaconf import OmegaConf
+
+    cfg = OmegaConf.create({"epochs": 2, "out": "a"})
+    monkeypatch.setenv(launch.TOGETHER, "token")
+    found = []
+    monkeypatch.setattr(ranks, "gather", lambda value: found.append(value) or [value, value])
+    launch._require_one_run(cfg)
+    (token, keys) = found[0]
+    other = ("another", keys) if others == "another token" else (token, keys.replace("2", "3"))
+    monkeypatch.setattr(ranks, "gather", lambda value: [value, other])
+    with pytest.raises(UserError, match="must be of one run, with the same keys"):
+        launch._require_one_run(cfg)
+
+
+def test_the_loss_so_far_of_other_processes_is_the_first_ones(process):
+    states = [
+        {"mean_value": torch.tensor(3.0), "weight": torch.tensor(2.0)},
+        {"mean_value": torch.tensor(1.0), "weight": torch.tensor(1.0)},
+    ]
+    process(1, 2)
+    assert _share_of(states) == states[1]
+    process(0, 1)
+    assert _share_of(states) == {"mean_value": torch.tensor(4.0), "weight": torch.tensor(3.0)}
+    process(1, 3)
+    assert _share_of(states[0]) == {"mean_value": torch.tensor(0.0), "weight": torch.tensor(0.0)}
 
 
 def test_keys_of_an_older_run_mean_one_process():
