@@ -144,6 +144,10 @@ class SubsetBatchSampler(EpochBatchSampler):
         super().__init__(len(positions), batch_size)
         self.positions = positions
 
+    @property
+    def _joins(self) -> bool:
+        return False
+
     def __iter__(self) -> Iterator[list[int]]:
         for start in range(0, self.count, self.batch_size):
             yield self.positions[start : start + self.batch_size]

@@ -12,7 +12,7 @@ import torch
 
 from ajuste_fino import ranks
 from ajuste_fino.classifier import _share_of
-from ajuste_fino.data.order import EpochBatchSampler, PhasedBatchSampler, seed_of_step
+from ajuste_fino.data.order import EpochBatchSampler, PhasedBatchSampler, SubsetBatchSampler, seed_of_step
 from ajuste_fino.errors import UserError
 from ajuste_fino.runs import launch
 from tests.conftest import draw_folder
@@ -66,6 +66,12 @@ def test_the_mean_of_the_processes_is_that_of_the_batch(process, count):
             mine = list(order)[step][1]
             total += order.weight(step) * sum(values[position] for position in mine) / len(mine) / count
         assert total == pytest.approx(sum(values[position] for position in batch) / len(batch))
+
+
+def test_what_is_computed_for_the_cache_is_in_batches_as_they_are(process):
+    process(1, 4)
+    order = SubsetBatchSampler(list(range(33)), 16)
+    assert [len(batch) for batch in order] == [16, 16, 1] and len(order) == 3
 
 
 def test_dropout_of_each_process_is_its_own(process):
