@@ -9,6 +9,7 @@ from ajuste_fino.console import console
 from ajuste_fino.errors import UserError
 from ajuste_fino.places import user_path
 from ajuste_fino.predict import Predictor, load
+from ajuste_fino.ranks import Elsewhere
 from ajuste_fino.runs import launch
 from ajuste_fino.runs.configuration import compose
 from ajuste_fino.runs.grammar import literal
@@ -38,7 +39,11 @@ def fine_tune(root: str | os.PathLike[str] | None = None, /, **keys: Any) -> Pre
     data = [] if root is None else [*kind, f"data.root={literal(os.fspath(root))}"]
     cfg = compose("train", [*data, *(f"{key}={literal(value)}" for key, value in keys.items())])
     console.quiet = launch.follows(cfg)
-    train(cfg, user_path("out", cfg.out))
+    try:
+        train(cfg, user_path("out", cfg.out))
+    except Elsewhere:
+        if not launch.follows(cfg):
+            raise
     if launch.follows(cfg):
         raise SystemExit(0)  # the first process goes on with the program alone
     return load(user_path("out", cfg.out), cfg.trainer.accelerator, list(cfg.trust))

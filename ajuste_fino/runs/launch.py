@@ -142,6 +142,8 @@ def launched(cfg: DictConfig) -> Iterator[Group]:
         _require_one_run(cfg)
         yield group
     except BaseException as error:
+        if isinstance(error, ranks.Elsewhere) and not ranks.is_first() and not _by_others():
+            error.exit_code = 0  # else Lightning would kill the first process, which is about to end in order
         if ranks.is_first() and not group.ended:
             ranks.tell(error)
         _end(started)
