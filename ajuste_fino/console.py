@@ -1,7 +1,8 @@
 """The terminal, for messages and progress alike: what is written to it by one does not tear the other."""
 
 import logging
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -42,3 +43,21 @@ def note_if_stopped(note: str | None) -> Iterator[None]:
         if note:
             stop.add_note(note)
         raise
+
+
+@contextmanager
+def meanwhile(work: Callable[[], object], seconds: float) -> Iterator[None]:
+    """Do something every so often, in a thread of its own, while the block lasts."""
+    done = threading.Event()
+
+    def repeat() -> None:
+        while not done.wait(seconds):
+            work()
+
+    thread = threading.Thread(target=repeat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

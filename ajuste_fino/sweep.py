@@ -58,12 +58,13 @@ def study(storage: Path | str | None, name: str) -> Study:
 
 def _in_database(url: str, name: str, tries: int = 3) -> Study:
     from optuna import create_study
-    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
     try:
         return create_study(study_name=name, storage=url, direction="maximize", load_if_exists=True)
     except (ImportError, SQLAlchemyError, ValueError) as error:
-        if tries > 1 and "exists" in str(error):  # another process has just made the tables that this one was about to make
+        # another process has just made the tables that this one was about to make
+        if tries > 1 and (isinstance(error, IntegrityError) or "exists" in str(error)):
             time.sleep(1)
             return _in_database(url, name, tries - 1)
         reason = str(error).splitlines()[0]

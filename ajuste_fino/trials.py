@@ -6,13 +6,12 @@ does not count.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ajuste_fino.console import log
+from ajuste_fino.console import log, meanwhile
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -51,19 +50,8 @@ def claim(study: Study, wanted: int) -> Trial | None:
 @contextmanager
 def at_work(trial: Trial) -> Iterator[None]:
     """Write down, while the block lasts, that its process is at work."""
-    done = threading.Event()
-
-    def tell() -> None:
-        while not done.wait(EVERY):
-            trial.set_user_attr(SEEN, time.time())
-
-    thread = threading.Thread(target=tell, daemon=True)
-    thread.start()
-    try:
+    with meanwhile(lambda: trial.set_user_attr(SEEN, time.time()), EVERY):
         yield
-    finally:
-        done.set()
-        thread.join()
 
 
 def _over() -> tuple:

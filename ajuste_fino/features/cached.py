@@ -120,21 +120,26 @@ class CachedFeatures:
         """
         keys = self._keys(samples, views)
         self.engine.choose(keys)
-        todo = self.store.missing(keys)
-        self.require_space(len(todo))
-        todo.sort(key=lambda position: position % len(samples))  # an image's views together: it is decoded once for them
-        with closing(self._compute(samples, keys, todo)) as computed:
-            for batch in computed:
-                refuse_changed(batch)
+        self._compute_all(samples, keys, self.store.missing(keys))
         return self.store.rows(keys)
 
     def compute_share(self, samples: Sequence[Sample], views: int = 1) -> None:
-        """Compute what is not on disk yet, each of several processes that train together a part, decided by content."""
+        """Compute what is not on disk yet, each of several processes that train together a part, decided by content.
+
+        Raises:
+            Elsewhere: where another process could not.
+        """
         keys = self._keys(samples, views)
         self.engine.take(ranks.from_first(lambda: self.engine.choose(keys)))
-        todo = [n for n in self.store.missing(keys) if int(keys[n][:8], 16) % ranks.count() == ranks.number()]
+        lacking = self.store.missing(keys)
+        todo = [n for n in lacking if int(keys[n][:8], 16) % ranks.count() == ranks.number()]
+        ranks.together(lambda: self._compute_all(samples, keys, todo))
+        self.store.refresh()  # the others' parts
+
+    def _compute_all(self, samples: Sequence[Sample], keys: Sequence[str], todo: list[int]) -> None:
+        """Compute the features of these positions and put them on disk."""
         self.require_space(len(todo))
-        todo.sort(key=lambda position: position % len(samples))
+        todo.sort(key=lambda position: position % len(samples))  # an image's views together: it is decoded once for them
         with closing(self._compute(samples, keys, todo)) as computed:
             for batch in computed:
                 refuse_changed(batch)

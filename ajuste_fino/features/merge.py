@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ajuste_fino.data.hashing import Progress
+from ajuste_fino.data.sample import SPLITS
 from ajuste_fino.errors import AjusteFinoError, counted
 from ajuste_fino.features.extracted import FILES, GROUPS, PARTS, encoded, features_in, group_rows, key_range
 from ajuste_fino.features.parts import parts
 from ajuste_fino.storage import Storage
 
 CHUNK_BYTES = 256 * 2**20  # of features that are put in order at a time
-SPLITS = ("train", "val", "test", "")  # in the order of their files
+ORDER = (*SPLITS, "")  # of the files of splits
 
 
 class Row(NamedTuple):

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from ajuste_fino.data.hashing import Progress
 from ajuste_fino.data.names import natural
+from ajuste_fino.data.sample import SPLITS
 from ajuste_fino.data.stream import Rows
 from ajuste_fino.errors import AjusteFinoError
 from ajuste_fino.features.extracted import Extracted, features_in
 
-SPLITS = ("train", "val", "test")
 OPEN_FILES = 16
 
 

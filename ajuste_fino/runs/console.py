@@ -3,7 +3,6 @@
 import logging
 import os
 import sys
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from ajuste_fino.console import EVERY, console, has_bars, log, seconds_left
+from ajuste_fino.console import EVERY, console, has_bars, log, meanwhile, seconds_left
 from ajuste_fino.errors import Range
 from ajuste_fino.escape import lines
 
@@ -54,18 +53,9 @@ def run_log() -> Iterator[None]:
 @contextmanager
 def still_working(what: str) -> Iterator[None]:
     """Say every ten seconds that work without steps goes on."""
-    begun, done = time.monotonic(), threading.Event()
-
-    def say() -> None:
-        while not done.wait(HEARTBEAT):
-            log.info(f"{what}: still at work after {time.monotonic() - begun:.0f} s …")
-
-    thread = threading.Thread(target=say, daemon=True)
-    thread.start()
-    try:
+    begun = time.monotonic()
+    with meanwhile(lambda: log.info(f"{what}: still at work after {time.monotonic() - begun:.0f} s …"), HEARTBEAT):
         yield
-    finally:
-        done.set()
 
 
 def start_log(path: Path | None = None) -> None:

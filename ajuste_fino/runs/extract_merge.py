@@ -15,7 +15,7 @@ from ajuste_fino.data.scan_result import ScanResult
 from ajuste_fino.data.traps import copies, files
 from ajuste_fino.errors import UserError, counted
 from ajuste_fino.features.extracted import ABOUT, FORMAT, PARTS
-from ajuste_fino.features.merge import SPLITS, Row, merge
+from ajuste_fino.features.merge import ORDER, Row, merge
 from ajuste_fino.features.parts import FileRow, list_name, read_lists, shards_there
 from ajuste_fino.runs.console import progress
 from ajuste_fino.runs.extract_plan import DECIDING, ORIGIN, kept
@@ -109,7 +109,7 @@ def _contents(samples: Sequence[Sample]) -> list[Row]:
     found: dict[str, Row] = {}
     for sample in samples:
         found.setdefault(sample.sha256, Row(sample.sha256, sample.file, sample.label, sample.split))
-    return sorted(found.values(), key=lambda row: (SPLITS.index(row.split), row.key))
+    return sorted(found.values(), key=lambda row: (ORDER.index(row.split), row.key))
 
 
 def _classes(rows: Sequence[Row]) -> dict[str, dict[str, int]]:

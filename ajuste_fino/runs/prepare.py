@@ -186,7 +186,7 @@ def data_module(learner: Learner, manifest: Manifest, stages: Stages) -> DataMod
     stages.settle(manifest)
     if ranks.count() > 1:
         with tell_when_full("features.batch_size", stages.loading.batch_size):
-            ranks.together(lambda: stages.compute_share(manifest))
+            stages.compute_share(manifest)
     with note_if_stopped(stages.last.source.stop_note), tell_when_full("features.batch_size", stages.loading.batch_size):
         return learner.data_module(manifest, stages.sources)
 

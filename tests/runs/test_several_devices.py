@@ -128,7 +128,9 @@ def test_two_processes_give_the_table_of_one_and_a_mistake_one_message(tmp_path,
     tables = [(tmp_path / number / "predictions_test.csv").read_text().splitlines() for number in "12"]
     assert [row.rsplit(",", 1)[0] for row in tables[0]] == [row.rsplit(",", 1)[0] for row in tables[1]]
     metrics = json.loads((tmp_path / "1" / "metrics.json").read_text())
-    assert metrics["cache/misses"] == 0  # the two computed all
+    assert metrics["cache/misses"] == 0  # the two computed all,
+    first = json.loads((tmp_path / "2" / "metrics.json").read_text())["cache/misses"]
+    assert 0 < first < 39  # and the first not what the second did
     (root / "1" / "bad.png").write_text("no image")
     done = command("train", f"out={tmp_path / '3'}", *keys, "trainer.devices=2")
     assert (done.returncode, done.stderr.count("bad.png"), (tmp_path / "3").exists()) == (2, 1, False), done.stderr
