@@ -19,15 +19,16 @@ from torch import Tensor
 
 from ajuste_fino import ensemble
 from ajuste_fino.head import HeadShape
-from ajuste_fino.lecture.data import digits
+from ajuste_fino.lecture.data import Split
 from ajuste_fino.lecture.findings import Check, Findings, Table
-from ajuste_fino.lecture.frozen import embedded
+from ajuste_fino.lecture.frozen import Features, features, flat
 from ajuste_fino.lecture.settings import Limit
 from ajuste_fino.lecture.slide import Slide, slide
 from ajuste_fino.lecture.text import Texts
 from ajuste_fino.report.plots import BLUE, GREEN, ORANGE, PINK
 from ajuste_fino.scratch.optim import Adam
 
+COMPONENTS = 64  # of features that trees read
 FORMULAS = (
     r"h_t\leftarrow A(\mathcal{S}_t),\quad t=1,\ldots,T",
     r"f(x)=\mathrm{arg\,max}_c\,\sum_t[\,h_t(x)=c\,]",
@@ -42,8 +43,10 @@ USES = (
 )
 
 
-def measure(*, trees: int, heads: int, epochs: int, sample: int, intervals: int, seeds: int) -> Findings:
-    """Measure bagged trees on pixels for each T, bagged heads on cached features, and the coverage of bootstrap intervals.
+def measure(
+    *, trees: int, heads: int, epochs: int, sample: int, intervals: int, seeds: int, data: dict[str, str | None]
+) -> Findings:
+    """Measure bagged trees for each T, bagged heads on cached features, and the coverage of bootstrap intervals.
 
     Args:
         trees: T, at most.
@@ -51,20 +54,33 @@ def measure(*, trees: int, heads: int, epochs: int, sample: int, intervals: int,
         epochs: of the heads' training.
         sample: test images from which an interval is made.
         intervals: how many are made.
-        seeds: repetitions of all_examples.
+        seeds: repetitions of all.
+        data: `root`, where the images are whose features are learnt, by trees in their first components; null: the digits,
+            whose pixels the trees read.
     """
-    rows = Table({"seed": seed, **row} for seed in range(seeds) for row in _bag_trees(trees, seed))
+    of_trees = _few_columns(flat(data["root"]))
+    of_heads = features(data["root"])
+    rows = Table({"seed": seed, **row} for seed in range(seeds) for row in _bag_trees(of_trees, trees, seed))
     for seed in range(seeds):
-        found, right = _bag_heads(heads, epochs, seed)
+        found, right = _bag_heads(of_heads, heads, epochs, seed)
         rows.append({"seed": seed, "of": "heads", **found, "covered": _coverage(right, sample, intervals, seed)})
     return Findings(_checks(rows, trees, heads), rows, {"trees": trees, "heads": heads})
 
 
-def _bag_trees(count: int, seed: int) -> list[dict[str, Any]]:
+def _few_columns(images: Features) -> Features:
+    """At most `COMPONENTS` principal components of the training split: a tree tries every column at every node."""
+    if images.num_features <= COMPONENTS:
+        return images
+    mean = images.train.x.mean(0)
+    axes = torch.linalg.svd(images.train.x - mean, full_matrices=False).Vh[:COMPONENTS].mT
+    return Features(*(Split((split.x - mean) @ axes, split.y) for split in (images.train, images.val, images.test)))
+
+
+def _bag_trees(images: Features, count: int, seed: int) -> list[dict[str, Any]]:
     """The test error of one tree on all examples; then for each T those of vote and average, and the out-of-bag error."""
     from sklearn.tree import DecisionTreeClassifier
 
-    train, _, test = digits()
+    train, test = images.train, images.test
     counts = ensemble.bootstrap(count, len(train.y), seed)
     x, y = train.flat.numpy(), train.y.numpy()
 
@@ -104,22 +120,21 @@ def _error(predicted: Tensor, y: Tensor) -> float:
     return float((predicted != y).float().mean())
 
 
-def _bag_heads(count: int, epochs: int, seed: int) -> tuple[dict[str, Any], Tensor]:
+def _bag_heads(images: Features, count: int, epochs: int, seed: int) -> tuple[dict[str, Any], Tensor]:
     """Test errors of one head and of bagged heads, and their cost over that of one; which test images are right (N,)."""
-    all_examples = torch.ones(1, len(embedded().train.y))
-    one, alone = _train_heads(all_examples, epochs, seed)
-    many, logits = _train_heads(ensemble.bootstrap(count, all_examples.shape[1], seed), epochs, seed)
-    y = embedded().test.y
+    all_examples = torch.ones(1, len(images.train.y))
+    one, alone = _train_heads(images, all_examples, epochs, seed)
+    many, logits = _train_heads(images, ensemble.bootstrap(count, all_examples.shape[1], seed), epochs, seed)
+    y = images.test.y
     right = logits.softmax(2).mean(0).argmax(1) == y
     found = {"one head": _error(alone[0].argmax(1), y), "bagged heads": 1 - float(right.float().mean()), "cost": many / one}
     return found, right
 
 
-def _train_heads(counts: Tensor, epochs: int, seed: int) -> tuple[float, Tensor]:
+def _train_heads(data: Features, counts: Tensor, epochs: int, seed: int) -> tuple[float, Tensor]:
     """Seconds of training as many heads as `counts` has rows, and their test logits (T, N, C)."""
-    data = embedded()
     torch.manual_seed(seed)
-    bag = ensemble.Ensemble(HeadShape(data.num_features, 10), len(counts))
+    bag = ensemble.Ensemble(HeadShape(data.num_features, data.classes), len(counts))
     bag.standardise.set(data.train.x.mean(0), data.train.x.std(0))
     generator = torch.Generator().manual_seed(seed)
 

@@ -23,7 +23,7 @@ from ajuste_fino.lecture.settings import Limit
 from ajuste_fino.lecture.slide import Slide, curve, integer_ticks, show_image, slide
 from ajuste_fino.lecture.stats import rank_correlation
 from ajuste_fino.lecture.text import Texts
-from ajuste_fino.lecture.training import accuracy, train
+from ajuste_fino.lecture.training import accuracy, falling_rate, train
 from ajuste_fino.report.plots import BLUE, ORANGE
 from ajuste_fino.scratch import nn
 from ajuste_fino.scratch.optim import Adam
@@ -84,13 +84,8 @@ def _net(depth: int, width: int, seed: int) -> torch.nn.Module:
 
 
 def _fit(net: torch.nn.Module, data: Split, epochs: int, seed: int) -> None:
-    """Train by Adam. The rate falls linearly (algorithm 8.1's schedule), so that the weights settle."""
     optimizer = Adam(net.parameters(), lr=RATE)
-
-    def lower_rate(epoch: int) -> None:
-        optimizer.param_groups[0]["lr"] = RATE * (1 - (epoch + 1) / epochs)
-
-    train(net, optimizer, data.x, data.y, epochs, seed, watch=lower_rate)
+    train(net, optimizer, data.x, data.y, epochs, seed, watch=falling_rate(optimizer, epochs))
 
 
 def _accuracies(rows: Table, kind: str, by: str) -> dict[int, Tensor]:

@@ -21,7 +21,7 @@ from torch.nn.functional import nll_loss
 
 from ajuste_fino.lecture.data import Split
 from ajuste_fino.lecture.findings import Check, Findings, Table
-from ajuste_fino.lecture.frozen import embedded, standardise
+from ajuste_fino.lecture.frozen import Features, features, standardised
 from ajuste_fino.lecture.settings import Limit
 from ajuste_fino.lecture.slide import Slide, curve, integer_ticks, slide
 from ajuste_fino.lecture.stats import standard_errors
@@ -46,8 +46,10 @@ USES = (
 )
 
 
-def measure(*, inputs: int, hidden: int, labels: int, epochs: int, masks: int, seeds: int) -> Findings:
-    """Check the identity; train a network with dropout and one without, on few of the digits' cached features.
+def measure(
+    *, inputs: int, hidden: int, labels: int, epochs: int, masks: int, seeds: int, data: dict[str, str | None]
+) -> Findings:
+    """Check the identity; train a network with dropout and one without, on the cached features of few images.
 
     Args:
         inputs: d of the softmax regression, with 2ᵈ masks.
@@ -56,9 +58,11 @@ def measure(*, inputs: int, hidden: int, labels: int, epochs: int, masks: int, s
         epochs: of the training, in minibatches of 64.
         masks: sampled of the deep network.
         seeds: drawn regressions; training sets and networks.
+        data: `root`, where the images are whose features are learnt; null: the digits.
     """
+    images = standardised(features(data["root"]))
     identity, deep = (max(_scaling_error(inputs, layers, seed) for seed in range(seeds)) for layers in (1, 2))
-    runs = [_train_both(hidden, labels, epochs, masks, seed) for seed in range(seeds)]
+    runs = [_train_both(images, hidden, labels, epochs, masks, seed) for seed in range(seeds)]
     rows = Table({"seed": seed, **{k: v for k, v in run.items() if k != "objective"}} for seed, run in enumerate(runs))
     objective = torch.tensor([run["objective"] for run in runs])
     return Findings(_checks(identity, deep, rows, objective), rows, {"objective": objective, "identity": identity})
@@ -85,23 +89,21 @@ def _scaling_error(d: int, layers: int, seed: int) -> float:
     return float((geometric - log_p(x / 2).softmax(1)).abs().max())
 
 
-def _net(inputs: int, hidden: int, dropped: bool) -> torch.nn.Sequential:
+def _net(inputs: int, hidden: int, classes: int, dropped: bool) -> torch.nn.Sequential:
     """Input units are kept with 0.8, hidden units with 0.5."""
     at_input, inside = (0.2, 0.5) if dropped else (0.0, 0.0)
     drop = nn.WeightScaledDropout
-    return torch.nn.Sequential(drop(at_input), nn.Linear(inputs, hidden), nn.ReLU(), drop(inside), nn.Linear(hidden, 10))
+    return torch.nn.Sequential(drop(at_input), nn.Linear(inputs, hidden), nn.ReLU(), drop(inside), nn.Linear(hidden, classes))
 
 
-def _train_both(hidden: int, labels: int, epochs: int, masks: int, seed: int) -> dict[str, Any]:
+def _train_both(images: Features, hidden: int, labels: int, epochs: int, masks: int, seed: int) -> dict[str, Any]:
     """Train with dropout and without; the test accuracies, and the objective after each epoch."""
-    data = embedded()
-    scaled = standardise(data.train.x)
-    train_set, test = (Split(scaled(split.x), split.y) for split in (data.train.sample(labels, seed), data.test))
+    train_set, test = images.train.sample(labels, seed), images.test
     objective: list[float] = []
     nets = {}
     for name in ("with", "without"):
         torch.manual_seed(seed)
-        net = nets[name] = _net(data.num_features, hidden, name == "with")
+        net = nets[name] = _net(images.num_features, hidden, images.classes, name == "with")
         watch = (lambda _: objective.append(_objective(nets["with"], train_set))) if name == "with" else None
         train(net, Adam(net.parameters(), lr=1e-3), train_set.x, train_set.y, epochs, seed, watch=watch)
     found = {f"accuracy {name}": accuracy(net, test.x, test.y) for name, net in nets.items()}
@@ -119,9 +121,9 @@ def _objective(net: torch.nn.Sequential, data: Split, draws: int = 5) -> float:
 def _subnetworks(net: torch.nn.Sequential, test: Split, masks: int) -> dict[str, float]:
     """Vote, geometric and arithmetic mean of sampled subnetworks, and weight scaling."""
     net.train()
-    log_p = torch.stack([net(test.x).log_softmax(1) for _ in range(masks)])  # (masks, N, 10)
+    log_p = torch.stack([net(test.x).log_softmax(1) for _ in range(masks)])  # (masks, N, C)
     geometric = log_p.mean(0).log_softmax(1)
-    votes = torch.nn.functional.one_hot(log_p.argmax(2), 10).sum(0).argmax(1)
+    votes = torch.nn.functional.one_hot(log_p.argmax(2), log_p.shape[2]).sum(0).argmax(1)
     sampled = log_p.logsumexp(0) - torch.tensor(float(masks)).log()
     scaled = net.eval()(test.x).log_softmax(1)
     return {

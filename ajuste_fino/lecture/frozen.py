@@ -1,4 +1,4 @@
-"""The digits through the frozen, embedded backbone: the pipeline's own features, from its cache."""
+"""Images through a frozen backbone: the pipeline's own features, from its cache."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -8,16 +8,23 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from ajuste_fino.backbone import build
+from ajuste_fino.backbone import Backbone, build
+from ajuste_fino.choose.sample import draw
 from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.digits import digits_folder
 from ajuste_fino.data.loading import LoaderConfig
 from ajuste_fino.data.manifest import load_manifest
+from ajuste_fino.data.sources.opening import open_root
+from ajuste_fino.data.sources.source import Root
 from ajuste_fino.data.transforms import Augmentation, Preprocessing
-from ajuste_fino.features import CachedFeatures, Extractor
+from ajuste_fino.features import CachedFeatures, Extractor, resolve_precision
 from ajuste_fino.freezing import Frozen
 from ajuste_fino.head import Standardise
-from ajuste_fino.lecture.data import Split
+from ajuste_fino.lecture.data import Split, digits
+
+CPU = torch.device("cpu")
+KNOWS_PHOTOGRAPHS = "efficientnet_lite0"  # as `train` has it for a folder
+MOST = 5_000  # images of a split that are used of a user's own
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,10 @@ class Features:
     def num_features(self) -> int:
         return self.train.x.shape[1]
 
+    @property
+    def classes(self) -> int:
+        return int(self.train.y.max()) + 1
+
 
 def standardise(x: Tensor) -> Standardise:
     """The layer that gives the features x (N, D) zero mean and unit variance, and other features the same treatment."""
@@ -40,18 +51,49 @@ def standardise(x: Tensor) -> Standardise:
     return layer
 
 
+def standardised(found: Features) -> Features:
+    """All three splits by the mean and variance of the training split."""
+    layer = standardise(found.train.x)
+    return Features(*(Split(layer(split.x), split.y) for split in (found.train, found.val, found.test)))
+
+
 def quiet(items: Iterable, _total: int, _what: str) -> Iterator:
     """No progress is shown: a second of work."""
     return iter(items)
 
 
+def flat(root: str | None) -> Features:
+    """What a small network reads: the digits' 64 pixels or, of the images at `data.root`, standardised features."""
+    if root is None:
+        return Features(*(Split(split.flat, split.y) for split in digits()))
+    return standardised(features(root))
+
+
+@cache
+def features(root: str | None) -> Features:
+    """The digits through the embedded backbone; images at `data.root` through the one that `train` has for photographs.
+
+    Raises:
+        UserError: where there is no such place, or `train` would refuse what is there.
+    """
+    if root is None:
+        return embedded()
+    backbone, _ = build(KNOWS_PHOTOGRAPHS)
+    return _features(backbone, open_root(root, None, {}), resolve_precision("auto", CPU, backbone), MOST)
+
+
 @cache
 def embedded(layer: str | None = None, pool: int | None = None) -> Features:
-    """The digits after block `tap`, by default the backbone's own choice; computed once, then read from the cache."""
+    """The digits after a block, by default the backbone's own choice; computed once, then read from the cache."""
     backbone, _ = build("embedded", layer=layer, pool=pool)
-    extractor = Extractor(Frozen(backbone), Preprocessing(**backbone.preprocessing), "fp32")
+    return _features(backbone, digits_folder(), "fp32")
+
+
+def _features(backbone: Backbone, root: Root, precision: str, most: int | None = None) -> Features:
     cores = os.cpu_count() or 1
-    cached = CachedFeatures(extractor, Augmentation(1.0, 0.0, 0.0), LoaderConfig(torch.device("cpu"), 64, cores, quiet))
-    manifest = load_manifest(DataConfig(digits_folder()), cores, quiet)
-    parts = (manifest.split(split) for split in ("train", "val", "test"))
+    extractor = Extractor(Frozen(backbone), Preprocessing(**backbone.preprocessing), precision)
+    cached = CachedFeatures(extractor, Augmentation(1.0, 0.0, 0.0), LoaderConfig(CPU, 64, cores, quiet))
+    manifest = load_manifest(DataConfig(root), cores, quiet)
+    parts = [manifest.split(split) for split in ("train", "val", "test")]
+    parts = [list(part) if most is None else draw(part, most, 0) for part in parts]
     return Features(*(Split(torch.cat(list(cached.features_of(part))), torch.tensor(manifest.targets(part))) for part in parts))

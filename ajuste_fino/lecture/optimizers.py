@@ -7,6 +7,8 @@ training loss, so the rates are chosen by it: by the worst mean of 5 steps (320 
 over seeds that are not counted. The best rate has the lowest of these: one that still jumps at the end, or that fails now
 and then, is not chosen. No grid may end at the chosen rate.
 
+The network reads the digits' pixels or, with `data.root`, the cached features of the user's own images.
+
 Source: Goodfellow, Bengio and Courville, *Deep Learning*, 2016, algorithms 8.1, 8.2, 8.4, 8.5 and 8.7.
 """
 
@@ -19,8 +21,8 @@ import torch
 from matplotlib.animation import FuncAnimation
 from torch import Tensor
 
-from ajuste_fino.lecture.data import digits
 from ajuste_fino.lecture.findings import Check, Findings, Table
+from ajuste_fino.lecture.frozen import Features, flat
 from ajuste_fino.lecture.slide import MARKERS, Slide, curve, slide
 from ajuste_fino.lecture.text import Texts
 from ajuste_fino.lecture.training import one_thread, train
@@ -42,49 +44,62 @@ OPTIMIZERS: dict[str, Any] = {
     "Adam": Adam,
 }
 FIRST_TUNING_SEED = 1001  # these runs are not counted
-WINDOW = 17  # steps of an epoch, over whose losses the median is taken
+BATCH = 64
 SHORT = 5  # steps over whose losses the mean is taken to choose a rate
 
 
 @one_thread()
-def measure(*, rates: dict[str, list[float]], hidden: int, epochs: int, seeds: int, tuning_seeds: int) -> Findings:
+def measure(
+    *, rates: dict[str, list[float]], hidden: int, epochs: int, seeds: int, tuning_seeds: int, data: dict[str, str | None]
+) -> Findings:
     """Tune each optimizer's rate, then train it `seeds` times and compare.
 
     Args:
         rates: the grid of learning rates, by optimizer.
         hidden: units of the two hidden layers.
-        epochs: passes over the 1,079 training digits, 17 steps each.
+        epochs: passes over the training images; over the 1,079 digits they have 17 steps each.
         seeds: runs that are counted; their orders and first weights are the same for all optimizers.
         tuning_seeds: runs of each rate that are not counted, by the worst of which it is chosen.
+        data: `root`, where the images are whose features are learnt; null: the digits.
     """
-    tuned = {name: [(rate, _tune(name, rate, hidden, epochs, tuning_seeds)) for rate in grid] for name, grid in rates.items()}
+    images = flat(data["root"])
+    tuned = {
+        name: [(rate, _tune(images, name, rate, hidden, epochs, tuning_seeds)) for rate in grid] for name, grid in rates.items()
+    }
     best = {name: min(pairs, key=lambda pair: pair[1])[0] for name, pairs in tuned.items()}
     curves, effective = {}, {}
     for name, rate in best.items():
-        runs = [_run(name, rate, hidden, epochs, seed) for seed in range(seeds)]
+        runs = [_run(images, name, rate, hidden, epochs, seed) for seed in range(seeds)]
         curves[name] = torch.tensor([losses for losses, _ in runs])
         effective[name] = runs[0][1]
-    goals = _epoch_medians(curves["SGD"])[:, -1]
+    window = -(-len(images.train.y) // BATCH)  # the steps of an epoch
+    smooth = {name: _epoch_medians(losses, window) for name, losses in curves.items()}
+    goals = smooth["SGD"][:, -1]
     goal = float(goals.median())
-    ratios = {name: _step_ratios(losses, goals) for name, losses in curves.items() if name != "SGD"}
-    ends = {name: _epoch_medians(losses)[:, -1].tolist() for name, losses in curves.items()}
+    ratios = {name: _step_ratios(losses, goals, window) for name, losses in smooth.items() if name != "SGD"}
+    ends = {name: losses[:, -1].tolist() for name, losses in smooth.items()}
     rows = Table(
         {"optimizer": name, "rate": best[name], "seed": seed, "final loss": loss, "steps over SGD's": ratio}
         for name, losses in ends.items()
         for seed, (loss, ratio) in enumerate(zip(losses, ratios.get(name, [1.0] * seeds), strict=True))
     )
-    return Findings(_checks(ratios, best, rates), rows, {"curves": curves, "effective": effective, "best": best, "goal": goal})
+    return Findings(
+        _checks(ratios, best, rates),
+        rows,
+        {"smooth": smooth, "window": window, "effective": effective, "best": best, "goal": goal},
+    )
 
 
-def _net(hidden: int, seed: int) -> torch.nn.Sequential:
+def _net(inputs: int, hidden: int, classes: int, seed: int) -> torch.nn.Sequential:
     torch.manual_seed(seed)
-    return torch.nn.Sequential(nn.Linear(64, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 10))
+    first, second = nn.Linear(inputs, hidden), nn.Linear(hidden, hidden)
+    return torch.nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), nn.Linear(hidden, classes))
 
 
-def _tune(name: str, rate: float, hidden: int, epochs: int, seeds: int) -> float:
+def _tune(images: Features, name: str, rate: float, hidden: int, epochs: int, seeds: int) -> float:
     """The worst training loss at the end of the runs that are not counted; infinite where one diverged."""
     numbers = range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + seeds)
-    losses = [_worst_at_the_end(torch.tensor(_run(name, rate, hidden, epochs, seed)[0])) for seed in numbers]
+    losses = [_worst_at_the_end(torch.tensor(_run(images, name, rate, hidden, epochs, seed)[0])) for seed in numbers]
     return max(losses) if all(isfinite(loss) for loss in losses) else inf
 
 
@@ -94,11 +109,11 @@ def _worst_at_the_end(losses: Tensor) -> float:
     return float(last.unfold(0, SHORT, 1).mean(1).max())
 
 
-def _run(name: str, rate: float, hidden: int, epochs: int, seed: int) -> tuple[list[float], Tensor]:
+def _run(images: Features, name: str, rate: float, hidden: int, epochs: int, seed: int) -> tuple[list[float], Tensor]:
     """Losses of all steps, and the effective rate of each weight at the end."""
-    data, net = digits()[0], _net(hidden, seed)
+    data, net = images.train, _net(images.num_features, hidden, images.classes, seed)
     optimizer = OPTIMIZERS[name](net.parameters(), lr=rate)
-    losses = train(net, optimizer, data.flat, data.y, epochs, seed)
+    losses = train(net, optimizer, data.x, data.y, epochs, seed, BATCH)
     return losses, torch.cat([_effective_rates(optimizer, p, rate).flatten() for p in net.parameters()])
 
 
@@ -115,15 +130,15 @@ def _effective_rates(optimizer: Any, parameter: Tensor, rate: float) -> Tensor:
     return torch.full_like(parameter, rate / (1 - group["momentum"]))  # the velocity adds up
 
 
-def _epoch_medians(losses: Tensor) -> Tensor:
-    """Medians over the last epoch's steps, (seeds, steps − WINDOW + 1)."""
-    return losses.unfold(1, WINDOW, 1).median(-1).values
+def _epoch_medians(losses: Tensor, window: int) -> Tensor:
+    """Medians over the steps of an epoch, (seeds, steps − window + 1)."""
+    return losses.unfold(1, window, 1).median(-1).values
 
 
-def _step_ratios(losses: Tensor, goals: Tensor) -> list[float]:
+def _step_ratios(smooth: Tensor, goals: Tensor, window: int) -> list[float]:
     """For each seed the steps until SGD's final loss, over all of SGD's steps; infinite where it is not reached."""
-    below = [(row <= goal).nonzero() for row, goal in zip(_epoch_medians(losses), goals, strict=True)]
-    return [float(hit[0] + WINDOW) / losses.shape[1] if len(hit) else inf for hit in below]
+    below, steps = [(row <= goal).nonzero() for row, goal in zip(smooth, goals, strict=True)], smooth.shape[1] + window - 1
+    return [float(hit[0] + window) / steps if len(hit) else inf for hit in below]
 
 
 def _checks(ratios: dict[str, list[float]], best: dict[str, float], rates: dict[str, list[float]]) -> list[Check]:
@@ -136,9 +151,9 @@ def draw(findings: Findings, texts: Texts) -> Slide:
     """Left: training loss with the seeds' spread. Right: the effective rates of all weights."""
     data = findings.data
     figure, (left, right) = slide(findings, texts, "ab", width_ratios=[1.3, 1])
-    for (name, losses), color, marker in zip(data["curves"].items(), COLORS, MARKERS, strict=False):
-        smooth = _epoch_medians(losses)
-        x, label = range(WINDOW, WINDOW + smooth.shape[1]), texts("optimizer", name=name, rate=data["best"][name])
+    for (name, smooth), color, marker in zip(data["smooth"].items(), COLORS, MARKERS, strict=False):
+        first, label = data["window"], texts("optimizer", name=name, rate=data["best"][name])
+        x = range(first, first + smooth.shape[1])
         curve(left, x, smooth.mT, median_low, color=color, label=label, marker=marker, markevery=40)
     left.axhline(data["goal"], color="0.4", linestyle=":", label=texts("goal"))
     left.set_yscale("log")
@@ -163,19 +178,19 @@ def _draw_quantiles(axes: Any, effective: dict[str, Tensor]) -> None:
 
 def animate(findings: Findings, texts: Texts) -> FuncAnimation:
     """The losses as training goes on, an epoch a frame."""
-    curves = findings.data["curves"]
-    smooth = {name: _epoch_medians(losses).median(0).values for name, losses in curves.items()}
+    window = findings.data["window"]
+    smooth = {name: losses.median(0).values for name, losses in findings.data["smooth"].items()}
     figure, (axes,) = slide(findings, texts)
     lines = [axes.plot([], [], color=color, label=name)[0] for name, color in zip(smooth, COLORS, strict=False)]
     length = len(next(iter(smooth.values())))
-    axes.set(xlim=(0, length + WINDOW), yscale="log", ylim=(min(float(s.min()) for s in smooth.values()) / 1.3, 3))
+    axes.set(xlim=(0, length + window), yscale="log", ylim=(min(float(s.min()) for s in smooth.values()) / 1.3, 3))
     axes.set_xlabel(texts("step"))
     axes.set_ylabel(texts("loss"))
     axes.legend(loc="lower left")
 
     def frame(step: int) -> list[Any]:
         for line, values in zip(lines, smooth.values(), strict=True):
-            line.set_data(range(WINDOW, WINDOW + step), values[:step])
+            line.set_data(range(window, window + step), values[:step])
         return lines
 
-    return FuncAnimation(figure, frame, frames=[*range(1, length, WINDOW), length], interval=120)
+    return FuncAnimation(figure, frame, frames=[*range(1, length, window), length], interval=120)

@@ -1,4 +1,4 @@
-"""A real photograph, from scikit-learn's sample images."""
+"""Two real photographs, scikit-learn's sample images."""
 
 from functools import cache
 
@@ -6,13 +6,21 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+PHOTOGRAPHS = ("china.jpg", "flower.jpg")
+
 
 @cache
-def photograph(side: int, name: str = "china.jpg") -> Tensor:
-    """(3, side, side) in [0, 1]: the middle square of `china.jpg` or `flower.jpg`."""
+def whole(name: str) -> Tensor:
+    """(3, 427, 640) in [0, 1]: one of `PHOTOGRAPHS`."""
     from sklearn.datasets import load_sample_image
 
-    image = torch.tensor(load_sample_image(name)).permute(2, 0, 1).float() / 255
+    return torch.tensor(load_sample_image(name)).permute(2, 0, 1).float() / 255
+
+
+@cache
+def photograph(side: int) -> Tensor:
+    """(3, side, side) in [0, 1]: the middle square of the first one."""
+    image = whole(PHOTOGRAPHS[0])
     height, width = image.shape[1:]
     left = (width - height) // 2
     square = image[None, :, :, left : left + height]

@@ -45,7 +45,13 @@ def check(given: Mapping[str, Any], defaults: Mapping[str, Any], limits: Mapping
 
 def same(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> bool:
     """Whether every setting has its default; a path, whose default is null or a text, may be any."""
-    return all(given[key] == default for key, default in defaults.items() if not _is_path(default))
+    return all(_same(given[key], default) for key, default in defaults.items())
+
+
+def _same(value: Any, default: Any) -> bool:
+    if isinstance(default, dict):
+        return value.keys() == default.keys() and same(value, default)
+    return _is_path(default) or value == default
 
 
 def _is_path(default: Any) -> bool:

@@ -24,6 +24,17 @@ def one_thread() -> Iterator[None]:
 Watch = Callable[[int], None]
 
 
+def falling_rate(optimizer: Optimizer, epochs: int) -> Watch:
+    """What lets the rate fall linearly, epoch by epoch (algorithm 8.1's schedule), so that the weights settle."""
+    (group,) = optimizer.param_groups
+    first = group["lr"]
+
+    def lower(epoch: int) -> None:
+        group["lr"] = first * (1 - (epoch + 1) / epochs)
+
+    return lower
+
+
 def train(
     net: nn.Module,
     optimizer: Optimizer,

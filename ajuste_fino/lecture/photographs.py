@@ -1,0 +1,52 @@
+"""Images to transfer to: those of a user's folder, or views that are made of two photographs; and the digits."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from ajuste_fino.choose.sample import draw
+from ajuste_fino.data.config import DataConfig
+from ajuste_fino.data.images import read_image
+from ajuste_fino.data.manifest import load_manifest
+from ajuste_fino.data.sample import Sample
+from ajuste_fino.data.transforms import Preprocessing
+from ajuste_fino.lecture.data import Split, digits
+from ajuste_fino.lecture.frozen import quiet
+from ajuste_fino.lecture.views import views
+
+MOST = 10_000  # images of a split that are read: they are kept in memory
+TRAINING, TEST = 40, 40  # views of each place
+SEEDS = (0, 1)  # of these views
+
+
+def photographs(root: str | None, side: int) -> tuple[Split, Split]:
+    """Training and test images (N, 3, side, side) of uint8: a folder's as `data.root` takes it, or the made views.
+
+    Raises:
+        UserError: where the folder has something that `train` would refuse.
+    """
+    if root is None:
+        return views(TRAINING, side, SEEDS[0]), views(TEST, side, SEEDS[1])
+    manifest = load_manifest(DataConfig(Path(root)), 2, quiet)
+    train, test = (draw(manifest.split(split), MOST, 0) for split in ("train", "test"))
+    preprocessing = Preprocessing(size=side, resize=round(side * 8 / 7))  # 256 of 224, as those of ImageNet are cut
+
+    def read(samples: list[Sample]) -> Split:
+        pixels = [preprocessing(read_image(sample, preprocessing.min_size)[1]) for sample in samples]
+        return Split(torch.stack(pixels), torch.tensor(manifest.targets(samples)))
+
+    return read(train), read(test)
+
+
+def digit_images(side: int) -> tuple[Split, Split]:
+    """Training and test digits (N, 3, side, side) of uint8."""
+    train, _, test = digits()
+    low, high = train.x.amin(), train.x.amax()
+
+    def drawn(x: Tensor) -> Tensor:
+        large = interpolate((x - low) / (high - low), (side, side), mode="bilinear")
+        return (large * 255).round().clamp(0, 255).to(torch.uint8).expand(-1, 3, -1, -1)
+
+    return Split(drawn(train.x), train.y), Split(drawn(test.x), test.y)
