@@ -23,7 +23,7 @@ from ajuste_fino.report.html import environment
 from ajuste_fino.report.thumbnails import data_uri
 
 TEMPLATES = Path(__file__).parent / "templates"
-ROWS = 12  # of a table; the file has all
+ROWS = 30  # of a table, which is folded; the file has all
 
 
 def write(folders: Sequence[Path], path: Path, lang: str) -> None:
