@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.report.browser import CHROMIUM, open_browser
+
 
 @pytest.fixture(autouse=True, scope="session")
 def cache(tmp_path_factory):
@@ -103,3 +105,13 @@ def run(tmp_path_factory, cache):
     out = root.parent / "run"
     model = fine_tune(root, out=str(out), epochs=3, workers=0, **{"backbone": "embedded", "backbone.weights": "none"})
     return out, model
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, where it is installed and something drives it. Not for the whole session: its driver's loop hinders others."""
+    pytest.importorskip("playwright.sync_api", reason="playwright is not installed: the extra browser")
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed: make browser")
+    with open_browser() as found:
+        yield found

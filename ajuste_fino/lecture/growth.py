@@ -1,135 +1,79 @@
-"""Neurons, and connections per neuron, counted on the networks of the lists and on later ones: how fast do they grow?
+"""Neurons, and connections per neuron, of the lists' networks and of later ones: how fast do they grow?
 
-The band. The book says that networks have doubled in size about every 2.4 years since hidden units came. A straight line
+How they are counted, and which cannot be: `networks.py`.
+
+The bands. The book says that networks have doubled in size about every 2.4 years since hidden units came. A straight line
 through log₂(neurons) by year has a standard error; the claim holds if 2.4 years lie in the 95 % interval of the doubling
-time, over all networks since 1980, the book's and later ones, and if that interval is no wider than from half to twice 2.4. The
-book's seven alone are too few for a narrow interval: that they double in half to twice that time is an informational check.
+time, over all networks counted since 1980, the book's and later ones, and if that interval is no wider than from half to
+twice 2.4. The book's alone, up to 2014, may be too few for a narrow interval: that they double in half to twice that time is
+an informational check.
 
-Counting. A neuron is an element that a layer with weights puts out for one image (biases and activations are part of it); its
-connections are the inputs it reads. Layers are built on torch's `meta` device, without memory, from what their papers say.
+Of connections it says that they are mostly a design decision today; that some networks have nearly as many per neuron as a
+cat; and that as many as a mouse are quite common. Today is from 2006 on, when deep networks came. The mean over a network's
+neurons is compared: a brain's number is a mean, too (the book does not say which of its own it takes; its most connected
+layer may have many times more). The claim holds if
 
-Source: Goodfellow, Bengio and Courville, *Deep Learning*, 2016, figures 1.10 and 1.11 and their lists, and the papers
-named there.
+- few have more than a cat: at most one in ten;
+- several have as many as a mouse: at least three;
+- the year says little of it: were connections limited by hardware, as at first, their number would rise with it. Spearman's
+  rank correlation lies between −0.5 and 0.5: the year explains less than a quarter of the ranks' variance.
+
+"Nearly as many as a cat" is at least half of them by the most connected network, as twice or half is little where orders of
+magnitude are compared; informational, as the number of that one was known from its paper when this band was written.
+
+Source: Goodfellow, Bengio and Courville, *Deep Learning*, 2016, figures 1.10 and 1.11.
 """
 
-from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from torch import nn
+from matplotlib.axes import Axes
 
 from ajuste_fino.lecture.findings import Check, Findings, Table
+from ajuste_fino.lecture.labels import label_points
+from ajuste_fino.lecture.networks import ANIMALS, CURVE, NETWORKS, by_the_book
 from ajuste_fino.lecture.settings import Limit
 from ajuste_fino.lecture.slide import Slide, slide
+from ajuste_fino.lecture.stats import rank_correlation
 from ajuste_fino.lecture.text import Texts
 from ajuste_fino.report.plots import BLUE, GREEN, ORANGE
 
 FORMULAS = (r"\log_2 N(t)=\log_2 N_0+t/T_2",)
 LIMITS = {"confidence": Limit(0.5, 0.9999)}
 USES = ("torchvision.models", 'torch.device("meta")')
-
-
-class Network(NamedTuple):
-    """A year, whether the book lists it, the layers, and the shape of one input."""
-
-    name: str
-    year: int
-    book: bool
-    layers: Any
-    shape: tuple[int, ...]
-
-
-def _dense(*sizes: int) -> nn.Module:
-    return nn.Sequential(*(nn.Linear(a, b) for a, b in pairwise(sizes)))
-
-
-def _neocognitron() -> nn.Module:
-    """Three pairs of S and C planes, 24 each: 16, 10, 8, 6, 2, 1 px a side (Fukushima, 1980)."""
-    s1, s2, s3 = nn.Conv2d(1, 24, 5, padding=2), nn.Conv2d(24, 24, 3), nn.Conv2d(24, 24, 5)
-    c1, c2, c3 = nn.Conv2d(24, 24, 7, groups=24), nn.Conv2d(24, 24, 3, groups=24), nn.Conv2d(24, 24, 2, groups=24)
-    return nn.Sequential(s1, c1, s2, c2, s3, c3)
-
-
-def _lenet() -> nn.Module:
-    """Convolutions of 5 × 5 and subsampling with weights, 32 px a side (LeCun, Bottou, Bengio and Haffner, 1998)."""
-
-    def halve(maps: int) -> nn.Module:
-        return nn.Conv2d(maps, maps, 2, 2, groups=maps)
-
-    convolutions = (nn.Conv2d(1, 6, 5), halve(6), nn.Conv2d(6, 16, 5), halve(16), nn.Conv2d(16, 120, 5))
-    return nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(120, 84), nn.Linear(84, 10))
-
-
-def _torchvision(name: str, side: int = 224) -> tuple[Any, tuple[int, ...]]:
-    def build() -> nn.Module:
-        from torchvision import models
-
-        more = {"init_weights": False, "aux_logits": False} if name == "googlenet" else {}
-        return models.get_model(name, **more)
-
-    return build, (3, side, side)
-
-
-NETWORKS = (
-    Network("Perceptron", 1958, True, lambda: _dense(400, 512, 8), (400,)),
-    Network("ADALINE", 1960, True, lambda: _dense(16, 1), (16,)),
-    Network("Neocognitron", 1980, True, _neocognitron, (1, 16, 16)),
-    Network("Back-propagation", 1986, True, lambda: _dense(36, 12, 12, 6, 24), (36,)),
-    Network("LeNet-5", 1998, True, _lenet, (1, 32, 32)),
-    Network("Deep belief net", 2006, True, lambda: _dense(784, 500, 500, 2000, 10), (784,)),
-    Network("GPU MLP", 2010, True, lambda: _dense(784, 2500, 2000, 1500, 1000, 500, 10), (784,)),
-    Network("AlexNet", 2012, True, *_torchvision("alexnet")),
-    Network("GoogLeNet", 2014, True, *_torchvision("googlenet")),
-    Network("VGG-16", 2014, False, *_torchvision("vgg16")),
-    Network("ResNet-50", 2015, False, *_torchvision("resnet50")),
-    Network("ResNeXt-101", 2016, False, *_torchvision("resnext101_64x4d")),
-    Network("DenseNet-201", 2017, False, *_torchvision("densenet201")),
-    Network("EfficientNet-B7", 2019, False, *_torchvision("efficientnet_b7", 600)),
-    Network("ViT-L/16", 2020, False, *_torchvision("vit_l_16")),
-    Network("ConvNeXt-L", 2022, False, *_torchvision("convnext_large")),
-)
+HIDDEN, TODAY = 1980, 2006  # years: hidden units are trained; deep networks are
+READS = "connections per neuron"
 
 
 def measure(*, confidence: float) -> Findings:
-    """Count every network; fit the doubling time of the book's, and of all.
+    """Count every network; fit the doubling time of the book's, and of all; compare connections with animals'.
 
     Args:
         confidence: of the interval, 0.95 for 95 %.
     """
-    rows = Table({"network": n.name, "year": n.year, "book": n.book, **_count(n)} for n in NETWORKS)
+    rows = Table(network.row() for network in NETWORKS)
+    counted = [row for row in rows if row["source"] != CURVE]
     # ADALINE and the perceptron came before hidden units were trained: the claim starts after them
-    hidden = [row for row in rows if row["year"] >= 1980]
-    book, whole = (_fit(part, confidence) for part in ([row for row in hidden if row["book"]], hidden))
+    hidden = [row for row in counted if row["year"] >= HIDDEN]
+    book, whole = (_fit(part, confidence) for part in ([row for row in hidden if row["figure 1.11"]], hidden))
     checks = [
         Check("low_end", whole["low"], 1.2, 2.4),
         Check("high_end", whole["high"], 2.4, 4.8),
         Check("book_alone", book["years"], 1.2, 4.8, informational=True),
+        *_connections([row for row in counted if row["year"] >= TODAY]),
     ]
     return Findings(checks, rows, {"book": book, "all": whole, "confidence": confidence})
 
 
-def _count(network: Network) -> dict[str, Any]:
-    """Neurons, connections, and connections of a neuron on average, for one input.
-
-    Attention has four layers with weights: queries, keys, values and output.
-    """
-    count = {"neurons": 0, "connections": 0}
-
-    def hook(layer: nn.Module, inputs: Any, output: Any) -> None:
-        out = output[0] if isinstance(output, tuple) else output
-        attention = isinstance(layer, nn.MultiheadAttention)
-        reads: Any = layer.embed_dim if attention else torch.as_tensor(layer.weight)[0].numel()
-        neurons = out.numel() * (4 if attention else 1)
-        count["neurons"] += neurons
-        count["connections"] += neurons * reads
-
-    with torch.device("meta"):
-        net = network.layers().eval()
-        for layer in net.modules():
-            if isinstance(layer, nn.Linear | nn.Conv2d | nn.MultiheadAttention):
-                layer.register_forward_hook(hook)
-        net(torch.empty(1, *network.shape))
-    return {**count, "connections per neuron": count["connections"] / count["neurons"]}
+def _connections(today: list[dict[str, Any]]) -> list[Check]:
+    reads = [row[READS] for row in today]
+    above = sum(one > ANIMALS["cat"] for one in reads) / len(reads)
+    return [
+        Check("above_cat", above, 0, 0.1),
+        Check("like_mouse", sum(one >= ANIMALS["mouse"] for one in reads), 3),
+        Check("by_year", rank_correlation([row["year"] for row in today], reads), -0.5, 0.5),
+        Check("nearly_cat", max(reads) / ANIMALS["cat"], 0.5, informational=True),
+    ]
 
 
 def _fit(rows: list[dict[str, Any]], confidence: float) -> dict[str, float]:
@@ -146,46 +90,53 @@ def _fit(rows: list[dict[str, Any]], confidence: float) -> dict[str, float]:
 
 
 def draw(findings: Findings, texts: Texts) -> Slide:
-    """Left: neurons by year, with both lines. Right: connections of a neuron."""
-    rows = findings.rows
-    figure, (left, right) = slide(findings, texts, "ab", width_ratios=[1.4, 1])
-    for axes, quantity in ((left, "neurons"), (right, "connections per neuron")):
-        for book, color, marker, key in ((True, BLUE, "o", "in_book"), (False, ORANGE, "s", "later")):
-            axes.semilogy(
-                rows.column("year", book=book), rows.column(quantity, book=book), marker, color=color, label=texts(key)
-            )
+    """Left: neurons by year, with three lines. Right: connections of a neuron, and those of animals."""
+    figure, (left, right) = slide(findings, texts, "ab", width_ratios=[1.35, 1])
+    sides = ((left, "neurons"), (right, READS))
+    for axes, quantity in sides:
+        _points(axes, findings.rows, quantity, texts)
         axes.set_xlabel(texts("year"))
-    _annotate(left, rows)
-    for name, color, key in (("book", BLUE, "book_line"), ("all", GREEN, "all_line")):
-        line, years = findings.data[name], torch.tensor([1980.0, 2022.0])
-        interval = f"{line['years']:.1f} [{line['low']:.1f}, {line['high']:.1f}]".replace("inf", "∞")
-        sizes = 2 ** (line["slope"] * years.double() + line["intercept"])
-        left.plot(years, sizes, "--", color=color, label=texts(key, interval=interval))
+        axes.set_xlim(1955, 2030)
+    _lines(left, findings, texts)
+    _animals(right, texts)
     left.set_ylabel(texts("neurons"))
     right.set_ylabel(texts("connections"))
-    left.set_ylim(top=1e11)
+    left.set_ylim(top=3e11)
     left.legend(loc="upper left", fontsize=11)
-    right.legend(loc="upper left")
+    for axes, quantity in sides:
+        known = [row for row in findings.rows if row[quantity]]
+        label_points(axes, [row["network"] for row in known], [(row["year"], row[quantity]) for row in known])
     return figure
 
 
-def _annotate(axes: Any, rows: Table) -> None:
-    """The names of some, where they do not cover each other."""
-    sides = {
-        "Perceptron": (6, 6),
-        "ADALINE": (6, 6),
-        "Neocognitron": (6, 6),
-        "Back-propagation": (6, 6),
-        "LeNet-5": (8, -8),
-        "Deep belief net": (-40, -20),
-        "GPU MLP": (6, -4),
-        "AlexNet": (-62, 6),
-        "VGG-16": (-52, 4),
-        "EfficientNet-B7": (-80, 8),
-        "ConvNeXt-L": (-62, 14),
-    }
+def _lines(axes: Axes, findings: Findings, texts: Texts) -> None:
+    """The book's curve, and the lines through the networks that were counted."""
+    years = torch.tensor([1980.0, 2022.0], dtype=torch.float64)
+    axes.plot(years, [by_the_book(float(year)) for year in years], ":", color="0.5", zorder=0, label=texts("curve"))
+    for name, color, key in (("book", BLUE, "book_line"), ("all", GREEN, "all_line")):
+        line = findings.data[name]
+        interval = f"{line['years']:.1f} [{line['low']:.1f}, {line['high']:.1f}]".replace("inf", "∞")
+        sizes = 2 ** (line["slope"] * years + line["intercept"])
+        axes.plot(years, sizes, "--", color=color, zorder=1, label=texts(key, interval=interval))
+
+
+def _points(axes: Axes, rows: Table, quantity: str, texts: Texts) -> None:
+    """Three kinds: of the lists and counted, of the lists and not, later."""
+    axes.set_yscale("log")
+    kinds: dict[str, list[dict[str, Any]]] = {"in_book": [], "by_curve": [], "later": []}
     for row in rows:
-        if row["network"] in sides:
-            axes.annotate(
-                row["network"], (row["year"], row["neurons"]), sides[row["network"]], textcoords="offset points", fontsize=11
-            )
+        listed = row["figure 1.11"] != ""
+        kinds["by_curve" if row["source"] == CURVE else "in_book" if listed else "later"].append(row)
+    looks = {"in_book": (BLUE, "o", BLUE), "by_curve": (BLUE, "o", "none"), "later": (ORANGE, "s", ORANGE)}
+    for key, (color, marker, face) in looks.items():
+        points = [(row["year"], row[quantity]) for row in kinds[key] if row[quantity]]
+        if points:
+            axes.plot(*zip(*points, strict=True), marker, color=color, markerfacecolor=face, label=texts(key))
+
+
+def _animals(axes: Axes, texts: Texts) -> None:
+    """A line for each animal, its name at the left end."""
+    for key, reads in ANIMALS.items():
+        axes.axhline(reads, color="0.6", linewidth=1, zorder=0)
+        y, side = (-3, "top") if key == "human" else (3, "bottom")  # the cat's line is just above
+        axes.annotate(texts(key), (1956, reads), (0, y), textcoords="offset points", va=side, fontsize=11, color="0.35")

@@ -24,15 +24,17 @@ def write(
     module: ModuleType, findings: Findings, folder: Path, settings: Mapping[str, Any], texts: Texts, seconds: float
 ) -> None:
     """Write the files of an experiment that has been measured."""
-    write_bytes(folder / FIGURE, png(module.draw(findings, texts)))
+    figure = module.draw(findings, texts)
+    write_bytes(folder / FIGURE, png(figure))
     if hasattr(module, "animate"):
         _animation(module.animate(findings, texts), folder / ANIMATION)
     header = list(dict.fromkeys(key for row in findings.rows for key in row))
     write_csv(folder / TABLE, header, [[row.get(key, "") for key in header] for row in findings.rows])
-    write_json(folder / CLAIM, claim(module, findings, settings, texts, seconds))
+    plain = claim(module, findings, settings, texts)
+    write_json(folder / CLAIM, {**plain, "head": round(figure.head, 4), "seconds": round(seconds, 1)})
 
 
-def claim(module: ModuleType, findings: Findings, settings: Mapping[str, Any], texts: Texts, seconds: float) -> dict[str, Any]:
+def claim(module: ModuleType, findings: Findings, settings: Mapping[str, Any], texts: Texts) -> dict[str, Any]:
     """What was claimed, expected and found, as plain values."""
     return {
         "name": texts.name,
@@ -45,7 +47,6 @@ def claim(module: ModuleType, findings: Findings, settings: Mapping[str, Any], t
         "note": texts("note") if "note" in texts else None,
         "settings": dict(settings),
         "lang": texts.lang,
-        "seconds": round(seconds, 1),
     }
 
 

@@ -34,7 +34,9 @@ STYLE: Any = {  # matplotlib types its keys one by one
 
 
 class Slide(Figure):
-    """A figure that a notebook shows by itself."""
+    """A figure that a notebook shows by itself; `head` is the share of its height that title, verdict and claim take."""
+
+    head: float = 0
 
     def _repr_png_(self) -> bytes:
         return png(self)
@@ -45,6 +47,7 @@ def slide(findings: Findings, texts: Texts, layout: Any = "a", **options: Any) -
     with rc_context(STYLE):
         figure = Slide(figsize=(12.8, 7.2), dpi=DPI)
         left = write_header(figure, findings, texts)
+        figure.head = 1 - left
         figure.set_layout_engine(ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08, rect=(0, 0, 1, left)))
         axes = figure.subplot_mosaic(layout, **options)
     return figure, list(axes.values())

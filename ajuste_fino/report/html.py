@@ -15,14 +15,16 @@ FOLDER = Path(__file__).parent
 
 
 @cache
-def environment() -> Environment:
+def environment(*before: Path) -> Environment:
     """What templates are read with: all that they show is escaped, and a name that is not given is an error.
+
+    `before`: folders where a template is looked for before it is looked for here.
 
     Texts of the user's are shown by the filter `shown`, since a name of a file may hold anything; shares by `percent`,
     differences of shares by `points`.
     """
     found = Environment(
-        loader=FileSystemLoader(FOLDER / "templates"),
+        loader=FileSystemLoader([*before, FOLDER / "templates"]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -94,13 +94,64 @@ def test_depth_may_have_one_pair_of_neighbours_swapped_and_no_more(swapped):
     assert not rank([0.7, 0.6, 0.9, 0.8]).holds
 
 
-def test_every_layer_with_weights_is_counted():
+@pytest.fixture(scope="module")
+def networks(measured):
+    return {row["network"]: row for row in measured("growth").rows}
+
+
+def test_every_layer_with_weights_is_counted(networks):
     """A vision transformer's neurons by hand: patches, then for 24 blocks attention's four and the two of its perceptron."""
-    rows = {row["network"]: row for row in experiment("growth").measure(**settings("growth")).rows}
     tokens, width = 197, 1024
     block = tokens * (4 * width + 4 * width + width)
-    assert rows["ViT-L/16"]["neurons"] == 196 * width + 24 * block + 1000
-    assert rows["Perceptron"]["connections"] == 400 * 512 + 512 * 8
+    assert networks["ViT-L/16"]["neurons"] == 196 * width + 24 * block + 1000
+    assert networks["Perceptron"]["connections"] == 400 * 512 + 512 * 8
+
+
+@pytest.mark.parametrize(
+    ("network", "quantity", "stated", "within"),
+    [
+        ("LeNet-5", "connections", 122304 + 5880 + 151600 + 2000 + 48120 + 10164 - 8094, 860),  # all but C5's, F6's biases
+        ("Deep Boltzmann machine", "connections", 68e6 + 4000 * 4000, 1e5),  # the middle layer reads both sides
+        ("GPU MLP", "connections", 12.11e6, 1e4),
+        ("AlexNet", "neurons", 650_000, 15_000),
+        ("Distributed autoencoder", "connections", 1e9, 0.25e9),
+        ("ADALINE", "connections", 16, 0),
+    ],
+)
+def test_sizes_are_those_that_papers_state(networks, network, quantity, stated, within):
+    assert abs(networks[network][quantity] - stated) <= within
+
+
+@pytest.mark.parametrize(("figure", "count"), [("figure 1.10", 10), ("figure 1.11", 20)])
+def test_both_numbered_lists_are_whole(networks, figure, count):
+    numbered = [row for row in networks.values() if row[figure] != ""]
+    assert [row[figure] for row in numbered] == list(range(1, count + 1))
+    assert all(row["neurons"] for row in numbered)
+    assert all((row["connections"] == "") == (row["source"] == "book's curve") for row in numbered)
+
+
+def test_what_stands_on_the_books_curve_decides_nothing(networks, measured, monkeypatch):
+    growth = experiment("growth")
+    alone = [network for network in growth.NETWORKS if network.size]
+    assert len(alone) < len(growth.NETWORKS) and networks["COTS HPC CNN"]["source"] == "book's curve"
+    monkeypatch.setattr(growth, "NETWORKS", alone)
+    assert growth.measure(**fast("growth")).checks == measured("growth").checks
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_names_of_networks_cover_nothing(lang, drawn):
+    figure, _ = drawn("growth", lang)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    for axes in figure.axes:
+        boxes = [text.get_window_extent(canvas.get_renderer()) for text in axes.texts]
+        others = [legend.get_window_extent() for legend in [axes.get_legend()] if legend]
+        assert len(boxes) > 15
+        assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes + others, 2))
+        points = axes.transData.transform(
+            [point for line in axes.lines if line.get_marker() in "os" for point in line.get_xydata()]
+        )
+        assert not any(box.contains(*point) for box in boxes for point in points)
 
 
 @pytest.mark.parametrize("seeds", [2, 3])

@@ -72,7 +72,7 @@ def test_all_makes_one_page_that_asks_for_nothing_and_goes_on_where_it_stopped(c
     page = (out / "index.html").read_text(encoding="utf-8")
     assert not re.search(r'(src|href)="(?!data:|#)', page)
     for name in ("convolution", "receptive_field"):
-        assert html.escape(Texts.load(name, "en")("claim")) in page and f"ajuste-fino lecture {name} lang=en" in page
+        assert Texts.load(name, "en")("claim") in html.unescape(page) and f"ajuste-fino lecture {name} lang=en" in page
     assert page.count("<img") == 2 and page.count("<svg") == 3
     (out / "receptive_field" / "claim.json").unlink()
     monkeypatch.setattr(experiment("convolution"), "measure", None)  # it is there, and not measured again

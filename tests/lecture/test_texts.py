@@ -9,7 +9,9 @@ import pytest
 
 from ajuste_fino.lecture import NAMES, experiment, text
 from ajuste_fino.lecture.findings import VERDICTS
+from ajuste_fino.lecture.page import TEMPLATES
 from ajuste_fino.lecture.text import COMMON, FOLDER, Texts
+from ajuste_fino.report.html import FOLDER as FOLDER_OF_REPORTS
 from ajuste_fino.texts import LANGUAGES
 
 CODE = FOLDER.parent
@@ -35,6 +37,12 @@ def named(name):
             keys |= constants(call.args[0]) if not isinstance(call.args[0], ast.Name) else set()
         keys |= {key for word in call.keywords if word.arg == "explanation" for key in constants(word.value)}
     return keys
+
+
+def shown():
+    """The keys that the page's templates spell out; those of verdicts are not."""
+    files = [*TEMPLATES.glob("*.j2"), FOLDER_OF_REPORTS / "templates" / "base.html.j2"]
+    return {key for file in files for key in re.findall(r'\bt\("(\w+)"', file.read_text(encoding="utf-8"))}
 
 
 def placeholders(sentence):
@@ -73,8 +81,13 @@ def test_every_text_is_used_and_every_text_used_exists(name, measured, drawn):
     assert drawn(name, "es")[1] == drawn(name, "en")[1]
 
 
+def test_the_page_shows_its_texts_and_no_others():
+    own, common = text.read("page", "en").keys(), text.read(COMMON, "en").keys()
+    assert own <= shown() <= own | common
+
+
 def test_common_texts_are_shared(measured, drawn):
-    users = [used(name, measured, drawn) for name in NAMES] + [named(name) for name in ("page", "findings", "header")]
+    users = [*(used(name, measured, drawn) for name in NAMES), named("findings"), named("header"), shown()]
     for key in text.read(COMMON, "en").keys() - set(VERDICTS):
         assert sum(key in keys for keys in users) > 1, key
 

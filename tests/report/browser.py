@@ -3,6 +3,8 @@
 import shutil
 from contextlib import contextmanager
 
+import pytest
+
 CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
 
 
@@ -12,8 +14,9 @@ class Browser:
     def __init__(self, chromium):
         self.chromium = chromium
 
-    def open(self, url, width, scheme):
-        page = self.chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme).new_page()
+    def open(self, url, width, scheme="light", height=800, **options):
+        size = {"width": width, "height": height}
+        page = self.chromium.new_context(viewport=size, color_scheme=scheme, **options).new_page()
         said, asked = [], []
         page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: said.append(str(error)))
@@ -30,3 +33,10 @@ def open_browser():
         chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield Browser(chromium)
         chromium.close()
+
+
+def faults(page):
+    """What axe finds that is serious, and where first."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    serious = [found for found in axe.run(page).response["violations"] if found["impact"] in ("serious", "critical")]
+    return [(found["id"], found["nodes"][0]["html"]) for found in serious]

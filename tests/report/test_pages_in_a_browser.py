@@ -6,18 +6,9 @@ import sys
 import pytest
 
 from ajuste_fino.report.run_report import write
-from tests.report.browser import CHROMIUM, open_browser
+from tests.report.browser import faults
 
 SCREENS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
-
-pytest.importorskip("playwright.sync_api", reason="playwright is not installed: the extra browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: make browser")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with open_browser() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -32,16 +23,14 @@ def reports(run, tmp_path_factory):
 
 @pytest.mark.parametrize("width, scheme", SCREENS)
 @pytest.mark.parametrize("lang", ["en", "es"])
-def test_the_report_opens_without_fault(reports, browser, lang, width, scheme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+def test_the_report_opens_without_fault(browser, reports, lang, width, scheme):
     page, said, asked = browser.open(reports[lang].as_uri(), width, scheme)
     assert (said(), asked()) == ([], [])
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    faults = [fault for fault in axe.run(page).response["violations"] if fault["impact"] in ("serious", "critical")]
-    assert [(fault["id"], fault["nodes"][0]["html"]) for fault in faults] == []
+    assert faults(page) == []
 
 
-def test_the_map_tells_of_a_dot_by_mouse_and_by_keyboard(reports, browser):
+def test_the_map_tells_of_a_dot_by_mouse_and_by_keyboard(browser, reports):
     page, said, _ = browser.open(reports["en"].as_uri(), 1280, "light")
     page.locator("#dots circle").first.click(force=True)
     first = page.inner_text("#dot-text")
@@ -51,7 +40,7 @@ def test_the_map_tells_of_a_dot_by_mouse_and_by_keyboard(reports, browser):
     assert ".png" in first and ".png" in page.inner_text("#dot-text") and said() == []
 
 
-def test_the_keyboard_reaches_the_verdict(run, browser, tmp_path):
+def test_the_keyboard_reaches_the_verdict(browser, run, tmp_path):
     page, *_ = browser.open(write(run[0], out=tmp_path).as_uri(), 1280, "light")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
