@@ -28,7 +28,7 @@ from ajuste_fino.runs.experiment import FAST
 FOLDER = Path(__file__).parents[1] / "notebooks"
 LANGUAGES = ("en", "es")
 MOST_BYTES = 150_000  # of a stored figure
-KEPT = ("kernelspec", "jupytext")  # of a notebook's metadata: the rest is this machine's
+KEPT = ("kernelspec",)  # of a notebook's metadata: the rest is this machine's, or pairs it with a source of two languages
 # In the kernel: what was measured for one language is drawn for the other
 PREAMBLE = """
 from ajuste_fino.runs import experiment
@@ -59,7 +59,7 @@ def read(path: Path, lang: str) -> nbformat.NotebookNode:
 def run(path: Path, lang: str, manager, client) -> nbformat.NotebookNode:
     """The notebook of a .py in a language, with its outputs."""
     notebook = read(path, lang)
-    runner = NotebookClient(notebook, km=manager, timeout=600, record_timing=False)
+    runner = NotebookClient(notebook, km=manager, timeout=600, record_timing=False, coalesce_streams=True)
     runner.kc = client
     client.execute_interactive("%reset -f", silent=True)
     for number, cell in enumerate(notebook.cells):

@@ -19,7 +19,7 @@ from ajuste_fino.lecture.findings import Check, Findings, Table
 from ajuste_fino.lecture.settings import Limit
 from ajuste_fino.lecture.slide import Slide, integer_ticks, slide
 from ajuste_fino.lecture.text import Texts, in_table
-from ajuste_fino.lecture.training import accuracy, train
+from ajuste_fino.lecture.training import accuracy, one_thread, train
 from ajuste_fino.report.plots import ORANGE
 from ajuste_fino.report.search import history, importance
 from ajuste_fino.scratch import nn
@@ -30,6 +30,7 @@ LIMITS = {"layers": Limit(1, 3), "trials": Limit(4, 10_000)}
 USES = ("sweep (Optuna)", "backbone.designed.DesignedNet", "scratch.nn", "scratch.optim.Adam")
 
 
+@one_thread()
 def measure(
     *, layers: list[int], filters: list[int], poolings: list[str], hidden: list[int], trials: int, epochs: int, seeds: int
 ) -> Findings:

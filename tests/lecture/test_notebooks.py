@@ -89,7 +89,7 @@ def test_its_outputs_are_small_and_tell_nothing_of_the_machine(path, notebook):
     assert all(output.output_type in ("execute_result", "stream") for output in outputs(notebook))
     assert all(output.get("name", "stdout") == "stdout" for output in outputs(notebook))
     assert all(cell.metadata == {} for cell in notebook.cells)
-    assert notebook.metadata.keys() == {"kernelspec", "jupytext"}
+    assert notebook.metadata.keys() == {"kernelspec"}
     text = path.read_text(encoding="utf-8")
     assert not re.search(r"[\s\"'(]/(home|root|work|tmp|Users|opt|usr)/", text)
 
