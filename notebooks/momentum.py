@@ -71,12 +71,12 @@ for k in range(1, 9):
     assert torch.allclose(θ, w.detach(), rtol=0, atol=1e-12)
 
 # %% [markdown] lang="en"
-# Along the valley $v_1$ keeps its sign and grows; across it $v_2$ changes sign, and the swings cancel. At each step θ is
-# that of `scratch.optim.SGD`, with which the measurement below runs.
+# Along the valley $v_1$ keeps its sign and adds up; across it $v_2$ changes sign at each step, and the swings cancel. At
+# each step θ is that of `scratch.optim.SGD`, with which the measurement below runs.
 
 # %% [markdown] lang="es"
-# A lo largo del valle $v_1$ conserva su signo y crece; a lo ancho $v_2$ cambia de signo, y las oscilaciones se cancelan. En
-# cada paso θ es el de `scratch.optim.SGD`, con el que corre la medición que sigue.
+# A lo largo del valle $v_1$ conserva su signo y se acumula; a lo ancho $v_2$ cambia de signo en cada paso, y las
+# oscilaciones se cancelan. En cada paso θ es el de `scratch.optim.SGD`, con el que corre la medición que sigue.
 
 # %%
 # settings["condition"] = 10  # the questions below ask for such a line
