@@ -62,8 +62,8 @@ settings
 # w)$ no cambia, se calcula una vez. El ajuste fino mueve después ambos.
 
 # %% tags=["algorithm"]
-backbone, few, ε = Frozen(build("embedded", size=32)[0].double()), digits()[0][:50], 0.02
-x, y = interpolate(few.x.repeat(1, 3, 1, 1), 32).double(), one_hot(few.y).double()
+backbone, few, ε = Frozen(build("embedded", size=32)[0].double()), digits()[0][:20], 0.02
+x, y = interpolate(few.x.repeat(1, 3, 1, 1), 32).double(), one_hot(few.y, 10).double()
 z, V, c = backbone(x), torch.zeros(10, *backbone.shape).double(), torch.zeros(10).double()
 head = Head(HeadShape(z.shape[1], 10, dropout=0.0, impl="scratch")).double()
 head.layers[1].load_state_dict({"weight": V, "bias": c})  # the same start

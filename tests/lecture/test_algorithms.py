@@ -66,8 +66,7 @@ def name(request):
 
 
 @pytest.fixture
-def namespace(name, tmp_path, monkeypatch, recwarn):
-    monkeypatch.chdir(tmp_path)
+def namespace(name):
     names = {}
     exec(cells(name)[0], names)
     return names
