@@ -1,9 +1,11 @@
 """Run every notebook, each in an empty namespace of one kernel, so that libraries are imported once.
 
-    python scripts/run_notebooks.py [NAME …]             at their fast settings; nothing is written
-    python scripts/run_notebooks.py --write [NAME …]     at the settings of conf/lecture; NAME.ipynb is written, with outputs
+    python scripts/run_notebooks.py [NAME …]             at their fast settings, in English; nothing is written
+    python scripts/run_notebooks.py --write [NAME …]     at the settings of conf/lecture; written with outputs, in English to
+                                                         NAME.ipynb and in Spanish to es/NAME.ipynb
 
-The cells are those of NAME.py. Exits with 1 at the first cell that fails.
+Both are made of NAME.py: a cell with lang="en" or lang="es" in its first line belongs to that language, others to both.
+Exits with 1 at the first cell that fails.
 """
 
 import argparse
@@ -24,14 +26,40 @@ from ajuste_fino.files import write_text
 from ajuste_fino.runs.experiment import FAST
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
+LANGUAGES = ("en", "es")
 MOST_BYTES = 150_000  # of a stored figure
-KEPT = ("kernelspec", "jupytext")  # of a notebook's metadata: the rest is this machine's
+KEPT = ("kernelspec",)  # of a notebook's metadata: the rest is this machine's, or pairs it with a source of two languages
+# In the kernel: what was measured for one language is drawn for the other
+PREAMBLE = """
+from ajuste_fino.runs import experiment
+def remember(name, given, measure=experiment.measure, measured={}):  # all it reads outlives the %reset of a namespace
+    key = name, repr(given)
+    if key not in measured:
+        measured[key] = measure(name, given)
+    return measured[key]
+experiment.measure = remember
+"""
 
 
-def run(path: Path, manager, client) -> nbformat.NotebookNode:
-    """The notebook of a .py, with its outputs."""
+def folder(lang: str) -> Path:
+    """Where the notebooks of a language are stored."""
+    return FOLDER if lang == "en" else FOLDER / lang
+
+
+def read(path: Path, lang: str) -> nbformat.NotebookNode:
+    """The notebook of a .py in a language: its cells and those of no language, and the language that figures are drawn in."""
     notebook = jupytext.read(path)
-    runner = NotebookClient(notebook, km=manager, timeout=600, record_timing=False)
+    notebook.cells = [cell for cell in notebook.cells if cell.metadata.get("lang", lang) == lang]
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.source = cell.source.replace('lang = "en"', f'lang = "{lang}"')
+    return notebook
+
+
+def run(path: Path, lang: str, manager, client) -> nbformat.NotebookNode:
+    """The notebook of a .py in a language, with its outputs."""
+    notebook = read(path, lang)
+    runner = NotebookClient(notebook, km=manager, timeout=600, record_timing=False, coalesce_streams=True)
     runner.kc = client
     client.execute_interactive("%reset -f", silent=True)
     for number, cell in enumerate(notebook.cells):
@@ -49,7 +77,7 @@ def write(notebook: nbformat.NotebookNode, path: Path) -> None:
     """Store a notebook in which only its cells and what they give can differ from one run to the next."""
     notebook.metadata = {key: notebook.metadata[key] for key in KEPT}
     for number, cell in enumerate(notebook.cells):
-        cell.id = f"cell-{number}"
+        cell.id, cell.metadata = f"cell-{number}", {}
     for number, cell in enumerate((cell for cell in notebook.cells if cell.cell_type == "code"), start=1):
         cell.execution_count = number
         for output in cell.outputs:
@@ -84,11 +112,13 @@ def main() -> None:
     manager, client = start_new_kernel(kernel_name="python3", env=environment)
     begin = time.perf_counter()
     try:
+        client.execute_interactive(PREAMBLE, silent=True)
         for path in paths:
             start = time.perf_counter()
-            notebook = run(path, manager, client)
-            if arguments.write:
-                write(notebook, path.with_suffix(".ipynb"))
+            for lang in LANGUAGES if arguments.write else LANGUAGES[:1]:
+                notebook = run(path, lang, manager, client)
+                if arguments.write:
+                    write(notebook, folder(lang) / f"{path.stem}.ipynb")
             print(f"{path.stem:16} {time.perf_counter() - start:5.1f} s", flush=True)
     except CellExecutionError as error:
         raise SystemExit(f"{path.name}: {error}") from error

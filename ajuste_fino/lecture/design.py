@@ -19,7 +19,7 @@ from ajuste_fino.lecture.findings import Check, Findings, Table
 from ajuste_fino.lecture.settings import Limit
 from ajuste_fino.lecture.slide import Slide, integer_ticks, slide
 from ajuste_fino.lecture.text import Texts, in_table
-from ajuste_fino.lecture.training import accuracy, train
+from ajuste_fino.lecture.training import accuracy, one_thread, train
 from ajuste_fino.report.plots import ORANGE
 from ajuste_fino.report.search import history, importance
 from ajuste_fino.scratch import nn
@@ -30,6 +30,7 @@ LIMITS = {"layers": Limit(1, 3), "trials": Limit(4, 10_000)}
 USES = ("sweep (Optuna)", "backbone.designed.DesignedNet", "scratch.nn", "scratch.optim.Adam")
 
 
+@one_thread()
 def measure(
     *, layers: list[int], filters: list[int], poolings: list[str], hidden: list[int], trials: int, epochs: int, seeds: int
 ) -> Findings:
@@ -44,14 +45,14 @@ def measure(
     train_set, val, test = digits()
     space = {"layers": layers, "filters": filters, "pooling": poolings, "hidden": hidden}
     study = sweep.study(None, "design")
-    sweep.search(study, lambda values, number: _score(values, train_set, val, epochs, number), space, trials, seed=0)
+    sweep.search(study, lambda values, number: score(values, train_set, val, epochs, number), space, trials, seed=0)
     rows = Table({"trial": t.number + 1, **t.params, "seed": t.number, "validation": t.value, "test": ""} for t in study.trials)
     best, ranked = study.best_trial, sorted(study.trials, key=lambda trial: float(trial.value or 0))
     again = {
-        name: [_score(trial.params, train_set, val, epochs, 1000 + seed) for seed in range(seeds)]
+        name: [score(trial.params, train_set, val, epochs, 1000 + seed) for seed in range(seeds)]
         for name, trial in (("best", best), ("median", ranked[len(ranked) // 2]))
     }
-    finals = [_score(best.params, train_set, test, epochs, 1000 + seed) for seed in range(seeds)]
+    finals = [score(best.params, train_set, test, epochs, 1000 + seed) for seed in range(seeds)]
     rows += [
         {"trial": best.number + 1, **best.params, "seed": 1000 + seed, "validation": a, "test": b}
         for seed, (a, b) in enumerate(zip(again["best"], finals, strict=True))
@@ -64,7 +65,7 @@ def measure(
     return Findings(checks, rows, {"importances": sweep.importances(study), "best": best.params, "test accuracy": best_test})
 
 
-def _score(values: dict[str, Any], train_set: Split, eval_set: Split, epochs: int, seed: int) -> float:
+def score(values: dict[str, Any], train_set: Split, eval_set: Split, epochs: int, seed: int) -> float:
     """Train a network of these choices; its accuracy on another split."""
     torch.manual_seed(seed)
     body = DesignedNet(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+import jupytext
 import pytest
 
 from ajuste_fino.lecture import experiment
@@ -13,10 +14,16 @@ from ajuste_fino.lecture.text import Texts
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 
+@cache
+def source(name):
+    """The cells of both languages, as they are edited."""
+    return jupytext.read(NOTEBOOKS / f"{name}.py")
+
+
 def fast(name):
     """The settings in the notebook: `settings = experiment_settings(NAME, fast=dict(…))`."""
     tree = ast.parse((NOTEBOOKS / f"{name}.py").read_text(encoding="utf-8"))
-    call = next(n.value for n in tree.body if isinstance(n, ast.Assign) and n.targets[0].id == "settings")
+    call = next(n.value for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "settings")
     assert ast.literal_eval(call.args[0]) == name
     return {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords[0].value.keywords}
 
