@@ -1,7 +1,5 @@
 """Images to transfer to: those of a user's folder, or views that are made of two photographs; and the digits."""
 
-from pathlib import Path
-
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -11,6 +9,7 @@ from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.images import read_image
 from ajuste_fino.data.manifest import load_manifest
 from ajuste_fino.data.sample import Sample
+from ajuste_fino.data.sources.opening import open_root
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.lecture.data import Split, digits
 from ajuste_fino.lecture.frozen import quiet
@@ -29,7 +28,7 @@ def photographs(root: str | None, side: int) -> tuple[Split, Split]:
     """
     if root is None:
         return views(TRAINING, side, SEEDS[0]), views(TEST, side, SEEDS[1])
-    manifest = load_manifest(DataConfig(Path(root)), 2, quiet)
+    manifest = load_manifest(DataConfig(open_root(root, None, {})), 2, quiet)
     train, test = (draw(manifest.split(split), MOST, 0) for split in ("train", "test"))
     preprocessing = Preprocessing(size=side, resize=round(side * 8 / 7))  # 256 of 224, as those of ImageNet are cut
 

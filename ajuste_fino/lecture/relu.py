@@ -97,7 +97,8 @@ def _checks(rows: Table, depth: int) -> list[Check]:
     def training(start: str, other: str) -> Check:
         relu, loss = (rows.mean("loss", of="training", activation=name, start=start, depth=depth) for name in ("ReLU", other))
         values = {"start": start, "activation": other, "depth": depth}
-        return Check("loss_ratio", relu / loss, 0, 0.9, explanation=f"{start} {other}", values=values)
+        explanation = {"tanh": "tanh_trains", "sigmoid": "sigmoid_trains"}[other] if start == TODAY else "none_trains"
+        return Check("loss_ratio", relu / loss, 0, 0.9, explanation=explanation, values=values)
 
     gradients = [
         gradient("ReLU", 0.1, 10),

@@ -51,7 +51,7 @@ def train(
         net.train()
         for chosen in torch.randperm(len(y), generator=generator).split(batch):
             optimizer.zero_grad()
-            loss = cross_entropy(net(x[chosen]), y[chosen])
+            loss = cross_entropy(net(x[chosen]), y[chosen].flatten())
             loss.backward()
             optimizer.step()
             losses.append(loss.item())

@@ -47,7 +47,7 @@ FOLDS = 5
 
 
 def measure(
-    *, labels: list[int], side: int, steps: dict[str, int], passes: int, seeds: int, data: dict[str, str | None]
+    *, labels: list[int], side: int, steps: dict[str, int], passes: dict[str, int], seeds: int, data: dict[str, str | None]
 ) -> Findings:
     """Measure test accuracy for each network, way to train and number of labels; and for four backbones near and far.
 
@@ -55,11 +55,11 @@ def measure(
         labels: images of each class, rising; 0 at the end: all.
         side: of the images, in px.
         steps: minibatches of 32 images, by the way to train.
-        passes: over all images, at least.
+        passes: over all images, at least, by the way to train.
         seeds: drawn training sets and first weights.
         data: `root`, a folder of photographs; null: views made of two photographs.
     """
-    budget = Budget(**steps, passes=passes)
+    budget = Budget(steps, passes)
     tasks = {"near": photographs(data["root"], side), "far": digit_images(side)}
     rows = Table()
     for seed in range(seeds):
@@ -176,14 +176,14 @@ def _draw_by_labels(axes: Axes, rows: Table, labels: list[int], texts: Texts) ->
     ways = (("fine-tuned", "fine_tuned", ORANGE, "^"), ("frozen", "frozen", BLUE, "s"), ("scratch", "scratch", BLACK, "o"))
     for (name, trained_on), (way, key, color, marker) in product(NETWORKS.items(), ways):
         values = [rows.column("accuracy", part="labels", labels=count, way=way, network=name) for count in labels]
-        words = name if way == "scratch" else trained_on
+        words = texts(name if way == "scratch" else trained_on)
         style: dict[str, Any] = {"linestyle": "-" if name == "efficientnet_lite0" else "--", "marker": marker}
         curve(axes, range(len(labels)), values, color=color, label=texts(key, of=words), **style)
     axes.set_xticks(range(len(labels)), [str(count) if count else texts("all_labels") for count in labels])
     axes.set_xlabel(texts("labels"))
     axes.set_ylabel(texts("test_accuracy"))
     axes.set_ylim(0, 1)
-    axes.legend(loc="upper left", ncols=2, fontsize=10)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize=11)
 
 
 def _draw_backbones(axes: Axes, rows: Table, texts: Texts) -> None:

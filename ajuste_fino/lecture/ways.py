@@ -1,5 +1,6 @@
 """The ways to train on few images: from random weights, a new head on a frozen backbone, and fine-tuned after that."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,16 +22,14 @@ TUNING_RATE = 1e-4  # of trained ones, which should stay near where they are
 
 @dataclass(frozen=True)
 class Budget:
-    """How long each way trains: minibatches of 32 images, and at least so many passes over all of them."""
+    """How long each way trains, `scratch`, `head` and `tuned`: minibatches of 32 images, and passes over all of them."""
 
-    scratch: int
-    head: int
-    tuned: int
-    passes: int
+    steps: Mapping[str, int]
+    passes: Mapping[str, int]
 
     def epochs(self, way: str, images: int) -> int:
         """As many whole epochs as come closest to the minibatches, and no fewer than the passes."""
-        return max(1, self.passes, round(getattr(self, way) * BATCH / max(images, BATCH)))
+        return max(self.passes[way], round(self.steps[way] * BATCH / max(images, BATCH)))
 
 
 class Network(nn.Module):
