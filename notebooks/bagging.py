@@ -39,7 +39,9 @@ from ajuste_fino.lecture.text import Texts
 from ajuste_fino.runs.experiment import experiment_settings, measure
 
 texts = Texts.load("bagging", lang)
-settings = experiment_settings("bagging", fast=dict(trees=16, heads=8, epochs=2, sample=100, intervals=60, seeds=1))
+settings = experiment_settings(
+    "bagging", fast=dict(trees=16, heads=8, epochs=2, sample=100, intervals=60, seeds=1, data={"root": None})
+)
 settings
 
 # %% [markdown]

@@ -37,7 +37,7 @@ from ajuste_fino.lecture.text import Texts
 from ajuste_fino.runs.experiment import experiment_settings, measure
 
 texts = Texts.load("depth", lang)
-settings = experiment_settings("depth", fast=dict(depths=[1, 2, 3], filters=8, widths=[12], images=600, epochs=3, seeds=2))
+settings = experiment_settings("depth", fast=dict(depths=[3, 4, 5], filters=6, hidden=16, images=300, epochs=2, seeds=2))
 settings
 
 # %% [markdown]

@@ -37,7 +37,9 @@ from ajuste_fino.runs.experiment import experiment_settings, measure
 from ajuste_fino.scratch import nn
 
 texts = Texts.load("dropout", lang)
-settings = experiment_settings("dropout", fast=dict(inputs=8, hidden=32, labels=5, epochs=15, masks=40, seeds=2))
+settings = experiment_settings(
+    "dropout", fast=dict(inputs=8, hidden=32, labels=5, epochs=15, masks=40, seeds=2, data={"root": None})
+)
 settings
 
 # %% [markdown]

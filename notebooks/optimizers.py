@@ -51,6 +51,7 @@ settings = experiment_settings(
         epochs=3,
         seeds=2,
         tuning_seeds=2,
+        data={"root": None},
     ),
 )
 settings

@@ -35,7 +35,7 @@ from ajuste_fino.runs.experiment import experiment_settings, measure
 from ajuste_fino.scratch import functional
 
 texts = Texts.load("relu", lang)
-settings = experiment_settings("relu", fast=dict(depths=[2, 5, 20], width=64, seeds=3))
+settings = experiment_settings("relu", fast=dict(depths=[2, 5, 20], width=64, epochs=1, rates=[0.03], seeds=2))
 settings
 
 # %% [markdown]

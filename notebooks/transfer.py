@@ -44,7 +44,15 @@ from ajuste_fino.scratch.optim import SGD
 
 texts = Texts.load("transfer", lang)
 settings = experiment_settings(
-    "transfer", fast=dict(labels=[2, 20], scratch_steps=12, tuning_steps=4, head_steps=30, seeds=2, far=None)
+    "transfer",
+    fast=dict(
+        labels=[2, 20],
+        side=32,
+        steps={"scratch": 4, "head": 30, "tuned": 2},
+        passes={"scratch": 1, "head": 1, "tuned": 1},
+        seeds=2,
+        data={"root": None},
+    ),
 )
 settings
 

@@ -57,14 +57,24 @@ class Manifest:
         return [str(finding) for finding in self.findings if finding.level == "warning"]
 
 
+def inspected(config: DataConfig, workers: int, progress: Progress) -> Inspection:
+    """The images as names and contents show them, before anything is decoded.
+
+    Raises:
+        UserError: for each trap that shows there.
+    """
+    inspection = inspect_folder(config, workers, progress)
+    traps.refuse(traps.findings(inspection.with_splits(), traps.STRUCTURE))
+    return inspection
+
+
 def load_manifest(config: DataConfig, workers: int, progress: Progress) -> Manifest:
     """The images of a folder or CSV, where no features of them are wanted yet: found, hashed, decoded and split.
 
     Raises:
         UserError: for each trap; for what names and contents show, before anything is decoded.
     """
-    inspection = inspect_folder(config, workers, progress)
-    traps.refuse(traps.findings(inspection.with_splits(), traps.STRUCTURE))
+    inspection = inspected(config, workers, progress)
     stream = decode_all(inspection.samples, workers, progress, config.strict, depth=config.depth)
     return Manifest.of(inspection.with_decoded(stream).with_splits())
 

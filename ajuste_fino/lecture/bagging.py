@@ -12,6 +12,7 @@ Sources: the lecture's algorithm 1; Breiman, "Bagging Predictors", 1996; Efron, 
 """
 
 import time
+from math import nan
 from typing import Any
 
 import torch
@@ -172,8 +173,8 @@ def _checks(rows: Table, trees: int, heads: int) -> list[Check]:
     oob, average = (rows.mean(of, of="trees", T=trees) for of in ("out_of_bag", "average"))
     one, bagged, covered, cost = (rows.mean(name, of="heads") for name in ("one head", "bagged heads", "covered", "cost"))
     return [
-        Check("gain", whole / alone, 0, 0.6, values={"trees": trees}),
-        Check("flat", (first - half) / (first - whole), 0.9),
+        Check("gain", _ratio(whole, alone), 0, 0.6, values={"trees": trees}),
+        Check("flat", _ratio(first - half, first - whole), 0.9),
         Check("oob", oob - whole, -0.03, 0.03),
         Check("tracks", float(curves.corrcoef()[0, 1]), 0.9, 1),
         Check("vote_minus_average", whole - average, -0.02, 0.02),
@@ -181,6 +182,11 @@ def _checks(rows: Table, trees: int, heads: int) -> list[Check]:
         Check("covered", covered, 0.9, 0.98),
         Check("cost", cost, 0, 5, informational=True, values={"heads": heads}),
     ]
+
+
+def _ratio(a: float, b: float) -> float:
+    """a / b; not a number where no error is left to divide by, so that nothing holds of it."""
+    return a / b if b else nan
 
 
 def draw(findings: Findings, texts: Texts) -> Slide:

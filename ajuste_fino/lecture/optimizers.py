@@ -106,7 +106,7 @@ def _tune(images: Features, name: str, rate: float, hidden: int, epochs: int, se
 def _worst_at_the_end(losses: Tensor) -> float:
     """The largest mean of a few steps in a row, within the last tenth of all (steps,)."""
     last = losses[-max(len(losses) // 10, SHORT) :]
-    return float(last.unfold(0, SHORT, 1).mean(1).max())
+    return float(last.unfold(0, min(SHORT, len(last)), 1).mean(1).max())
 
 
 def _run(images: Features, name: str, rate: float, hidden: int, epochs: int, seed: int) -> tuple[list[float], Tensor]:

@@ -18,6 +18,7 @@ from ajuste_fino.lecture.views import views
 MOST = 10_000  # images of a split that are read: they are kept in memory
 TRAINING, TEST = 40, 40  # views of each place
 SEEDS = (0, 1)  # of these views
+DIGITS = 400  # for training, of which few are drawn
 
 
 def photographs(root: str | None, side: int) -> tuple[Split, Split]:
@@ -48,4 +49,5 @@ def digit_images(side: int) -> tuple[Split, Split]:
         large = interpolate((x - low) / (high - low), (side, side), mode="bilinear")
         return (large * 255).round().clamp(0, 255).to(torch.uint8).expand(-1, 3, -1, -1)
 
-    return Split(drawn(train.x), train.y), Split(drawn(test.x), test.y)
+    few = train[:DIGITS]
+    return Split(drawn(few.x), few.y), Split(drawn(test.x), test.y)

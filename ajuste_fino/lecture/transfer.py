@@ -61,9 +61,10 @@ def measure(
     """
     budget = Budget(steps, passes)
     tasks = {"near": photographs(data["root"], side), "far": digit_images(side)}
+    trained = {task: _backbone_features(images, "pretrained", side, 0) for task, images in tasks.items()}
     rows = Table()
     for seed in range(seeds):
-        found = {task: _backbone_features(images, side, seed) for task, images in tasks.items()}
+        found = {task: trained[task] | _backbone_features(images, "none", side, seed) for task, images in tasks.items()}
         rows += [
             {"part": "labels", "labels": count, "seed": seed, **row}
             for count in labels
@@ -80,14 +81,13 @@ def measure(
 Frozen = dict[tuple[str, str], tuple[Split, Split]]  # (network, what it was trained on) → training and test features
 
 
-def _backbone_features(images: tuple[Split, Split], side: int, seed: int) -> Frozen:
-    """The features of both networks, trained and with random weights."""
-    found = {}
-    for (name, trained_on), weights in product(NETWORKS.items(), ("pretrained", "none")):
-        body = network(name, weights, side, seed)
-        key = name, trained_on if weights == "pretrained" else "nothing"
-        found[key] = features(body, images[0]), features(body, images[1])
-    return found
+def _backbone_features(images: tuple[Split, Split], weights: str, side: int, seed: int) -> Frozen:
+    """The features of both networks with one kind of weights, `pretrained` or `none`."""
+    bodies = {name: network(name, weights, side, seed) for name in NETWORKS}
+    return {
+        (name, "nothing" if weights == "none" else NETWORKS[name]): (features(body, images[0]), features(body, images[1]))
+        for name, body in bodies.items()
+    }
 
 
 def _classes(data: Split) -> int:

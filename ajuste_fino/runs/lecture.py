@@ -1,5 +1,6 @@
 """`lecture`: measure, draw and judge one experiment; or all of them, with a page."""
 
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,6 +40,7 @@ def lecture(cfg: DictConfig, out: Path) -> dict[str, Any]:
     if name == "all":
         return every(cfg, out)
     given = read_settings(cfg, name)
+    _require_images(given)
     require_empty(out, cfg)
     out = claim(out, cfg)
     findings = _run(name, given, cfg.lang, out)
@@ -99,6 +101,17 @@ def _run(name: str, settings: Mapping[str, Any], lang: str, folder: Path) -> Fin
     record.write(experiment(name), findings, folder, settings, texts, seconds)
     log.info(f"{name}, {seconds:.0f} s. {findings.summary(texts)}")
     return findings
+
+
+def _require_images(given: Mapping[str, Any]) -> None:
+    """Refuse images of the user's own, where the settings name some, that `train` would refuse."""
+    root = given.get("data", {}).get("root")
+    if root is not None:
+        from ajuste_fino.data.config import DataConfig
+        from ajuste_fino.data.manifest import inspected
+        from ajuste_fino.data.sources.opening import open_root
+
+        inspected(DataConfig(open_root(root, None, {})), os.cpu_count() or 1, progress)
 
 
 def _require_identities(findings: Mapping[str, Findings]) -> None:

@@ -16,7 +16,21 @@ from ajuste_fino.texts import LANGUAGES
 
 CODE = FOLDER.parent
 OTHERS = (COMMON, "page", "screen")  # files that belong to no experiment
-NAMES_IN_TABLES = {"SGD", "momentum", "AdaGrad", "RMSProp", "Adam", "ReLU", "tanh", "pooling", "stride", "conv", "m", "T"}
+NAMES_IN_TABLES = {
+    "SGD",
+    "momentum",
+    "AdaGrad",
+    "RMSProp",
+    "Adam",
+    "ReLU",
+    "tanh",
+    "pooling",
+    "stride",
+    "conv",
+    "m",
+    "T",
+    "ImageNet",
+}
 WRITERS = {"set_xlabel", "set_ylabel", "set_title", "set_text", "set_xticks", "suptitle", "text"}  # of matplotlib
 
 

@@ -1,0 +1,86 @@
+"""Experiments on the user's own images, by `data.root`; and the views that stand in for them."""
+
+import pytest
+import torch
+
+from ajuste_fino.lecture import experiment, frozen
+from ajuste_fino.lecture.photographs import digit_images, photographs
+from ajuste_fino.lecture.text import Texts
+from ajuste_fino.lecture.views import CLASSES, places, views
+from ajuste_fino.lecture.ways import Budget, network
+from tests.conftest import draw_folder
+from tests.lecture.conftest import fast
+
+RATES = {name: [0.01] for name in ("SGD", "momentum", "AdaGrad", "RMSProp", "Adam")}
+CHEAP = {
+    "optimizers": {"rates": RATES, "epochs": 2, "seeds": 1, "tuning_seeds": 1},
+    "dropout": {"epochs": 2, "masks": 4},
+    "bagging": {"trees": 4, "heads": 2, "intervals": 20},
+    "transfer": {"labels": [1, 2], "steps": {"scratch": 1, "head": 2, "tuned": 1}},
+}
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory, cache):
+    """36 images of three classes."""
+    return draw_folder(tmp_path_factory.mktemp("own") / "photos")
+
+
+@pytest.mark.parametrize("name", CHEAP)
+def test_the_same_experiment_runs_on_images_of_the_user(name, own, measured):
+    found = experiment(name).measure(**{**fast(name), **CHEAP[name], "data": {"root": str(own)}})
+    assert [check.name for check in found.checks] == [check.name for check in measured(name).checks]
+    assert not found.broken
+    assert experiment(name).draw(found, Texts.load(name, "es")).axes
+
+
+def test_features_are_those_of_the_backbone_for_photographs_and_computed_once(own):
+    found = frozen.features(str(own))
+    assert (found.num_features, found.classes) == (1280, 3)
+    assert sum(len(split.y) for split in (found.train, found.val, found.test)) == 36
+    assert frozen.features(str(own)) is found
+    scaled = frozen.flat(str(own)).train.x
+    assert torch.allclose(scaled.mean(0), torch.zeros(1280), atol=1e-5)
+
+
+def test_pixels_of_a_folder_have_the_side_that_was_asked_for(own):
+    train, test = photographs(str(own), 48)
+    assert train.x.shape[1:] == (3, 48, 48) and train.x.dtype == torch.uint8
+    assert len(train.y) + len(test.y) < 36 and set(test.y.tolist()) == {0, 1, 2}  # the validation split is left out
+
+
+@pytest.mark.parametrize("name", CHEAP)
+def test_images_that_cannot_be_trained_on_are_refused_and_nothing_is_written(cli, tmp_path, name):
+    lone = draw_folder(tmp_path / "lone", classes=("cat",))
+    for root, message in ((tmp_path / "nowhere", "data.root"), (lone, "at least two classes")):
+        code, _, err = cli("lecture", name, f"data.root={root}", f"out={tmp_path / 'out'}")
+        assert (code, message in err) == (2, True), err
+        assert not (tmp_path / "out").exists()
+
+
+def test_views_are_of_ten_places_and_none_of_the_test_was_trained_on():
+    assert len(places()) == CLASSES == 10
+    train, test = (views(3, 32, seed) for seed in (0, 1))
+    assert train.x.shape == (30, 3, 32, 32) and train.x.dtype == torch.uint8
+    assert train.y.bincount().tolist() == [3] * 10
+    assert len(torch.cat([train.x, test.x]).flatten(1).unique(dim=0)) == 60
+    assert torch.equal(views(3, 32, 0).x, train.x)
+
+
+def test_digits_are_drawn_as_photographs_are():
+    train, test = digit_images(32)
+    assert train.x.shape[1:] == (3, 32, 32) and train.x.dtype == torch.uint8
+    assert (int(train.x.min()), int(train.x.max())) == (0, 255)
+
+
+@pytest.mark.parametrize(("images", "epochs"), [(10, 50), (32, 50), (320, 5), (3200, 4)])
+def test_few_images_are_seen_often_and_many_at_least_so_many_times(images, epochs):
+    assert Budget({"scratch": 50}, {"scratch": 4}).epochs("scratch", images) == epochs
+
+
+def test_a_trained_network_keeps_its_statistics_and_a_new_one_does_not():
+    for weights, same in (("pretrained", True), ("none", False)):
+        body = network("embedded", weights, 32, seed=0).train()
+        before = {name: tensor.clone() for name, tensor in body.named_buffers() if "running_mean" in name}
+        body(torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8))
+        assert all(torch.equal(before[name], dict(body.named_buffers())[name]) for name in before) == same
