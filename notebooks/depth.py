@@ -15,15 +15,18 @@
 # %% [markdown] lang="en"
 # # Depth, or only more parameters?
 #
-# Figure 6.6 shows accuracy rising with depth, and figure 6.7 answers the obvious objection: perhaps the deeper networks
-# were only larger. We train CNNs of growing depth, and a shallow one made as large as the deepest by more filters.
+# Figure 6.6 shows accuracy rising with depth where numbers of several digits are read, and figure 6.7 answers the obvious
+# objection: perhaps the deeper networks were only larger. We train CNNs of three to eleven hidden layers to read three
+# digits in one image; and the shallowest made as large as the deepest, by more filters or by a larger fully connected
+# layer.
 
 # %% [markdown] lang="es"
 # # ¿Profundidad, o solo más parámetros?
 #
-# La figura 6.6 muestra que la exactitud crece con la profundidad, y la 6.7 responde la objeción obvia: quizá las redes más
-# profundas solo eran más grandes. Entrenamos redes cada vez más profundas, y una poco profunda que iguala a la mayor en
-# parámetros con más filtros.
+# La figura 6.6 muestra que la exactitud crece con la profundidad al leer números de varios dígitos, y la 6.7 responde la
+# objeción obvia: quizá las redes más profundas solo eran más grandes. Entrenamos redes de tres a once capas escondidas para
+# leer tres dígitos en una imagen; y la menos profunda, agrandada hasta igualar a la mayor, con más filtros o con una capa
+# totalmente conectada más grande.
 
 # %%
 lang = "en"  # of figures and verdicts: en, es
@@ -31,9 +34,9 @@ lang = "en"  # of figures and verdicts: en, es
 import torch
 from torch.nn.functional import pad
 
-from ajuste_fino.backbone.designed import Design, DesignedNet
 from ajuste_fino.lecture import depth
 from ajuste_fino.lecture.text import Texts
+from ajuste_fino.lecture.transcription import reader
 from ajuste_fino.runs.experiment import experiment_settings, measure
 
 texts = Texts.load("depth", lang)
@@ -46,40 +49,37 @@ settings
 # %% [markdown] lang="en"
 # $z_0$ is the image, $z_n$ the maps of layer $n$, $W_n$ its masks, one for each pair of a map before and a map after, $b_n$
 # a number for each map, $f$ the activation, here ReLU. $*$ is the convolution of the slides, with a border of zeros so that
-# the maps keep their size. $N$ is the depth, the horizontal axis of figure 6.6.
+# the maps keep their size. $N$ is the depth, the horizontal axis of figure 6.6; the last of them here is fully connected.
 
 # %% [markdown] lang="es"
 # $z_0$ es la imagen, $z_n$ los mapas de la capa $n$, $W_n$ sus máscaras, una por cada pareja de un mapa anterior y uno
 # posterior, $b_n$ un número por mapa, $f$ la activación, aquí ReLU. $*$ es la convolución de las diapositivas, con un borde
-# de ceros para que los mapas conserven su tamaño. $N$ es la profundidad, el eje horizontal de la figura 6.6.
+# de ceros para que los mapas conserven su tamaño. $N$ es la profundidad, el eje horizontal de la figura 6.6; la última es aquí totalmente conectada.
 
 # %% tags=["algorithm"]
-torch.manual_seed(0)
-net = DesignedNet(Design(layers=3, filters=[2, 2, 2], pooling="none", grid=1)).double().requires_grad_(False)
-z = image = torch.rand(3, 6, 6, dtype=torch.float64)
-convolutions = [layer for layer in net.modules() if isinstance(layer, torch.nn.Conv2d)]
-for n, (W, b) in enumerate(((layer.weight, layer.bias) for layer in convolutions), start=1):
-    a, around = torch.zeros(len(W), 6, 6, dtype=torch.float64), pad(z, (1, 1, 1, 1))
+net = reader(depth=10, filters=2, hidden=8, seed=0).double().requires_grad_(False)  # its first pooling is after z_3
+z = image = torch.rand(1, 12, 28, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+for n, layer in enumerate(net[0:6:2], start=1):
+    W, b = layer.weight, layer.bias
+    a, around = torch.zeros(len(W), 12, 28, dtype=torch.float64), pad(z, (1, 1, 1, 1))
     for m in range(len(W)):
-        for i in range(6):
-            for j in range(6):
+        for i in range(12):
+            for j in range(28):
                 a[m, i, j] = (W[m] * around[:, i : i + 3, j : j + 3]).sum() + b[m]
     z = a.clamp(min=0)  # f
-    print(
-        f"z_{n}: {z.shape[0]} maps of {z.shape[1]} × {z.shape[2]} px, {(z > 0).double().mean():.0%} active, mean {z.mean():.4f}"
-    )
-assert torch.allclose(z, net.features(image[None])[0], rtol=0, atol=1e-12)
+    print(f"z_{n}: {len(z)} maps of 12 × 28 px, {(z > 0).double().mean():.0%} active, mean {z.mean():.4f}")
+assert torch.allclose(z, net[:6](image[None])[0], rtol=0, atol=1e-12)
 
 # %% [markdown] lang="en"
-# Three layers, each a convolution, an addition and a maximum with zero. The last maps are those of `DesignedNet`, the
-# network of the measurement.
+# Three layers, each a convolution, an addition and a maximum with zero. The last maps are those of the network of the
+# measurement, before it pools for the first time.
 
 # %% [markdown] lang="es"
-# Tres capas, cada una una convolución, una suma y un máximo con cero. Los últimos mapas son los de `DesignedNet`, la red de
-# la medición.
+# Tres capas, cada una una convolución, una suma y un máximo con cero. Los últimos mapas son los de la red de la medición,
+# antes de su primer pooling.
 
 # %%
-# settings["filters"] = 32  # the questions below ask for such a line
+# settings["filters"] = 8  # the questions below ask for such a line
 findings = measure("depth", settings)
 
 # %%

@@ -46,7 +46,7 @@ texts = Texts.load("transfer", lang)
 settings = experiment_settings(
     "transfer",
     fast=dict(
-        labels=[2, 20],
+        labels=[1, 2],
         side=32,
         steps={"scratch": 4, "head": 30, "tuned": 2},
         passes={"scratch": 1, "head": 1, "tuned": 1},

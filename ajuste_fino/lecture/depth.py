@@ -132,6 +132,7 @@ def draw(findings: Findings, texts: Texts) -> Slide:
     left.set_xticks(list(by_depth))
     middle.set_xlabel(texts("parameters"))
     left.set_ylabel(texts("accuracy_of_all"))
+    left.set_ylim(0, 1)
     middle.legend(loc="lower right")
     middle.sharey(left)
     for axes, image, label in zip(examples, findings.data["examples"], findings.data["labels"], strict=False):

@@ -18,6 +18,7 @@ layer may have many times more). The claim holds if
 - the year says little of it: were connections limited by hardware, as at first, their number would rise with it. Spearman's
   rank correlation lies between −0.5 and 0.5: the year explains less than a quarter of the ranks' variance.
 
+The sizes of some well-known networks were roughly known when these bands were written; none was counted before.
 "Nearly as many as a cat" is at least half of them by the most connected network, as twice or half is little where orders of
 magnitude are compared; informational, as the number of that one was known from its paper when this band was written.
 
@@ -55,7 +56,7 @@ def measure(*, confidence: float) -> Findings:
     counted = [row for row in rows if row["source"] != CURVE]
     # ADALINE and the perceptron came before hidden units were trained: the claim starts after them
     hidden = [row for row in counted if row["year"] >= HIDDEN]
-    book, whole = (_fit(part, confidence) for part in ([row for row in hidden if row["figure 1.11"]], hidden))
+    book, whole = (fit(part, confidence) for part in ([row for row in hidden if row["figure 1.11"]], hidden))
     checks = [
         Check("low_end", whole["low"], 1.2, 2.4),
         Check("high_end", whole["high"], 2.4, 4.8),
@@ -76,7 +77,7 @@ def _connections(today: list[dict[str, Any]]) -> list[Check]:
     ]
 
 
-def _fit(rows: list[dict[str, Any]], confidence: float) -> dict[str, float]:
+def fit(rows: list[dict[str, Any]], confidence: float) -> dict[str, float]:
     """Least squares of log₂ neurons on the year; the doubling time, with the interval of the slope."""
     from scipy import stats
 
