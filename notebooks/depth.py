@@ -58,6 +58,8 @@ settings
 
 # %% tags=["algorithm"]
 net = reader(depth=10, filters=2, hidden=8, seed=0).double().requires_grad_(False)  # its first pooling is after z_3
+for layer in net[0:6:2]:
+    layer.bias.fill_(0.1)  # training begins with zeros, which would hide b_n
 z = image = torch.rand(1, 12, 28, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 for n, layer in enumerate(net[0:6:2], start=1):
     W, b = layer.weight, layer.bias

@@ -57,24 +57,14 @@ class Manifest:
         return [str(finding) for finding in self.findings if finding.level == "warning"]
 
 
-def inspected(config: DataConfig, workers: int, progress: Progress) -> Inspection:
-    """The images as names and contents show them, before anything is decoded.
-
-    Raises:
-        UserError: for each trap that shows there.
-    """
-    inspection = inspect_folder(config, workers, progress)
-    traps.refuse(traps.findings(inspection.with_splits(), traps.STRUCTURE))
-    return inspection
-
-
 def load_manifest(config: DataConfig, workers: int, progress: Progress) -> Manifest:
     """The images of a folder or CSV, where no features of them are wanted yet: found, hashed, decoded and split.
 
     Raises:
         UserError: for each trap; for what names and contents show, before anything is decoded.
     """
-    inspection = inspected(config, workers, progress)
+    inspection = inspect_folder(config, workers, progress)
+    traps.refuse(traps.findings(inspection.with_splits(), traps.STRUCTURE))
     stream = decode_all(inspection.samples, workers, progress, config.strict, depth=config.depth)
     return Manifest.of(inspection.with_decoded(stream).with_splits())
 

@@ -22,7 +22,7 @@ from ajuste_fino import ensemble
 from ajuste_fino.head import HeadShape
 from ajuste_fino.lecture.data import Split
 from ajuste_fino.lecture.findings import Check, Findings, Table
-from ajuste_fino.lecture.frozen import Features, features, flat
+from ajuste_fino.lecture.frozen import Features, features, flat, standardised
 from ajuste_fino.lecture.settings import Limit
 from ajuste_fino.lecture.slide import Slide, slide
 from ajuste_fino.lecture.text import Texts
@@ -59,19 +59,17 @@ def measure(
         data: `root`, where the images are whose features are learnt, by trees in their first components; null: the digits,
             whose pixels the trees read.
     """
-    of_trees = _few_columns(flat(data["root"]))
     of_heads = features(data["root"])
+    of_trees = flat(None) if data["root"] is None else _few_columns(standardised(of_heads))
     rows = Table({"seed": seed, **row} for seed in range(seeds) for row in _bag_trees(of_trees, trees, seed))
     for seed in range(seeds):
         found, right = _bag_heads(of_heads, heads, epochs, seed)
         rows.append({"seed": seed, "of": "heads", **found, "covered": _coverage(right, sample, intervals, seed)})
-    return Findings(_checks(rows, trees, heads), rows, {"trees": trees, "heads": heads})
+    return Findings(_checks(rows, trees, heads), rows, {"trees": trees, "heads": heads}, of_heads.can_be_judged)
 
 
 def _few_columns(images: Features) -> Features:
     """At most `COMPONENTS` principal components of the training split: a tree tries every column at every node."""
-    if images.num_features <= COMPONENTS:
-        return images
     mean = images.train.x.mean(0)
     axes = torch.linalg.svd(images.train.x - mean, full_matrices=False).Vh[:COMPONENTS].mT
     return Features(*(Split((split.x - mean) @ axes, split.y) for split in (images.train, images.val, images.test)))
@@ -153,11 +151,12 @@ def _train_heads(data: Features, counts: Tensor, epochs: int, seed: int) -> tupl
 def _coverage(right: Tensor, sample: int, intervals: int, seed: int) -> float:
     """The share of 95 % percentile intervals, each from one sample of the population `right`, that hold its mean.
 
-    The population is mixed with wrong answers to an accuracy of about 0.8: near 1 an interval from a hundred images is
-    often a point.
+    Of an accuracy above 0.8 the population is mixed with wrong answers down to that: near 1 an interval from a hundred
+    images is often a point.
     """
     generator = torch.Generator().manual_seed(seed)
-    population = right & (torch.rand(len(right), generator=generator) < 0.8)
+    kept = 0.8 / right.double().mean()  # above 1 all are
+    population = right & (torch.rand(len(right), generator=generator) < kept)
     truth = float(population.float().mean())
     samples = population[torch.randint(len(population), (intervals, sample), generator=generator)].float()
     again = torch.randint(sample, (intervals, 1000, sample), generator=generator)

@@ -26,7 +26,7 @@ class Split:
         return Split(self.x[chosen], self.y[chosen])
 
     def sample(self, count: int, seed: int) -> "Split":
-        """`count` samples of each class, drawn without replacement; 0: all."""
+        """`count` samples of each class, drawn without replacement, or all where it has fewer; 0: all."""
         if count == 0:
             return self
         order = torch.randperm(len(self.y), generator=torch.Generator().manual_seed(seed))

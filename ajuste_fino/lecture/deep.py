@@ -24,14 +24,15 @@ def deep_net(activation: str, start: str, depth: int, width: int, seed: int) -> 
 
 
 def _draw_weights(weight: torch.Tensor, activation: str, start: str) -> None:
-    """Uniform within ±1/√n for n inputs, which was the custom until 2010; or the variance that was since derived for each.
+    """Uniform in [−1/√n, 1/√n] for n inputs, which was the custom until 2010; or the variance that was since derived for each.
 
-    Sources: Glorot and Bengio, AISTATS 2010, for tanh and sigmoid, equation 1 being the custom that it replaced; He, Zhang,
-    Ren and Sun, ICCV 2015, for ReLU.
+    Sources: Glorot and Bengio, AISTATS 2010, for tanh, equation 1 being the custom that it replaced; Bengio, "Practical
+    Recommendations for Gradient-Based Training of Deep Architectures", 2012, for sigmoid, whose slope at 0 is a quarter of
+    tanh's, so that its weights are four times as large; He, Zhang, Ren and Sun, ICCV 2015, for ReLU.
     """
     if start == HISTORICAL:
         torch.nn.init.uniform_(weight, -(weight.shape[1] ** -0.5), weight.shape[1] ** -0.5)
     elif activation == "ReLU":
         torch.nn.init.kaiming_normal_(weight, nonlinearity="relu")
     else:
-        torch.nn.init.xavier_normal_(weight)
+        torch.nn.init.xavier_normal_(weight, gain=4 if activation == "sigmoid" else 1)

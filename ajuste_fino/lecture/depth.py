@@ -33,10 +33,12 @@ from ajuste_fino.report.plots import BLUE, GREEN, ORANGE
 from ajuste_fino.scratch.optim import Adam
 
 FORMULAS = (r"z_n=f(W_n * z_{n-1}+b_n),\quad n=1,\ldots,N",)
-LIMITS = {"depths": Limit(3, 50, shortest=3), "seeds": Limit(2, 1000)}
+LIMITS = {"depths": Limit(3, 50, shortest=3, rising=True), "seeds": Limit(2, 1000)}
 USES = ("scratch.nn.Linear", "scratch.nn.ReLU", "scratch.functional.cross_entropy", "scratch.optim.Adam")
 TESTS = 1000  # images
 RATE = 3e-3
+
+Shape = tuple[int, int, int]  # depth, filters, units of the fully connected layer
 
 
 def measure(*, depths: list[int], filters: int, hidden: int, images: int, epochs: int, seeds: int) -> Findings:
@@ -59,9 +61,6 @@ def measure(*, depths: list[int], filters: int, hidden: int, images: int, epochs
     plan = [*(("depth", (depth, filters, hidden)) for depth in depths), ("filters", wide), ("fully connected", dense)]
     rows = Table(row for kind, shape in plan for row in _train(kind, shape, train_set, test, epochs, seeds))
     return Findings(_checks(rows), rows, {"examples": test.x[:4, 0], "labels": test.y[:4].tolist()})
-
-
-Shape = tuple[int, int, int]  # depth, filters, units of the fully connected layer
 
 
 def _smallest(parameters: int, shape: Callable[[int], Shape], start: int) -> Shape:

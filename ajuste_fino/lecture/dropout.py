@@ -65,7 +65,8 @@ def measure(
     runs = [_train_both(images, hidden, labels, epochs, masks, seed) for seed in range(seeds)]
     rows = Table({"seed": seed, **{k: v for k, v in run.items() if k != "objective"}} for seed, run in enumerate(runs))
     objective = torch.tensor([run["objective"] for run in runs])
-    return Findings(_checks(identity, deep, rows, objective), rows, {"objective": objective, "identity": identity})
+    drawn = {"objective": objective, "identity": identity}
+    return Findings(_checks(identity, deep, rows, objective), rows, drawn, images.can_be_judged)
 
 
 def _scaling_error(d: int, layers: int, seed: int) -> float:

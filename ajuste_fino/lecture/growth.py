@@ -31,8 +31,8 @@ import torch
 from matplotlib.axes import Axes
 
 from ajuste_fino.lecture.findings import Check, Findings, Table
-from ajuste_fino.lecture.labels import label_points
 from ajuste_fino.lecture.networks import ANIMALS, CURVE, NETWORKS, by_the_book
+from ajuste_fino.lecture.point_names import name_points
 from ajuste_fino.lecture.settings import Limit
 from ajuste_fino.lecture.slide import Slide, slide
 from ajuste_fino.lecture.stats import rank_correlation
@@ -106,7 +106,7 @@ def draw(findings: Findings, texts: Texts) -> Slide:
     left.legend(loc="upper left", fontsize=11)
     for axes, quantity in sides:
         known = [row for row in findings.rows if row[quantity]]
-        label_points(axes, [row["network"] for row in known], [(row["year"], row[quantity]) for row in known])
+        name_points(axes, [row["network"] for row in known], [(row["year"], row[quantity]) for row in known])
     return figure
 
 

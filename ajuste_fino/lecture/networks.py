@@ -147,6 +147,7 @@ def _torchvision(name: str, side: int = 224) -> Layers:
 
 
 NETWORKS = (
+    # each unit reads all of the 20 × 20 pixels, which is an assumption: a plugboard wired some of them at random
     Network("Perceptron", 1958, None, 1, _dense(400, 512, 8)),
     Network("ADALINE", 1960, 1, 2, _dense(16, 1)),
     # Fukushima (1980), section 4: three pairs of S and C layers of 24 planes, areas of 5 × 5, the last C layer's of 2 × 2

@@ -183,7 +183,8 @@ def animate(findings: Findings, texts: Texts) -> FuncAnimation:
     figure, (axes,) = slide(findings, texts)
     lines = [axes.plot([], [], color=color, label=name)[0] for name, color in zip(smooth, COLORS, strict=False)]
     length = len(next(iter(smooth.values())))
-    axes.set(xlim=(0, length + window), yscale="log", ylim=(min(float(s.min()) for s in smooth.values()) / 1.3, 3))
+    low, high = (f(float(f(s)) for s in smooth.values()) for f in (min, max))
+    axes.set(xlim=(0, length + window), yscale="log", ylim=(max(low / 1.3, 1e-6), high * 1.3))
     axes.set_xlabel(texts("step"))
     axes.set_ylabel(texts("loss"))
     axes.legend(loc="lower left")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from math import inf
 from typing import Any
 
@@ -12,13 +13,15 @@ from ajuste_fino.errors import Range, UserError
 class Limit:
     """What a setting must be, beside having its default's type.
 
-    Each of its numbers lies from `low` to `high`, and is odd where `odd` is set; a list has at least `shortest` of them.
+    Each of its numbers lies from `low` to `high`, and is odd where `odd` is set; a list has at least `shortest` of them, each
+    larger than the one before where `rising` is set, of which a 0 at its end, which stands for all, is the largest.
     """
 
     low: float = -inf
     high: float = inf
     odd: bool = False
     shortest: int = 1
+    rising: bool = False
 
     def violation(self, value: Any) -> str | None:
         """The rule that a value breaks; None where it breaks none."""
@@ -27,6 +30,8 @@ class Limit:
             return f"at least {self.shortest} numbers; got {value}"
         if self.odd and any(number % 2 == 0 for number in numbers):
             return f"odd; got {value}"
+        if self.rising and not all(a < b for a, b in pairwise([number or inf for number in numbers])):
+            return f"rising; got {value}"
         within = all(self.low <= number <= self.high for number in numbers)
         return None if within else f"from {self.low:g} to {self.high:g}; got {value}"
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import torch
@@ -29,10 +30,10 @@ class Budget:
 
     def epochs(self, way: str, images: int) -> int:
         """As many whole epochs as come closest to the minibatches, and no fewer than the passes."""
-        return max(self.passes[way], round(self.steps[way] * BATCH / max(images, BATCH)))
+        return max(self.passes[way], round(self.steps[way] / ceil(images / BATCH)))
 
 
-class Network(nn.Module):
+class NormalisedBackbone(nn.Module):
     """(N, 3, H, W) of uint8 → features: a backbone that normalises its images, the layout being channels last.
 
     Args:
@@ -44,7 +45,7 @@ class Network(nn.Module):
         self.backbone: Any = backbone.to(memory_format=torch.channels_last)
         self.normalise, self.keep_statistics = Preprocessing(**backbone.preprocessing).normalise, keep_statistics
 
-    def train(self, mode: bool = True) -> "Network":
+    def train(self, mode: bool = True) -> "NormalisedBackbone":
         super().train(mode)
         for layer in self.modules() if self.keep_statistics else ():
             if isinstance(layer, nn.BatchNorm2d):
@@ -55,10 +56,10 @@ class Network(nn.Module):
         return self.backbone(self.normalise(x))
 
 
-def network(name: str, weights: str, side: int, seed: int) -> Network:
+def network(name: str, weights: str, side: int, seed: int) -> NormalisedBackbone:
     """An architecture for images of `side` px; weights: `pretrained`, or `none` for those that the seed draws."""
     torch.manual_seed(seed)
-    return Network(build(name, weights, size=side)[0], weights != "none")
+    return NormalisedBackbone(build(name, weights, size=side)[0], weights != "none")
 
 
 def train_from_scratch(name: str, data: Split, classes: int, side: int, budget: Budget, seed: int) -> tuple[nn.Module, float]:
@@ -78,7 +79,7 @@ def train_head(features: Split, classes: int, budget: Budget, seed: int) -> Head
     return head
 
 
-def fine_tune(body: Network, head: Head, data: Split, budget: Budget, seed: int) -> nn.Module:
+def fine_tune(body: NormalisedBackbone, head: Head, data: Split, budget: Budget, seed: int) -> nn.Module:
     """A trained head and its backbone, trained on together."""
     net = nn.Sequential(body, head)
     _fit(net, data, budget.epochs("tuned", len(data.y)), TUNING_RATE, seed)

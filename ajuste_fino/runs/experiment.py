@@ -40,4 +40,4 @@ def read_settings(cfg: DictConfig, name: str) -> dict[str, Any]:
 def measure(name: str, given: Mapping[str, Any]) -> Findings:
     """Measure an experiment. There is a verdict where the settings are the default ones; a path may be another."""
     findings: Findings = experiment(name).measure(**given)
-    return replace(findings, judged=settings.same(given, default_settings(name)))
+    return replace(findings, judged=findings.judged and settings.same(given, default_settings(name)))

@@ -1,6 +1,5 @@
 """`lecture`: measure, draw and judge one experiment; or all of them, with a page."""
 
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -104,14 +103,13 @@ def _run(name: str, settings: Mapping[str, Any], lang: str, folder: Path) -> Fin
 
 
 def _require_images(given: Mapping[str, Any]) -> None:
-    """Refuse images of the user's own, where the settings name some, that `train` would refuse."""
+    """Refuse images of the user's own, where the settings name some, that cannot be learnt from; say what is odd of them."""
     root = given.get("data", {}).get("root")
     if root is not None:
-        from ajuste_fino.data.config import DataConfig
-        from ajuste_fino.data.manifest import inspected
-        from ajuste_fino.data.sources.opening import open_root
+        from ajuste_fino.lecture.own_images import OwnImages
 
-        inspected(DataConfig(open_root(root, None, {})), os.cpu_count() or 1, progress)
+        for warning in OwnImages.at(root, progress).manifest.warnings:
+            log.warning(warning)
 
 
 def _require_identities(findings: Mapping[str, Findings]) -> None:

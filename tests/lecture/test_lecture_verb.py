@@ -9,7 +9,7 @@ from ajuste_fino.lecture import experiment, page, record
 from ajuste_fino.lecture.findings import Check, Findings
 from ajuste_fino.lecture.text import Texts
 
-FAST = ("depths=[2,3]", "width=8", "seeds=2")
+FAST = ("depths=[2,3]", "width=8", "epochs=1", "rates=[0.01]", "seeds=2")
 
 
 def claim(folder):
@@ -25,7 +25,7 @@ def test_an_experiment_leaves_a_figure_a_table_and_a_verdict(cli, tmp_path):
     found = claim(tmp_path / "relu")
     assert found["verdict"] == "not judged at these settings"
     assert "no se juzga con estos ajustes" in err and "(esperado " in err and "Resultados: " in err
-    assert found["settings"] == {"depths": [2, 3], "width": 8, "seeds": 2}
+    assert found["settings"] == {"depths": [2, 3], "width": 8, "epochs": 1, "rates": [0.01], "seeds": 2}
     assert (found["title"], found["claim"]) == tuple(map(Texts.load("relu", "es"), ("title", "claim")))
     assert {"what", "value", "low", "high", "holds"} <= found["checks"][0].keys()
 
@@ -45,7 +45,10 @@ def test_an_experiment_leaves_a_figure_a_table_and_a_verdict(cli, tmp_path):
         (["growth", "confidence=2"], "confidence (from 0.5 to 0.9999; got 2)"),
         (["pooling", "shifts=[70]"], "shifts (from 1 to 16; got [70])"),
         (["momentum", "alpha=1.5"], "alpha (from 0 to 0.99; got 1.5)"),
-        (["depth", "depths=[1,2]"], "depths (at least 3 numbers; got [1, 2])"),
+        (["depth", "depths=[3,4]"], "depths (at least 3 numbers; got [3, 4])"),
+        (["depth", "depths=[3,3,5]"], "depths (rising; got [3, 3, 5])"),
+        (["transfer", "labels=[0,5]"], "labels (rising; got [0, 5])"),
+        (["transfer", "steps.head=0"], "steps (a whole number of at least 1; got 0)"),
         (["all", "only=[relu,nope]"], "only must name experiments"),
     ],
 )

@@ -25,7 +25,7 @@ PLACES = tuple(
 )
 
 
-def label_points(axes: Axes, names: Sequence[str], points: Sequence[tuple[float, float]], size: float = 11) -> None:
+def name_points(axes: Axes, names: Sequence[str], points: Sequence[tuple[float, float]], size: float = 11) -> None:
     """Write names, in letters of `size`, beside points (x, y) in the units of the axes; those without a place are left out.
 
     A name stands nearer to its own point than to any other. The axes must be complete: what is added later may cover a name.

@@ -4,18 +4,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ajuste_fino.choose.sample import draw
-from ajuste_fino.data.config import DataConfig
+from ajuste_fino.data.images import quiet as quiet_pillow
 from ajuste_fino.data.images import read_image
-from ajuste_fino.data.manifest import load_manifest
-from ajuste_fino.data.sample import Sample
-from ajuste_fino.data.sources.opening import open_root
 from ajuste_fino.data.transforms import Preprocessing
 from ajuste_fino.lecture.data import Split, digits
-from ajuste_fino.lecture.frozen import quiet
+from ajuste_fino.lecture.own_images import OwnImages
 from ajuste_fino.lecture.views import views
 
-MOST = 10_000  # images of a split that are read: they are kept in memory
+MOST, MEMORY = 10_000, 2 * 10**9  # images of a split that are read, and bytes of them: they are kept in memory
 TRAINING, TEST = 40, 40  # views of each place
 SEEDS = (0, 1)  # of these views
 DIGITS = 400  # for training, of which few are drawn
@@ -29,15 +25,16 @@ def photographs(root: str | None, side: int) -> tuple[Split, Split]:
     """
     if root is None:
         return views(TRAINING, side, SEEDS[0]), views(TEST, side, SEEDS[1])
-    manifest = load_manifest(DataConfig(open_root(root, None, {})), 2, quiet)
-    train, test = (draw(manifest.split(split), MOST, 0) for split in ("train", "test"))
+    images, most = OwnImages.at(root), min(MOST, MEMORY // (3 * side**2))
     preprocessing = Preprocessing(size=side, resize=round(side * 8 / 7))  # 256 of 224, as those of ImageNet are cut
 
-    def read(samples: list[Sample]) -> Split:
-        pixels = [preprocessing(read_image(sample, preprocessing.min_size)[1]) for sample in samples]
-        return Split(torch.stack(pixels), torch.tensor(manifest.targets(samples)))
+    def read(split: str) -> Split:
+        samples = images.of(split, most)
+        with quiet_pillow():
+            pixels = [preprocessing(read_image(sample, preprocessing.min_size)[1]) for sample in samples]
+        return Split(torch.stack(pixels), images.targets(samples))
 
-    return read(train), read(test)
+    return read("train"), read("test")
 
 
 def digit_images(side: int) -> tuple[Split, Split]:
