@@ -89,18 +89,19 @@ findings = measure("relu", settings)
 relu.draw(findings, texts)
 
 # %% [markdown] lang="en"
-# Left, before any training: sigmoid's gradient falls with every layer, to a 10⁻¹² of what it was; those of ReLU and tanh
-# stay. Right, after the same steps at each one's best rate: sigmoid does not train five layers from either start. From the
-# historical weights (dashed) neither ReLU nor tanh trains twenty, and tanh goes deeper than ReLU; from today's (solid) both
-# train all depths, and at twenty layers tanh's loss is the lower one. What deep networks lacked was a start that keeps the
-# signal's size.
+# Left, before any training, from today's initial weights: sigmoid's gradient falls with every layer, to a ten-thousandth of
+# what it was; those of ReLU and tanh stay. Right, after the same steps at each one's best rate. From the historical weights
+# (dashed) sigmoid does not train five layers, ReLU not ten, and none of the three twenty: tanh goes deepest. From today's
+# (solid) ReLU and tanh train all depths, and at twenty layers tanh's loss is the lower one. What deep networks lacked was
+# initial weights that keep the signal's size.
 
 # %% [markdown] lang="es"
-# A la izquierda, antes de entrenar: el gradiente de la sigmoide baja con cada capa, hasta un 10⁻¹² de lo que era; los de
-# ReLU y tanh se mantienen. A la derecha, tras los mismos pasos, cada uno a su mejor tasa: la sigmoide no entrena cinco
-# capas desde ninguno de los dos comienzos. Desde los pesos históricos (a trazos) ni ReLU ni tanh entrenan veinte, y tanh
-# llega más hondo que ReLU; desde los de hoy (continua) ambas entrenan todas las profundidades, y con veinte capas la
-# pérdida de tanh es la menor. A las redes profundas les faltaba un comienzo que conserve el tamaño de la señal.
+# A la izquierda, antes de entrenar, con los pesos iniciales de hoy: el gradiente de la sigmoide baja con cada capa, hasta
+# una diezmilésima de lo que era; los de ReLU y tanh se mantienen. A la derecha, tras los mismos pasos, cada uno a su mejor
+# tasa. Desde los pesos históricos (a trazos) la sigmoide no entrena cinco capas, ReLU no entrena diez, y ninguna de las
+# tres entrena veinte: tanh llega a mayor profundidad. Desde los de hoy (continua) ReLU y tanh entrenan todas, y con veinte
+# capas la pérdida de tanh es la menor. A las redes profundas les faltaban pesos iniciales que conserven el tamaño de la
+# señal.
 
 # %%
 print(findings.summary(texts))
@@ -113,9 +114,9 @@ print(findings.summary(texts))
 #
 # <details><summary>Answer</summary>
 #
-# One: sigmoid's gradient, now 5 · 10⁻⁶, is no longer below a millionth. In training none does: from the historical
-# weights tanh trains ten layers (0.58) and ReLU does not (2.30, chance); from today's ReLU comes to 0.042 and tanh to
-# 0.020.
+# One: of sigmoid's gradient 0.011 arrives, no longer less than a hundredth. In training none does: from the historical
+# weights tanh trains ten layers (median loss 0.56) and ReLU does not (2.30, chance); from today's ReLU comes to 0.035, tanh
+# to 0.022, sigmoid to 1.5.
 #
 # </details>
 #
@@ -124,8 +125,8 @@ print(findings.summary(texts))
 #
 # <details><summary>Answer</summary>
 #
-# 4.9 · 10⁻⁴, where it was 1.6: a factor of about 1/√6 in each of nine layers. With tanh it is 0.047. With that start ReLU
-# loses more than tanh, whose slope at 0 is 1 for all units and not for half of them.
+# 4.9 · 10⁻⁴, where it was 1.6: a factor of about 1/√6 in each of nine layers. With tanh it is 0.047. With these weights
+# ReLU loses more than tanh, whose slope at 0 is 1 for all units and not for half of them.
 #
 # </details>
 #
@@ -145,9 +146,9 @@ print(findings.summary(texts))
 #
 # <details><summary>Respuesta</summary>
 #
-# Uno: el gradiente de la sigmoide, ahora 5 · 10⁻⁶, ya no está por debajo de una millonésima. En el entrenamiento, ninguno:
-# desde los pesos históricos tanh entrena diez capas (0.58) y ReLU no (2.30, el azar); desde los de hoy ReLU llega a 0.042 y
-# tanh a 0.020.
+# Uno: del gradiente de la sigmoide llega 0.011, ya no menos de una centésima. En el entrenamiento, ninguno: desde los pesos
+# históricos tanh entrena diez capas (pérdida mediana 0.56) y ReLU no (2.30, el azar); desde los de hoy ReLU llega a 0.035,
+# tanh a 0.022 y la sigmoide a 1.5.
 #
 # </details>
 #
@@ -156,8 +157,8 @@ print(findings.summary(texts))
 #
 # <details><summary>Respuesta</summary>
 #
-# 4.9 · 10⁻⁴, donde era 1.6: un factor cercano a 1/√6 en cada una de nueve capas. Con tanh es 0.047. Con ese comienzo ReLU
-# pierde más que tanh, cuya pendiente en 0 es 1 para todas las neuronas y no para la mitad.
+# 4.9 · 10⁻⁴, donde era 1.6: un factor cercano a 1/√6 en cada una de nueve capas. Con tanh es 0.047. Con estos pesos
+# ReLU pierde más que tanh, cuya pendiente en 0 es 1 para todas las neuronas y no para la mitad.
 #
 # </details>
 #

@@ -105,7 +105,8 @@ def _checks(rows: Table, depth: int) -> list[Check]:
         return Check(
             "loss_ratio",
             relu / loss if isfinite(loss) else nan,  # diverging is no way to lose
-            *(0, 0.9),
+            low=0,
+            high=0.9,
             explanation="none_trains" if unlearnt else "lower_then" if start == HISTORICAL else "lower_today",
             values=values,
         )
