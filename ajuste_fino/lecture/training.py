@@ -45,11 +45,16 @@ def train(
     batch: int = 64,
     watch: Watch | None = None,
 ) -> list[float]:
-    """Minimise the cross-entropy (algorithm 8.1's loop); return the loss of every step. `watch` is called after each epoch."""
+    """Minimise the cross-entropy (algorithm 8.1's loop); return the loss of every step. `watch` is called after each epoch.
+
+    A rest of one image is left out of its epoch.
+    """
     generator, losses = torch.Generator().manual_seed(seed), []
     for epoch in range(epochs):
         net.train()
         for chosen in torch.randperm(len(y), generator=generator).split(batch):
+            if len(chosen) == 1 < len(y):  # a rest of one has no variance, which BatchNorm divides by
+                continue
             optimizer.zero_grad()
             loss = cross_entropy(net(x[chosen]), y[chosen].flatten())
             loss.backward()

@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from ajuste_fino.lecture import experiment, frozen
+from ajuste_fino.lecture.data import Split
 from ajuste_fino.lecture.findings import Table
 from ajuste_fino.lecture.tasks import digit_images, photographs
 from ajuste_fino.lecture.text import Texts
 from ajuste_fino.lecture.views import CLASSES, places, views
-from ajuste_fino.lecture.ways import Budget, network
+from ajuste_fino.lecture.ways import Budget, accuracy_of, network, train_from_scratch
 from tests.conftest import draw_folder
 from tests.lecture.conftest import fast
 
@@ -80,6 +81,13 @@ def test_digits_are_drawn_as_photographs_are():
 @pytest.mark.parametrize(("images", "epochs"), [(10, 50), (32, 50), (33, 25), (50, 25), (320, 5), (3200, 4)])
 def test_few_images_are_seen_often_and_many_at_least_so_many_times(images, epochs):
     assert Budget({"scratch": 50}, {"scratch": 4}).epochs("scratch", images) == epochs
+
+
+def test_a_rest_of_one_image_is_left_out():
+    images = Split(torch.randint(0, 256, (33, 3, 32, 32), dtype=torch.uint8), torch.arange(33) % 3)
+    budget = Budget({"scratch": 2}, {"scratch": 1})
+    net, _ = train_from_scratch("efficientnet_lite0", images, 3, 32, budget, seed=0)
+    assert accuracy_of(net, images) >= 0
 
 
 def test_a_trained_network_keeps_its_statistics_and_a_new_one_does_not():
