@@ -41,7 +41,7 @@ torture: $(READY)
 wheel: $(READY)
 	$(BIN)/python scripts/try_wheel.py
 
-# Every experiment of the lecture, and a page of them; about nine minutes
+# Every experiment of the lecture, and a page of them; about eight minutes
 lecture: $(READY)
 	$(BIN)/ajuste-fino lecture all
 
