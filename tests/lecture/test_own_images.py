@@ -29,11 +29,12 @@ def own(tmp_path_factory, cache):
 
 
 @pytest.mark.parametrize("name", CHEAP)
-def test_the_same_experiment_runs_on_images_of_the_user(name, own, measured):
+def test_the_same_experiment_runs_on_images_of_the_user(name, own):
     found = experiment(name).measure(**{**fast(name), **CHEAP[name], "data": {"root": str(own)}})
-    assert [check.name for check in found.checks] == [check.name for check in measured(name).checks]
-    assert not found.broken
-    assert experiment(name).draw(found, Texts.load(name, "es")).axes
+    texts = Texts.load(name, "es")
+    assert found.checks and all(check.sentence(texts) for check in found.checks)
+    assert not (found.broken or found.judged)  # of seven test images nothing can be said
+    assert experiment(name).draw(found, texts).axes
 
 
 def test_features_are_those_of_the_backbone_for_photographs_and_computed_once(own):
