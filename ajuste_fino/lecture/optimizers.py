@@ -75,7 +75,6 @@ def measure(
     window = -(-len(images.train.y) // BATCH)  # the steps of an epoch
     smooth = {name: _epoch_medians(losses, window) for name, losses in curves.items()}
     goals = smooth["SGD"][:, -1]
-    goal = float(goals.median())
     ratios = {name: _step_ratios(losses, goals, window) for name, losses in smooth.items() if name != "SGD"}
     ends = {name: losses[:, -1].tolist() for name, losses in smooth.items()}
     rows = Table(
@@ -83,11 +82,8 @@ def measure(
         for name, losses in ends.items()
         for seed, (loss, ratio) in enumerate(zip(losses, ratios.get(name, [1.0] * seeds), strict=True))
     )
-    return Findings(
-        _checks(ratios, best, rates),
-        rows,
-        {"smooth": smooth, "window": window, "effective": effective, "best": best, "goal": goal},
-    )
+    drawn = {"smooth": smooth, "window": window, "effective": effective, "best": best, "goal": float(goals.median())}
+    return Findings(_checks(ratios, best, rates), rows, drawn, images.can_be_judged)
 
 
 def _net(inputs: int, hidden: int, classes: int, seed: int) -> torch.nn.Sequential:
@@ -183,7 +179,7 @@ def animate(findings: Findings, texts: Texts) -> FuncAnimation:
     figure, (axes,) = slide(findings, texts)
     lines = [axes.plot([], [], color=color, label=name)[0] for name, color in zip(smooth, COLORS, strict=False)]
     length = len(next(iter(smooth.values())))
-    low, high = (f(float(f(s)) for s in smooth.values()) for f in (min, max))
+    low, high = (min(float(s.min()) for s in smooth.values()), max(float(s.max()) for s in smooth.values()))
     axes.set(xlim=(0, length + window), yscale="log", ylim=(max(low / 1.3, 1e-6), high * 1.3))
     axes.set_xlabel(texts("step"))
     axes.set_ylabel(texts("loss"))
