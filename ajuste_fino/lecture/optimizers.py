@@ -140,7 +140,7 @@ def _step_ratios(smooth: Tensor, goals: Tensor, window: int) -> list[float]:
 def _checks(ratios: dict[str, list[float]], best: dict[str, float], rates: dict[str, list[float]]) -> list[Check]:
     checks = [Check("steps_ratio", median(of_seeds), 0, 0.99, values={"optimizer": name}) for name, of_seeds in ratios.items()]
     ends = sum(best[name] in (min(grid), max(grid)) for name, grid in rates.items())
-    return [*checks, Check("grid_ends", ends, 0, 0)]
+    return [*checks, Check("grid_ends", ends, 0, 0, explanation="wider")]
 
 
 def draw(findings: Findings, texts: Texts) -> Slide:
