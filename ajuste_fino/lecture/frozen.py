@@ -13,13 +13,13 @@ from ajuste_fino.data.config import DataConfig
 from ajuste_fino.data.digits import digits_folder
 from ajuste_fino.data.loading import LoaderConfig
 from ajuste_fino.data.manifest import load_manifest
-from ajuste_fino.data.sample import Sample
+from ajuste_fino.data.sample import SPLITS, Sample
 from ajuste_fino.data.transforms import Augmentation, Preprocessing
 from ajuste_fino.features import CachedFeatures, Extractor, resolve_precision
 from ajuste_fino.freezing import Frozen
 from ajuste_fino.head import Standardise
 from ajuste_fino.lecture.data import Split, digits
-from ajuste_fino.lecture.own_images import LEAST_TESTED, SPLITS, OwnImages, quiet
+from ajuste_fino.lecture.own_images import LEAST_TESTED, OwnImages, quiet
 
 CPU = torch.device("cpu")
 CORES = os.cpu_count() or 1

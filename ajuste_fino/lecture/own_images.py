@@ -14,7 +14,6 @@ from ajuste_fino.data.sources.opening import open_root
 from ajuste_fino.errors import UserError
 
 LEAST_TESTED = 200  # test images below which no verdict is given: the bands are argued for some hundreds
-SPLITS = ("train", "val", "test")
 
 
 def quiet(items: Iterable, _total: int, _what: str) -> Iterator:

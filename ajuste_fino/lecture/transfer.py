@@ -70,7 +70,7 @@ def measure(
     for seed in range(seeds):
         found = {task: trained[task] | _backbone_features(images, "none", side, seed) for task, images in tasks.items()}
         rows += [
-            {"part": "labels", "labels": count, "images": len(tasks["near"][0].sample(count, seed).y), "seed": seed, **row}
+            {"part": "labels", **row}
             for count in labels
             for row in _compare_ways(tasks["near"], found["near"], count, budget, seed)
         ]
@@ -101,16 +101,17 @@ def _compare_ways(
     """The test accuracy of each network and way: a new head on frozen weights, random or trained; fine-tuned; from scratch."""
     train_set, test = images[0].sample(count, seed), images[1]  # of a small class all, where it has fewer
     side, classes = test.x.shape[-1], _classes(images[0])
+    what = {"labels": count, "images": len(train_set.y), "seed": seed}
     for (name, trained_on), (train_features, test_features) in found.items():
         way = "random, frozen" if trained_on == "nothing" else "frozen"
         head = train_head(train_features.sample(count, seed), classes, budget, seed)
-        yield {"network": name, "way": way, "accuracy": accuracy(head, test_features.x, test.y)}
+        yield {**what, "network": name, "way": way, "accuracy": accuracy(head, test_features.x, test.y)}
         if trained_on != "nothing":
             tuned = fine_tune(network(name, "pretrained", side, seed), head, train_set, budget, seed)
-            yield {"network": name, "way": "fine-tuned", "accuracy": accuracy_of(tuned, test)}
+            yield {**what, "network": name, "way": "fine-tuned", "accuracy": accuracy_of(tuned, test)}
     for name in NETWORKS:
         net, loss = train_from_scratch(name, train_set, classes, side, budget, seed)
-        yield {"network": name, "way": "scratch", "accuracy": accuracy_of(net, test), "training loss": loss}
+        yield {**what, "network": name, "way": "scratch", "accuracy": accuracy_of(net, test), "training loss": loss}
 
 
 def _compare_backbones(found: BackboneFeatures, budget: Budget, seed: int) -> Iterator[dict[str, Any]]:

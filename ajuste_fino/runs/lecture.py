@@ -106,10 +106,13 @@ def _require_images(given: Mapping[str, Any]) -> None:
     """Refuse images of the user's own, where the settings name some, that cannot be learnt from; say what is odd of them."""
     root = given.get("data", {}).get("root")
     if root is not None:
-        from ajuste_fino.lecture.own_images import OwnImages
+        from ajuste_fino.lecture.own_images import LEAST_TESTED, OwnImages
 
-        for warning in OwnImages.at(root, progress).manifest.warnings:
+        manifest = OwnImages.at(root, progress).manifest
+        for warning in manifest.warnings:
             log.warning(warning)
+        if (tested := len(manifest.split("test"))) < LEAST_TESTED:
+            log.warning(f"There will be no verdict: it needs {LEAST_TESTED} test images, and here are {tested}.")
 
 
 def _require_identities(findings: Mapping[str, Findings]) -> None:

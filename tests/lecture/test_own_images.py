@@ -37,6 +37,11 @@ def test_the_same_experiment_runs_on_images_of_the_user(name, own):
     assert experiment(name).draw(found, texts).axes
 
 
+def test_few_test_images_are_told_to_give_no_verdict(cli, own, tmp_path):
+    code, _, err = cli("lecture", "dropout", f"data.root={own}", "epochs=2", "masks=4", f"out={tmp_path / 'out'}")
+    assert code == 0 and "There will be no verdict: it needs 200 test images, and here are" in err
+
+
 def test_features_are_those_of_the_backbone_for_photographs_and_computed_once(own):
     found = frozen.features(str(own))
     assert (found.num_features, found.classes) == (1280, 3)
